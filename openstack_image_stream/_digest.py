@@ -1,0 +1,221 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Which hash proves an image, and hashing beside the download."""
+
+import base64
+import binascii
+import dataclasses
+import hashlib
+import queue
+import threading
+from typing import Any
+import weakref
+
+from openstack_image_stream import exceptions
+
+#: Pieces that may wait for the hashing thread. One would do if receiving and
+#: hashing always took turns evenly; the second absorbs the jitter of a
+#: network without letting memory grow.
+_WAITING_PIECES = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Expected:
+    """The digest that the bytes of an image must have.
+
+    :param algorithm: Name for :func:`hashlib.new`.
+    :param value: The digest in lower case hexadecimal.
+    """
+
+    algorithm: str
+    value: str
+
+
+def choose(
+    *,
+    hash_algo: object,
+    hash_value: object,
+    checksum: object,
+    allow_md5_fallback: bool,
+) -> Expected | None:
+    """Pick the hash that an image's metadata offer.
+
+    The multihash decides where there is one. MD5 takes its place only by
+    choice, since whoever can take an algorithm away could otherwise make us
+    accept a forged image; python-glanceclient has the same rule.
+
+    :param hash_algo: ``os_hash_algo`` of the image, as it came.
+    :param hash_value: ``os_hash_value`` of the image, as it came.
+    :param checksum: ``checksum`` of the image (MD5), as it came.
+    :param allow_md5_fallback: Whether an unusable multihash may be replaced
+        by the MD5 checksum.
+    :returns: What to compare with, or ``None`` if the metadata hold no hash.
+    :raises: :exc:`~openstack_image_stream.exceptions.UnusableHashError` when
+        the hash that decides cannot be used.
+    """
+    if hash_algo and hash_value:
+        try:
+            return _checked(str(hash_algo), str(hash_value))
+        except exceptions.UnusableHashError as exc:
+            if not (allow_md5_fallback and checksum):
+                raise exceptions.UnusableHashError(
+                    f'{exc.message}. Nothing was downloaded. '
+                    'allow_md5_fallback=True accepts the MD5 checksum '
+                    'instead, validate_checksum=False downloads without '
+                    'a proof.',
+                    algorithm=exc.algorithm,
+                    expected=exc.expected,
+                ) from exc
+    if checksum:
+        return _checked('md5', str(checksum))
+    return None
+
+
+def from_content_md5(header: str | None) -> Expected | None:
+    """Read a ``Content-MD5`` header.
+
+    Glance sends the digest in hexadecimal; RFC 1864, section 2, says base64.
+
+    :param header: The value of the header, ``None`` if there is none.
+    :returns: What to compare with, or ``None`` if the header holds no MD5.
+    """
+    if not header:
+        return None
+    value = header.strip()
+    for decode in (binascii.unhexlify, _unbase64):
+        try:
+            digest = decode(value)
+        except ValueError:
+            continue
+        if len(digest) == 16:
+            return Expected('md5', digest.hex())
+    return None
+
+
+def _unbase64(value: str) -> bytes:
+    return base64.b64decode(value, validate=True)
+
+
+def _checked(algorithm: str, value: str) -> Expected:
+    expected = Expected(algorithm, value.strip().lower())
+    try:
+        size: int = _new(algorithm).digest_size
+    except (ValueError, TypeError) as exc:
+        raise exceptions.UnusableHashError(
+            f'the hash algorithm {algorithm!r} of the image is not available '
+            'in this Python',
+            algorithm=algorithm,
+            expected=value,
+        ) from exc
+    try:
+        length = len(binascii.unhexlify(expected.value))
+    except ValueError:
+        length = -1
+    # The SHAKE family has no length of its own, hence nothing to compare.
+    if size == 0 or length != size:
+        raise exceptions.UnusableHashError(
+            f'{value!r} is no {algorithm} digest in hexadecimal',
+            algorithm=algorithm,
+            expected=value,
+        )
+    return expected
+
+
+def _new(algorithm: str) -> Any:
+    # The digest protects against accidents on the way, also where a FIPS
+    # policy forbids MD5 as a signature.
+    return hashlib.new(algorithm, usedforsecurity=False)
+
+
+class BackgroundDigest:
+    """A digest that is computed in a thread of its own.
+
+    hashlib lets go of the interpreter lock while it works, so the caller can
+    receive and write the next piece meanwhile.
+
+    Whoever makes one calls :meth:`close`. The thread holds no reference to
+    this object and ends also when the object is simply forgotten.
+
+    :param expected: The algorithm, and what must come out.
+    """
+
+    def __init__(self, expected: Expected) -> None:
+        self._expected = expected
+        self._hash = _new(expected.algorithm)
+        self._failure: list[BaseException] = []
+        # Not a bounded Queue: a finalizer may run in any thread, this one's
+        # included, and must be able to put its None without waiting.
+        self._pieces: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._room = threading.Semaphore(_WAITING_PIECES)
+        # A daemon, so that a Response which is still open when the
+        # interpreter ends cannot keep it from ending.
+        self._thread = threading.Thread(
+            target=_run,
+            args=(self._hash, self._pieces, self._room, self._failure),
+            name='openstack-image-stream-digest',
+            daemon=True,
+        )
+        self._stop = weakref.finalize(self, self._pieces.put, None)
+        self._thread.start()
+
+    def update(self, piece: bytes) -> None:
+        """Take the next piece, waiting while too many are not hashed yet.
+
+        :param piece: Bytes of the image; they are not copied.
+        """
+        self._room.acquire()
+        self._pieces.put(piece)
+
+    def verify(self) -> None:
+        """Wait for the digest of all that was taken, and compare it.
+
+        :raises: :exc:`~openstack_image_stream.exceptions.\
+ChecksumMismatchError` when it is not the image's.
+        """
+        self.close()
+        if self._failure:
+            raise self._failure[0]
+        actual: str = self._hash.hexdigest()
+        if actual != self._expected.value:
+            raise exceptions.ChecksumMismatchError(
+                f'checksum mismatch: the image has {self._expected.algorithm} '
+                f'{self._expected.value}, what was received has {actual}',
+                algorithm=self._expected.algorithm,
+                expected=self._expected.value,
+                actual=actual,
+            )
+
+    def close(self) -> None:
+        """End the thread. May be called more than once."""
+        self._stop()
+        # The garbage collector may close a forgotten download from within
+        # the very thread that hashes it.
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+
+
+def _run(
+    hasher: Any,
+    pieces: 'queue.SimpleQueue[bytes | None]',
+    room: threading.Semaphore,
+    failure: list[BaseException],
+) -> None:
+    # An explicit None ends it; b'' would be a legal, if useless, piece.
+    while (piece := pieces.get()) is not None:
+        try:
+            hasher.update(piece)
+        except BaseException as exc:
+            failure.append(exc)
+        # Not to keep the last piece alive while waiting for the next one.
+        del piece
+        room.release()

@@ -1,0 +1,178 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""Tests of the errors."""
+
+import copy
+import pickle
+from typing import Any
+
+from openstack import exceptions as sdk_exceptions
+
+import openstack_image_stream
+from openstack_image_stream import exceptions
+from tests.unit import base
+
+#: Each error, made as the package makes it.
+ERRORS: dict[str, exceptions.ImageStreamError] = {
+    'base': exceptions.ImageStreamError('it broke'),
+    'invalid_argument': exceptions.InvalidArgumentError('chunk_size'),
+    'not_registered': exceptions.NotRegisteredError('no entry point'),
+    'data_missing': exceptions.ImageDataMissingError(
+        'no data', image_id='1', status='queued'
+    ),
+    'unusable_hash': exceptions.UnusableHashError(
+        'no sha4096', algorithm='sha4096', expected='00'
+    ),
+    'mismatch': exceptions.ChecksumMismatchError(
+        'differs', algorithm='sha512', expected='00', actual='01'
+    ),
+    'incomplete': exceptions.IncompleteDownloadError(
+        'cut', received=1, expected=2, reason='reset', partial_path='/p'
+    ),
+    'changed': exceptions.ImageChangedError('longer', expected=1, actual=2),
+}
+
+#: What each of them tells in numbers.
+ATTRIBUTES: dict[type, dict[str, Any]] = {
+    exceptions.ImageDataMissingError: {'image_id': '1', 'status': 'queued'},
+    exceptions.UnusableHashError: {'algorithm': 'sha4096', 'expected': '00'},
+    exceptions.ChecksumMismatchError: {
+        'algorithm': 'sha512',
+        'expected': '00',
+        'actual': '01',
+    },
+    exceptions.IncompleteDownloadError: {
+        'received': 1,
+        'expected': 2,
+        'reason': 'reset',
+        'partial_path': '/p',
+    },
+    exceptions.ImageChangedError: {'expected': 1, 'actual': 2},
+}
+
+
+class TestAncestry(base.TestCase):
+    """By what an error can be caught."""
+
+    @base.for_each(ERRORS)
+    def test_is_an_sdk_error(self, error: Exception) -> None:
+        """Whoever catches the errors of the SDK catches this one."""
+        self.assertIsInstance(error, sdk_exceptions.SDKException)
+        self.assertIsInstance(error, exceptions.ImageStreamError)
+
+    @base.for_each(ERRORS)
+    def test_is_no_local_error(self, error: Exception) -> None:
+        """An OSError means that this machine is at fault, and no other."""
+        self.assertNotIsInstance(error, OSError)
+
+    def test_all_are_tested(self) -> None:
+        """No error of the package is missing in this module."""
+        made = {type(error) for error in ERRORS.values()}
+        defined = {
+            thing
+            for thing in vars(exceptions).values()
+            if isinstance(thing, type)
+        }
+        self.assertEqual(defined, made)
+
+    def test_all_are_public(self) -> None:
+        """Each error can be imported from the package itself."""
+        for error in ERRORS.values():
+            name = type(error).__name__
+            self.assertIn(name, openstack_image_stream.__all__)
+            self.assertIs(type(error), getattr(openstack_image_stream, name))
+
+    def test_mismatch_is_upstreams(self) -> None:
+        """Code written for upstream's download catches a mismatch."""
+        self.assertIsInstance(
+            ERRORS['mismatch'], sdk_exceptions.InvalidResponse
+        )
+
+    def test_invalid_argument_is_a_value_error(self) -> None:
+        """A bad argument is what Python calls a bad value."""
+        self.assertIsInstance(ERRORS['invalid_argument'], ValueError)
+
+    def test_not_registered_stops_the_sdk(self) -> None:
+        """The SDK makes a log line of these in a hook, of this one not."""
+        swallowed = (ImportError, TypeError, AttributeError, ValueError)
+        self.assertNotIsInstance(ERRORS['not_registered'], swallowed)
+
+
+class TestMessage(base.TestCase):
+    """What an error says."""
+
+    @base.for_each(ERRORS)
+    def test_message_is_the_text(
+        self, error: exceptions.ImageStreamError
+    ) -> None:
+        """The message is what is printed, on all SDKs."""
+        again = type(error)('it broke')
+        self.assertEqual('it broke', again.message)
+        self.assertEqual('it broke', str(again))
+        self.assertEqual(('it broke',), again.args)
+
+    @base.for_each(ERRORS)
+    def test_name_stands_in(self, error: exceptions.ImageStreamError) -> None:
+        """Without a message it is the name of the class, as upstream."""
+        self.assertEqual(type(error).__name__, str(type(error)()))
+
+
+class TestAttributes(base.TestCase):
+    """What an error tells to a program."""
+
+    @base.for_each({cls.__name__: cls for cls in ATTRIBUTES})
+    def test_numbers_are_kept(self, cls: type) -> None:
+        """What an error is made with is there as attributes."""
+        expected = ATTRIBUTES[cls]
+        error = cls('text', **expected)
+        self.assertEqual(
+            expected, {name: getattr(error, name) for name in expected}
+        )
+
+    @base.for_each({cls.__name__: cls for cls in ATTRIBUTES})
+    def test_numbers_may_be_missing(self, cls: type) -> None:
+        """Without them the attributes are there and hold nothing."""
+        error = cls('text')
+        for name in ATTRIBUTES[cls]:
+            self.assertFalse(getattr(error, name))
+
+    def test_mismatch_has_no_response(self) -> None:
+        """The response of an old SDK's InvalidResponse is there, and None."""
+        self.assertIsNone(exceptions.ChecksumMismatchError('text').response)
+
+
+class TestPickling(base.TestCase):
+    """Errors cross processes."""
+
+    @base.for_each(ERRORS)
+    def test_pickle_keeps_all(
+        self, error: exceptions.ImageStreamError
+    ) -> None:
+        """Class, message and attributes survive every pickle protocol."""
+        for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+            again = pickle.loads(pickle.dumps(error, protocol))
+            self._assert_same(error, again)
+
+    @base.for_each(ERRORS)
+    def test_copy_keeps_all(self, error: exceptions.ImageStreamError) -> None:
+        """A copy is the same error."""
+        self._assert_same(error, copy.copy(error))
+
+    def _assert_same(self, error: Exception, again: Exception) -> None:
+        self.assertIs(type(error), type(again))
+        self.assertEqual(str(error), str(again))
+        self.assertEqual(vars(error), vars(again))
+        # Some SDKs have no message to compare, which would make this a test
+        # that cannot fail.
+        self.assertIn('message', vars(again))

@@ -1,0 +1,96 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""Tests of the options of a download."""
+
+import dataclasses
+from typing import Any
+
+from openstack_image_stream import _options
+from openstack_image_stream import exceptions
+from tests.unit import base
+
+NO_NUMBERS = {
+    'zero': 0,
+    'negative': -1,
+    'fraction': 1.5,
+    'whole_float': 1.0,
+    'boolean': True,
+    'text': '1024',
+    'none': None,
+}
+NO_BOOLEANS = {'number': 1, 'text': 'yes', 'none': None}
+
+
+class TestDefaults(base.TestCase):
+    """What a download does when nobody says anything."""
+
+    def test_defaults(self) -> None:
+        """Pieces of 1 MiB, verified, and by nothing weaker than asked."""
+        self.assertEqual(
+            {
+                'chunk_size': 1024 * 1024,
+                'validate_checksum': True,
+                'allow_md5_fallback': False,
+            },
+            dataclasses.asdict(_options.Options()),
+        )
+
+    def test_cannot_be_changed(self) -> None:
+        """What was validated once stays as it is."""
+        options = _options.Options()
+        with self.assertRaises(dataclasses.FrozenInstanceError):
+            options.chunk_size = 0  # type: ignore[misc]
+
+
+class TestValidation(base.TestCase):
+    """What an option must be."""
+
+    @base.for_each({'one': 1, 'large': 10**12})
+    def test_chunk_size_is_any_positive_number(self, size: int) -> None:
+        """Every positive number of bytes is accepted."""
+        options = _options.Options(chunk_size=size)
+        self.assertEqual(size, options.chunk_size)
+
+    @base.for_each(NO_NUMBERS)
+    def test_chunk_size_is_refused(self, value: Any) -> None:
+        """Anything else is refused, by name and value."""
+        error = self.assertRaises(
+            exceptions.InvalidArgumentError,
+            _options.Options,
+            chunk_size=value,
+        )
+        self.assertIn('chunk_size', str(error))
+        self.assertIn(repr(value), str(error))
+
+    @base.for_each(NO_BOOLEANS)
+    def test_validate_checksum_is_refused(self, value: Any) -> None:
+        """Whether to verify is not guessed from what looks true."""
+        error = self.assertRaises(
+            exceptions.InvalidArgumentError,
+            _options.Options,
+            validate_checksum=value,
+        )
+        self.assertIn('validate_checksum', str(error))
+        self.assertIn(repr(value), str(error))
+
+    @base.for_each(NO_BOOLEANS)
+    def test_allow_md5_fallback_is_refused(self, value: Any) -> None:
+        """Whether MD5 will do is not guessed either."""
+        error = self.assertRaises(
+            exceptions.InvalidArgumentError,
+            _options.Options,
+            allow_md5_fallback=value,
+        )
+        self.assertIn('allow_md5_fallback', str(error))
+        self.assertIn(repr(value), str(error))

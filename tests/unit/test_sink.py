@@ -1,0 +1,1112 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""Tests of the ends that write."""
+
+import contextlib
+import errno
+import io
+import os
+import pathlib
+import re
+import resource
+import stat
+import tempfile
+import threading
+from typing import Any
+from unittest import mock
+
+import fixtures
+import hypothesis
+from hypothesis import strategies
+
+from openstack_image_stream import _sink
+from openstack_image_stream import exceptions
+from tests.unit import base
+from tests.unit import scripted_source
+
+DATA = base.some_bytes(1_000)
+OLD = b'what was there before'
+ID = '0b8c6a6e-5bd7-4f1c-9d6a-6c1fb3a4a0d1'
+
+
+class Enough(Exception):
+    """Stands for whatever ends a download early."""
+
+
+def mode_of(path: str) -> int:
+    """Return the permission bits of a file."""
+    return stat.S_IMODE(os.stat(path).st_mode)
+
+
+class SinkTestCase(base.TestCase):
+    """A test that writes."""
+
+    def save(self, output: Any, data: bytes = DATA) -> _sink.Sink:
+        """Write all of an image and commit it."""
+        sink = _sink.for_output(output, ID)
+        with sink:
+            for piece in scripted_source.split(data, 300):
+                sink.write(piece)
+            sink.commit()
+        return sink
+
+    def give_up(self, output: Any) -> None:
+        """Write an image but for its commit."""
+        sink = _sink.for_output(output, ID)
+        with contextlib.suppress(Enough), sink:
+            sink.write(DATA)
+            raise Enough
+
+
+class TestRefused(SinkTestCase):
+    """Outputs to which nothing could be written."""
+
+    @base.for_each(
+        {
+            'number': 1,
+            'bytes': b'/tmp/image',
+            'no_write': object(),
+            'write_is_no_method': mock.Mock(write=None, spec=['write']),
+            'list': ['image'],
+            'empty': '',
+            'null_byte': 'ima\0ge',
+            'text': io.StringIO(),
+        }
+    )
+    def test_what_is_no_output(self, output: Any) -> None:
+        """It is refused by name, when the sink is chosen."""
+        error = self.assertRaises(
+            exceptions.InvalidArgumentError, _sink.for_output, output, ID
+        )
+        self.assertIn('output', str(error))
+
+    def test_bytes_in_a_path(self) -> None:
+        """A path of bytes is refused also where a PathLike hides it."""
+
+        class BytesPath(os.PathLike):  # type: ignore[type-arg]
+            def __fspath__(self) -> bytes:
+                return b'/tmp/image'
+
+        self.assertRaises(
+            exceptions.InvalidArgumentError,
+            _sink.for_output,
+            BytesPath(),
+            ID,
+        )
+
+    def test_directory(self) -> None:
+        """A directory is no place for one file."""
+        error = self.assertRaises(
+            exceptions.InvalidArgumentError,
+            _sink.for_output,
+            self.directory,
+            ID,
+        )
+        self.assertIn(self.directory, str(error))
+        self.assertIn('is a directory', str(error))
+
+    def test_link_to_a_directory(self) -> None:
+        """Nor is a link to one."""
+        os.symlink(self.directory, self.path('link'))
+        self.assertRaises(
+            exceptions.InvalidArgumentError,
+            _sink.for_output,
+            self.path('link'),
+            ID,
+        )
+
+    @base.for_each({'direct': 'no/image', 'deep': 'no/such/image'})
+    def test_missing_directory(self, name: str) -> None:
+        """The error names the directory that is missing."""
+        error = self.assertRaises(
+            exceptions.InvalidArgumentError,
+            _sink.for_output,
+            self.path(name),
+            ID,
+        )
+        self.assertIn(repr(os.path.dirname(self.path(name))), str(error))
+
+    def test_link_into_a_missing_directory(self) -> None:
+        """Behind a link it is the directory of the link's target."""
+        os.symlink(self.path('no/image'), self.path('link'))
+        error = self.assertRaises(
+            exceptions.InvalidArgumentError,
+            _sink.for_output,
+            self.path('link'),
+            ID,
+        )
+        self.assertIn(repr(self.path('no')), str(error))
+
+    def test_name_of_a_new_directory(self) -> None:
+        """A path that ends like a directory is not made a file."""
+        self.assertRaises(
+            exceptions.InvalidArgumentError,
+            _sink.for_output,
+            self.path('new') + '/',
+            ID,
+        )
+
+    @base.for_each({'below': 'file/image', 'slash': 'file/'})
+    def test_file_as_a_directory(self, name: str) -> None:
+        """A file has no files in it."""
+        self.write(OLD, 'file')
+        self.assertRaises(
+            exceptions.InvalidArgumentError,
+            _sink.for_output,
+            self.path(name),
+            ID,
+        )
+        self.assertEqual(OLD, self.content('file'))
+
+    def test_open_for_text(self) -> None:
+        """A text file is refused, and told how to do better."""
+        with open(self.path(), 'w') as file:
+            error = self.assertRaises(
+                exceptions.InvalidArgumentError, _sink.for_output, file, ID
+            )
+        self.assertIn("'wb'", str(error))
+
+    def test_temporary_file_for_text(self) -> None:
+        """Also where tempfile wraps it."""
+        with tempfile.NamedTemporaryFile('w', dir=self.directory) as file:
+            self.assertRaises(
+                exceptions.InvalidArgumentError, _sink.for_output, file, ID
+            )
+
+    def test_open_for_reading(self) -> None:
+        """A file that says it is not writable is refused in time."""
+        self.write(OLD)
+        for buffering in (0, -1):
+            with open(self.path(), 'rb', buffering) as file:
+                self.assertRaises(
+                    exceptions.InvalidArgumentError,
+                    _sink.for_output,
+                    file,
+                    ID,
+                )
+
+    def test_temporary_file_for_reading(self) -> None:
+        """Also where tempfile wraps it."""
+        self.write(OLD)
+        with (
+            open(self.path(), 'rb') as file,
+            tempfile._TemporaryFileWrapper(
+                file, self.path(), delete=False
+            ) as wrapped,
+        ):
+            self.assertRaises(
+                exceptions.InvalidArgumentError, _sink.for_output, wrapped, ID
+            )
+
+    def test_closed_file(self) -> None:
+        """So is one that was closed already."""
+        with open(self.path(), 'wb') as file:
+            pass
+        self.assertRaises(
+            exceptions.InvalidArgumentError, _sink.for_output, file, ID
+        )
+
+    def test_nothing_is_touched(self) -> None:
+        """Choosing a sink makes, opens and empties nothing."""
+        self.write(OLD, 'old')
+        self.write(b'', 'empty')
+        for name in ('old', 'empty', 'new'):
+            _sink.for_output(self.path(name), ID)
+        self.assertEqual(['empty', 'old'], self.files())
+        self.assertEqual(OLD, self.content('old'))
+
+    def test_local_errors_pass(self) -> None:
+        """What only the system knows stays the OSError that it is."""
+        error = self.assertRaises(
+            OSError, _sink.for_output, self.path('x' * 5_000), ID
+        )
+        self.assertEqual(errno.ENAMETOOLONG, error.errno)
+        os.symlink('loop', self.path('loop'))
+        error = self.assertRaises(
+            OSError, _sink.for_output, self.path('loop'), ID
+        )
+        self.assertEqual(errno.ELOOP, error.errno)
+
+
+class TestNewFile(SinkTestCase):
+    """A name that does not exist yet."""
+
+    @base.for_each({'str': str, 'pathlike': pathlib.Path})
+    def test_is_made(self, kind: Any) -> None:
+        """It holds the image, and nothing else is left."""
+        self.save(kind(self.path()))
+        self.assert_same(DATA, self.content())
+        self.assertEqual(['image'], self.files())
+
+    def test_without_a_directory(self) -> None:
+        """A bare name is one of the present directory."""
+        before = os.getcwd()
+        self.addCleanup(os.chdir, before)
+        os.chdir(self.directory)
+        sink = _sink.for_output('image', ID)
+        # Threads of the caller may change it at any time.
+        os.chdir(before)
+        with sink:
+            sink.write(DATA)
+            sink.commit()
+        self.assert_same(DATA, self.content())
+
+    @base.for_each({'027': 0o027, '077': 0o077, '002': 0o002})
+    def test_umask_decides(self, umask: int) -> None:
+        """The mode is what it would be for any new file."""
+        self.addCleanup(os.umask, os.umask(umask))
+        self.save(self.path())
+        self.assertEqual(0o666 & ~umask, mode_of(self.path()))
+
+    def test_is_not_there_before(self) -> None:
+        """Until the commit the name does not exist."""
+        sink = _sink.for_output(self.path(), ID)
+        with sink:
+            sink.write(DATA)
+            self.assertNotIn('image', self.files())
+            self.assertEqual(1, len(self.files()))
+
+    def test_giving_up(self) -> None:
+        """Without a commit nothing is left."""
+        self.give_up(self.path())
+        self.assertEqual([], self.files())
+
+    def test_empty_image(self) -> None:
+        """An image of no bytes is a file of no bytes."""
+        self.save(self.path(), b'')
+        self.assertEqual(b'', self.content())
+
+
+class TestPartialFile(SinkTestCase):
+    """The file beside the target, until the commit."""
+
+    def _partial(self, target: str = 'image', image_id: str = ID) -> str:
+        sink = _sink.for_output(self.path(target), image_id)
+        with sink:
+            (name,) = set(self.files()) - {target}
+        return name
+
+    def test_tells_what_it_is(self) -> None:
+        """It is named after the output and the image."""
+        self.assertRegex(
+            self._partial(), rf'^image\.{re.escape(ID)}\.[0-9a-f]+\.part$'
+        )
+
+    def test_is_not_shared(self) -> None:
+        """Two downloads to one name do not mix."""
+        first = _sink.for_output(self.path(), ID)
+        second = _sink.for_output(self.path(), ID)
+        with first, second:
+            first.write(b'1' * 10)
+            second.write(b'2' * 10)
+            first.write(b'1' * 10)
+            self.assertEqual(2, len(self.files()))
+            first.commit()
+            self.assertEqual(b'1' * 20, self.content())
+            second.commit()
+        self.assertEqual(b'2' * 10, self.content())
+        self.assertEqual(['image'], self.files())
+
+    def test_does_not_follow_what_is_there(self) -> None:
+        """A name that somebody has put there is passed over."""
+        taken = self.path('image.taken.part')
+        os.symlink(self.write(OLD, 'precious'), taken)
+        free = self.path('image.free.part')
+        with mock.patch.object(
+            _sink, '_partial_name', side_effect=[taken, taken, free]
+        ):
+            self.save(self.path())
+        self.assert_same(DATA, self.content())
+        self.assertEqual(OLD, self.content('precious'))
+        self.assertTrue(os.path.islink(taken))
+
+    @base.for_each(
+        {
+            'slashes': 'a/../../../etc/passwd',
+            'absolute': '/etc/passwd',
+            'dots': '..',
+            'null': 'a\0b',
+            'newline': 'a\nb',
+            'not_ascii': 'Ä' * 300,
+            'long': 'x' * 10_000,
+            'empty': '',
+        }
+    )
+    def test_odd_id(self, image_id: str) -> None:
+        """An ID cannot lead out of the directory, nor break the name."""
+        name = self._partial(image_id=image_id)
+        self.assertRegex(name, r'^image\.[A-Za-z0-9_-]*\.[0-9a-f]+\.part$')
+        self.assertLessEqual(len(os.fsencode(name)), 255)
+
+    @base.for_each(
+        {
+            'ascii': 'x' * 255,
+            'two_bytes': 'ä' * 127,
+            'cut_inside': 'xx' + 'ä' * 126,
+            'four_bytes': '\N{GRINNING FACE}' * 63,
+            'not_utf8': os.fsdecode(b'\xff' * 255),
+        }
+    )
+    def test_long_name(self, name: str) -> None:
+        """The longest name that a file can have is no problem."""
+        self.save(self.path(name))
+        self.assert_same(DATA, self.content(name))
+        self.assertEqual(1, len(self.files()))
+
+    @hypothesis.given(
+        strategies.text(max_size=100), strategies.text(max_size=100)
+    )
+    @base.EXAMPLES
+    def test_any_name(self, name: str, image_id: str) -> None:
+        """It is always beside the target, and short enough."""
+        name = name.replace('/', '').encode(errors='ignore').decode()
+        path = _sink._partial_name(os.path.join('/dir', name), image_id)
+        directory, partial = os.path.split(path)
+        self.assertEqual('/dir', directory)
+        self.assertLessEqual(len(os.fsencode(partial)), 255)
+
+
+class TestExistingFile(SinkTestCase):
+    """A file with content."""
+
+    def test_is_replaced(self) -> None:
+        """Afterwards it holds the image alone."""
+        self.write(OLD * 1_000)
+        self.save(self.path())
+        self.assert_same(DATA, self.content())
+        self.assertEqual(['image'], self.files())
+
+    def test_stands_until_then(self) -> None:
+        """Until the commit, whoever opens it sees what was there."""
+        self.write(OLD)
+        sink = _sink.for_output(self.path(), ID)
+        with sink:
+            sink.write(DATA)
+            self.assertEqual(OLD, self.content())
+            sink.commit()
+            self.assert_same(DATA, self.content())
+
+    def test_giving_up(self) -> None:
+        """Without a commit it is as it was, to the inode."""
+        self.write(OLD)
+        before = os.stat(self.path())
+        self.give_up(self.path())
+        self.assertEqual(OLD, self.content())
+        self.assertEqual(before.st_ino, os.stat(self.path()).st_ino)
+        self.assertEqual(before.st_mtime_ns, os.stat(self.path()).st_mtime_ns)
+        self.assertEqual(['image'], self.files())
+
+    def test_readers_keep_the_old_one(self) -> None:
+        """Who reads it at that moment reads the old one to its end."""
+        self.write(OLD)
+        with open(self.path(), 'rb') as reader:
+            self.save(self.path())
+            self.assertEqual(OLD, reader.read())
+
+    @base.for_each({'600': 0o600, '644': 0o644, '755': 0o755, '4755': 0o4755})
+    def test_mode_is_kept(self, mode: int) -> None:
+        """The umask does not change what somebody has set."""
+        self.addCleanup(os.umask, os.umask(0o077))
+        os.chmod(self.write(OLD), mode)
+        self.save(self.path())
+        self.assertEqual(mode, mode_of(self.path()))
+
+    def test_mode_before_the_name(self) -> None:
+        """No one can open the new one before it has the old one's mode."""
+        os.chmod(self.write(OLD), 0o600)
+        seen = []
+
+        def replace(source: str, target: str) -> None:
+            seen.append(mode_of(source))
+
+        with mock.patch.object(os, 'replace', replace):
+            self.save(self.path())
+        self.assertEqual([0o600], seen)
+
+    def test_owner_is_kept(self) -> None:
+        """Where it is permitted the owner stays, and is set first."""
+        os.chmod(self.write(OLD), 0o640)
+        old = os.stat(self.path())
+        with (
+            mock.patch.object(os, 'chown') as chown,
+            mock.patch.object(os, 'chmod') as chmod,
+        ):
+            calls = mock.Mock()
+            calls.attach_mock(chown, 'chown')
+            calls.attach_mock(chmod, 'chmod')
+            self.save(self.path())
+        self.assertEqual(
+            [
+                mock.call.chown(mock.ANY, old.st_uid, old.st_gid),
+                mock.call.chmod(mock.ANY, 0o640),
+            ],
+            calls.mock_calls,
+        )
+
+    def test_owner_is_not_permitted(self) -> None:
+        """Where it is not, the mode is kept all the same."""
+        os.chmod(self.write(OLD), 0o640)
+        with mock.patch.object(
+            os, 'chown', side_effect=PermissionError(errno.EPERM, 'no')
+        ):
+            self.save(self.path())
+        self.assertEqual(0o640, mode_of(self.path()))
+        self.assert_same(DATA, self.content())
+
+    def test_vanishes_on_the_way(self) -> None:
+        """A file that is removed meanwhile has no mode to keep."""
+        self.write(OLD)
+        self.addCleanup(os.umask, os.umask(0o027))
+        sink = _sink.for_output(self.path(), ID)
+        with sink:
+            sink.write(DATA)
+            os.unlink(self.path())
+            sink.commit()
+        self.assert_same(DATA, self.content())
+        self.assertEqual(0o640, mode_of(self.path()))
+
+    def test_write_protected(self) -> None:
+        """A write-protected file is not replaced behind its back."""
+        # For root nothing is write-protected, so the system is played.
+        self.write(OLD)
+        sink = _sink.for_output(self.path(), ID)
+        with mock.patch.object(os, 'access', return_value=False) as access:
+            error = self.assertRaises(PermissionError, sink.__enter__)
+        access.assert_called_once_with(self.path(), os.W_OK)
+        self.assertEqual(errno.EACCES, error.errno)
+        self.assertEqual(self.path(), error.filename)
+        self.assertEqual(OLD, self.content())
+        self.assertEqual(['image'], self.files())
+
+
+class TestEmptyFile(SinkTestCase):
+    """A file that somebody made a moment ago."""
+
+    def test_is_filled_in_place(self) -> None:
+        """It stays the same file, with its mode."""
+        os.chmod(self.write(b''), 0o604)
+        before = os.stat(self.path())
+        self.save(self.path())
+        self.assert_same(DATA, self.content())
+        self.assertEqual(before.st_ino, os.stat(self.path()).st_ino)
+        self.assertEqual(0o604, mode_of(self.path()))
+        self.assertEqual(['image'], self.files())
+
+    def test_open_descriptor_sees_the_bytes(self) -> None:
+        """That is what mkstemp() and its likes are used for."""
+        with tempfile.NamedTemporaryFile(dir=self.directory) as file:
+            self.save(file.name)
+            self.assert_same(DATA, file.read())
+
+    def test_giving_up(self) -> None:
+        """Without a commit it is there, and empty again."""
+        self.write(b'')
+        before = os.stat(self.path())
+        self.give_up(self.path())
+        self.assertEqual(b'', self.content())
+        self.assertEqual(before.st_ino, os.stat(self.path()).st_ino)
+        self.assertEqual(['image'], self.files())
+
+    def test_behind_a_link(self) -> None:
+        """A link to it changes nothing."""
+        self.write(b'')
+        os.symlink('image', self.path('link'))
+        before = os.stat(self.path())
+        self.save(self.path('link'))
+        self.assert_same(DATA, self.content())
+        self.assertEqual(before.st_ino, os.stat(self.path()).st_ino)
+        self.assertTrue(os.path.islink(self.path('link')))
+
+
+class TestSymbolicLink(SinkTestCase):
+    """A name that stands for another."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        os.mkdir(self.path('elsewhere'))
+
+    def _link(self, target: str) -> None:
+        os.symlink(target, self.path('link'))
+
+    @base.for_each(
+        {
+            'same_directory': 'target',
+            'other_directory': 'elsewhere/target',
+        }
+    )
+    def test_target_is_replaced(self, target: str) -> None:
+        """The link stays, what it leads to is new."""
+        self.write(OLD, target)
+        self._link(target)
+        self.save(self.path('link'))
+        self.assertEqual(target, os.readlink(self.path('link')))
+        self.assert_same(DATA, self.content(target))
+        self.assertFalse(os.path.islink(self.path(target)))
+        self.assertEqual(
+            {'elsewhere', 'link', target.split('/')[0]}, set(self.files())
+        )
+
+    @base.for_each(
+        {
+            'same_directory': 'target',
+            'other_directory': 'elsewhere/target',
+        }
+    )
+    def test_target_is_made(self, target: str) -> None:
+        """Also when there was nothing at its end."""
+        self._link(target)
+        self.save(self.path('link'))
+        self.assertEqual(target, os.readlink(self.path('link')))
+        self.assert_same(DATA, self.content(target))
+
+    def test_link_to_a_link(self) -> None:
+        """All links on the way stay."""
+        self._link('second')
+        os.symlink('elsewhere/target', self.path('second'))
+        self.write(OLD, 'elsewhere/target')
+        self.save(self.path('link'))
+        self.assertTrue(os.path.islink(self.path('link')))
+        self.assertTrue(os.path.islink(self.path('second')))
+        self.assert_same(DATA, self.content('elsewhere/target'))
+
+    def test_partial_file_is_beside_the_target(self) -> None:
+        """A rename works only within one file system."""
+        self.write(OLD, 'elsewhere/target')
+        self._link('elsewhere/target')
+        with _sink.for_output(self.path('link'), ID):
+            self.assertEqual(['elsewhere', 'link'], self.files())
+            self.assertEqual(2, len(os.listdir(self.path('elsewhere'))))
+
+    @base.for_each({'existing': True, 'dangling': False})
+    def test_giving_up(self, exists: bool) -> None:
+        """Without a commit link and target are as they were."""
+        if exists:
+            self.write(OLD, 'elsewhere/target')
+        self._link('elsewhere/target')
+        self.give_up(self.path('link'))
+        self.assertTrue(os.path.islink(self.path('link')))
+        self.assertEqual(
+            ['target'] if exists else [],
+            os.listdir(self.path('elsewhere')),
+        )
+        if exists:
+            self.assertEqual(OLD, self.content('elsewhere/target'))
+
+
+class TestCommitOrder(SinkTestCase):
+    """What a power cut may interrupt."""
+
+    def _commit(self) -> list[tuple[str, Any]]:
+        events: list[tuple[str, Any]] = []
+        fsync, replace = os.fsync, os.replace
+
+        def record_fsync(descriptor: int) -> None:
+            path = os.readlink(f'/proc/self/fd/{descriptor}')
+            events.append(('fsync', path))
+            fsync(descriptor)
+
+        def record_replace(source: str, target: str) -> None:
+            # All of it is in the file by now, and not yet under the name.
+            with open(source, 'rb') as file:
+                self.assert_same(DATA, file.read())
+            events.append(('replace', (source, target)))
+            replace(source, target)
+
+        with (
+            mock.patch.object(os, 'fsync', record_fsync),
+            mock.patch.object(os, 'replace', record_replace),
+        ):
+            self.save(self.path())
+        return events
+
+    @base.for_each({'new': None, 'existing': OLD})
+    def test_replaced(self, content: bytes | None) -> None:
+        """File to the disk, then the name, then the name to the disk."""
+        if content is not None:
+            self.write(content)
+        events = self._commit()
+        self.assertEqual(
+            ['fsync', 'replace', 'fsync'], [event for event, _ in events]
+        )
+        partial, target = events[1][1]
+        self.assertEqual(partial, events[0][1])
+        self.assertEqual(self.path(), target)
+        self.assertEqual(self.directory, events[2][1])
+
+    def test_in_place(self) -> None:
+        """A file that is filled in place reaches the disk as well."""
+        self.write(b'')
+        self.assertEqual([('fsync', self.path())], self._commit())
+
+    def test_inode_is_that_of_the_partial_file(self) -> None:
+        """The name changes from one whole file to another at once."""
+        self.write(OLD)
+        sink = _sink.for_output(self.path(), ID)
+        with sink:
+            sink.write(DATA)
+            (partial,) = set(self.files()) - {'image'}
+            inode = os.stat(self.path(partial)).st_ino
+            sink.commit()
+        self.assertEqual(inode, os.stat(self.path()).st_ino)
+
+    def test_directory_that_cannot_be_synchronised(self) -> None:
+        """The file is there and whole; some file systems know no better."""
+        fsync = os.fsync
+
+        def refuse(descriptor: int) -> None:
+            if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                raise OSError(errno.EINVAL, 'a directory')
+            fsync(descriptor)
+
+        with mock.patch.object(os, 'fsync', refuse):
+            self.save(self.path())
+        self.assert_same(DATA, self.content())
+
+    def test_file_that_does_not_reach_the_disk(self) -> None:
+        """An image that the disk refuses late is not committed."""
+        self.write(OLD)
+        with mock.patch.object(
+            os, 'fsync', side_effect=OSError(errno.EIO, 'broken')
+        ):
+            error = self.assertRaises(OSError, self.save, self.path())
+        self.assertEqual(errno.EIO, error.errno)
+        self.assertEqual(OLD, self.content())
+        self.assertEqual(['image'], self.files())
+
+    def test_rename_that_fails(self) -> None:
+        """Nor is one whose name cannot be had."""
+        self.write(OLD)
+        with mock.patch.object(
+            os, 'replace', side_effect=OSError(errno.EBUSY, 'mounted')
+        ):
+            error = self.assertRaises(OSError, self.save, self.path())
+        self.assertEqual(errno.EBUSY, error.errno)
+        self.assertEqual(OLD, self.content())
+        self.assertEqual(['image'], self.files())
+
+    def test_no_descriptor_stays_open(self) -> None:
+        """Whatever was opened is closed, on success and on failure."""
+        os.mkfifo(self.path('fifo'))
+        reader = os.open(self.path('fifo'), os.O_RDONLY | os.O_NONBLOCK)
+        self.addCleanup(os.close, reader)
+        before = os.listdir('/proc/self/fd')
+        for name in ('new', 'old', 'empty', 'fifo'):
+            for use in (self.give_up, self.save):
+                if name == 'old':
+                    self.write(OLD, name)
+                if name == 'empty':
+                    self.write(b'', name)
+                use(self.path(name))
+        self.assertEqual(before, os.listdir('/proc/self/fd'))
+
+
+class TestFullDisk(SinkTestCase):
+    """The system takes no more."""
+
+    @base.for_each({'new': None, 'existing': OLD, 'empty': b''})
+    def test_no_space(self, content: bytes | None) -> None:
+        """The error comes through, and all is as it was before."""
+        if content is not None:
+            self.write(content)
+        write = os.write
+        left = [500]
+
+        def write_some(descriptor: int, data: Any) -> int:
+            if not left[0]:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            count = write(descriptor, data[: left[0]])
+            left[0] -= count
+            return count
+
+        with mock.patch.object(os, 'write', write_some):
+            error = self.assertRaises(OSError, self.save, self.path())
+        self.assertEqual(errno.ENOSPC, error.errno)
+        self.assertEqual(0, left[0])
+        if content is None:
+            self.assertEqual([], self.files())
+        else:
+            self.assertEqual(content, self.content())
+            self.assertEqual(['image'], self.files())
+
+    @base.for_each({'new': None, 'existing': OLD, 'empty': b''})
+    def test_limit(self, content: bytes | None) -> None:
+        """So does a limit that the system really enforces."""
+        if content is not None:
+            self.write(content)
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (500, hard))
+        try:
+            error = self.assertRaises(OSError, self.save, self.path())
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        self.assertEqual(errno.EFBIG, error.errno)
+        if content is None:
+            self.assertEqual([], self.files())
+        else:
+            self.assertEqual(content, self.content())
+
+    def test_full_device(self) -> None:
+        """A device says so as well."""
+        error = self.assertRaises(OSError, self.save, '/dev/full')
+        self.assertEqual(errno.ENOSPC, error.errno)
+
+    def test_full_file_object(self) -> None:
+        """And so does a file object, where it is unbuffered."""
+        with open('/dev/full', 'wb', buffering=0) as file:
+            error = self.assertRaises(OSError, self.save, file)
+        self.assertEqual(errno.ENOSPC, error.errno)
+
+    def test_full_buffered_file_object(self) -> None:
+        """Where it is buffered, not later than at the commit."""
+        # Leaving it fails too, its buffer still holds what was not written.
+        with contextlib.suppress(OSError), open('/dev/full', 'wb') as file:
+            error = self.assertRaises(OSError, self.save, file)
+        self.assertEqual(errno.ENOSPC, error.errno)
+
+    @base.for_each({'new': None, 'existing': OLD, 'empty': b''})
+    def test_short_writes(self, content: bytes | None) -> None:
+        """The system may take less than it is given."""
+        if content is not None:
+            self.write(content)
+        write = os.write
+        with mock.patch.object(
+            os, 'write', lambda fd, data: write(fd, data[:7])
+        ):
+            self.save(self.path())
+        self.assert_same(DATA, self.content())
+
+
+class TestSpecialFile(SinkTestCase):
+    """What is not a regular file."""
+
+    def test_pipe(self) -> None:
+        """A FIFO gets the bytes in order, and stays a FIFO."""
+        os.mkfifo(self.path('fifo'))
+        received = []
+
+        def read() -> None:
+            with open(self.path('fifo'), 'rb') as file:
+                received.append(file.read())
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        self.save(self.path('fifo'))
+        reader.join()
+        self.assertEqual([DATA], received)
+        self.assertEqual(['fifo'], self.files())
+        self.assertTrue(stat.S_ISFIFO(os.stat(self.path('fifo')).st_mode))
+
+    def test_pipe_that_nobody_reads_any_more(self) -> None:
+        """A reader that goes away is a local error."""
+        os.mkfifo(self.path('fifo'))
+        reader = os.open(self.path('fifo'), os.O_RDONLY | os.O_NONBLOCK)
+        sink = _sink.for_output(self.path('fifo'), ID)
+        with self.assertRaisesRegex(BrokenPipeError, ''), sink:
+            os.close(reader)
+            sink.write(DATA)
+
+    def test_device(self) -> None:
+        """A device is written to and not replaced by a file."""
+        self.save(os.devnull)
+        self.assertTrue(stat.S_ISCHR(os.stat(os.devnull).st_mode))
+
+    def test_link_to_a_device(self) -> None:
+        """Nor is a link to it."""
+        os.symlink(os.devnull, self.path('null'))
+        self.save(self.path('null'))
+        self.assertTrue(os.path.islink(self.path('null')))
+        self.assertEqual(['null'], self.files())
+
+    def test_giving_up_leaves_it(self) -> None:
+        """What has gone through a device cannot be undone."""
+        os.symlink(os.devnull, self.path('null'))
+        self.give_up(self.path('null'))
+        self.assertEqual(['null'], self.files())
+
+    def test_disk_errors_count(self) -> None:
+        """A device that fails to take the bytes fails the download."""
+        with mock.patch.object(
+            os, 'fsync', side_effect=OSError(errno.EIO, 'broken')
+        ):
+            error = self.assertRaises(OSError, self.save, os.devnull)
+        self.assertEqual(errno.EIO, error.errno)
+
+
+class TestDescriptor(SinkTestCase):
+    """A path that names a descriptor of this process."""
+
+    @base.for_each({'dev': '/dev/fd/{}', 'proc': '/proc/self/fd/{}'})
+    def test_at_its_position(self, pattern: str) -> None:
+        """It is written to where it stands, and stays open."""
+        with open(self.path(), 'wb', buffering=0) as file:
+            file.write(b'before')
+            self.save(pattern.format(file.fileno()))
+            file.write(b'after')
+        self.assert_same(b'before' + DATA + b'after', self.content())
+
+    def test_appending(self) -> None:
+        """A shell's >> appends."""
+        self.write(OLD)
+        with open(self.path(), 'ab') as file:
+            self.save(f'/dev/fd/{file.fileno()}')
+        self.assert_same(OLD + DATA, self.content())
+
+    def test_giving_up_removes_nothing(self) -> None:
+        """What was in the file before is not ours."""
+        self.write(OLD)
+        with open(self.path(), 'ab') as file:
+            self.give_up(f'/dev/fd/{file.fileno()}')
+        self.assertTrue(self.content().startswith(OLD))
+
+    def test_pipe(self) -> None:
+        """Standard output is a pipe more often than not."""
+        reading, writing = os.pipe()
+        self.addCleanup(os.close, reading)
+        self.save(f'/dev/fd/{writing}')
+        os.close(writing)
+        self.assert_same(DATA, os.read(reading, 10_000))
+
+    @base.for_each(
+        {
+            'stdout': ('/dev/stdout', 1),
+            'stderr': ('/dev/stderr', 2),
+            'fd': ('/dev/fd/7', 7),
+            'proc': ('/proc/self/fd/7', 7),
+            'stdin': ('/dev/stdin', None),
+            'word': ('/dev/fd/x', None),
+            'more': ('/dev/fd/7/x', None),
+            'before': ('/x/dev/fd/7', None),
+            'relative': ('dev/fd/7', None),
+            'null': ('/dev/null', None),
+        }
+    )
+    def test_names(self, case: tuple[str, int | None]) -> None:
+        """These names mean a descriptor, and no others do."""
+        path, number = case
+        self.assertEqual(number, _sink.DirectSink.descriptor_of(path))
+
+    @base.for_each({'closed': 99_999, 'absurd': 10**30})
+    def test_that_is_not_open(self, number: int) -> None:
+        """A descriptor that does not exist is an error of the system."""
+        error = self.assertRaises(OSError, self.save, f'/dev/fd/{number}')
+        self.assertEqual(errno.EBADF, error.errno)
+
+
+class RawWriter(io.RawIOBase):
+    """A raw file that takes what its script says.
+
+    :param counts: How many bytes each write takes; None as a raw file that
+        would block. At the end of the script it takes all.
+    """
+
+    def __init__(self, counts: list[int | None]) -> None:
+        self._counts = iter(counts)
+        self.taken = b''
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int | None:
+        count = next(self._counts, len(data))
+        if count is not None:
+            count = min(count, len(data))
+            self.taken += bytes(data[:count])
+        return count
+
+
+class Writer:
+    """Something that has write() and no base class.
+
+    :param result: What write() returns.
+    """
+
+    def __init__(self, result: Any = None) -> None:
+        self._result = result
+        self.taken = b''
+
+    def write(self, data: Any) -> Any:
+        """Take all of the data."""
+        self.taken += bytes(data)
+        return self._result(data) if callable(self._result) else self._result
+
+
+class TestFileObject(SinkTestCase):
+    """An object of the caller's."""
+
+    def test_bytesio(self) -> None:
+        """The simplest one."""
+        file = io.BytesIO()
+        self.save(file)
+        self.assert_same(DATA, file.getvalue())
+        self.assertFalse(file.closed)
+
+    def test_at_its_position(self) -> None:
+        """It is written to where it stands."""
+        file = io.BytesIO(b'before-')
+        file.seek(0, io.SEEK_END)
+        self.save(file)
+        self.assert_same(b'before-' + DATA, file.getvalue())
+
+    @base.for_each({'buffered': -1, 'raw': 0})
+    def test_open_file(self, buffering: int) -> None:
+        """It is left open, and all of it is written when we return."""
+        with open(self.path(), 'wb', buffering) as file:
+            self.save(file)
+            self.assert_same(DATA, self.content())
+            self.assertFalse(file.closed)
+
+    @base.for_each({'buffered': -1, 'raw': 0})
+    def test_named_temporary_file(self, buffering: int) -> None:
+        """What tempfile makes is no io.IOBase, and works."""
+        with tempfile.NamedTemporaryFile(
+            buffering=buffering, dir=self.directory
+        ) as file:
+            self.save(file)
+            file.seek(0)
+            self.assert_same(DATA, file.read())
+
+    def test_derived_from_iobase(self) -> None:
+        """A file that thinks of nothing but write() is no less a file."""
+
+        class Thoughtless(io.IOBase):
+            taken = b''
+
+            def write(self, data: Any) -> int:
+                self.taken += bytes(data)
+                return len(data)
+
+        file = Thoughtless()
+        self.assertFalse(file.writable())
+        self.save(file)
+        self.assert_same(DATA, file.taken)
+
+    def test_raw_pipe(self) -> None:
+        """An unbuffered file of a pipe takes what it can."""
+        reading, writing = os.pipe()
+        self.addCleanup(os.close, reading)
+        with open(writing, 'wb', buffering=0) as file:
+            self.save(file)
+        self.assert_same(DATA, os.read(reading, 10_000))
+
+    @base.for_each(
+        {
+            'none': None,
+            'count': len,
+            'true': True,
+            'false': False,
+            'text': 'ok',
+            'object': lambda data: object(),
+            'total': lambda data: 10**9,
+            'negative': -1,
+        }
+    )
+    def test_any_result(self, result: Any) -> None:
+        """A writer that is no raw file takes all, whatever it returns."""
+        writer = Writer(result)
+        self.save(writer)
+        self.assert_same(DATA, writer.taken)
+
+    @hypothesis.given(strategies.lists(strategies.integers(1, 300)))
+    @base.EXAMPLES
+    def test_short_writes(self, counts: list[int | None]) -> None:
+        """Whatever a raw file takes at a time, it gets all in the end."""
+        file = RawWriter(counts)
+        self.save(file)
+        self.assert_same(DATA, file.taken)
+
+    @base.for_each({'at_once': [None], 'later': [7, None], 'zero': [7, 0]})
+    def test_would_block(self, counts: list[int | None]) -> None:
+        """A raw file that takes nothing is not asked for ever."""
+        file = RawWriter(counts)
+        error = self.assertRaises(BlockingIOError, self.save, file)
+        self.assertEqual(errno.EAGAIN, error.errno)
+        self.assert_same(DATA[: sum(c or 0 for c in counts)], file.taken)
+
+    def test_nonblocking_pipe(self) -> None:
+        """A pipe that is full and must not wait says so."""
+        reading, writing = os.pipe()
+        self.addCleanup(os.close, reading)
+        os.set_blocking(writing, False)
+        with open(writing, 'wb', buffering=0) as file:
+            error = self.assertRaises(
+                BlockingIOError, self.save, file, bytes(1_000_000)
+            )
+        self.assertEqual(errno.EAGAIN, error.errno)
+
+    def test_impossible_count(self) -> None:
+        """A raw file that claims more than it was given is not believed."""
+        file = mock.Mock(spec=io.RawIOBase)
+        file.write.return_value = 10**9
+        self.assertRaises(OSError, self.save, file)
+
+    def test_error_passes(self) -> None:
+        """What write() raises comes through as it is."""
+        failure = OSError(errno.EDQUOT, 'quota')
+        writer = mock.Mock(spec=['write'])
+        writer.write.side_effect = failure
+        self.assertIs(failure, self.assertRaises(OSError, self.save, writer))
+
+    def test_whole_pieces_are_not_copied(self) -> None:
+        """What write() gets is the very object that was received."""
+        writer = mock.Mock(spec=['write'], write=mock.Mock(return_value=3))
+        sink = _sink.for_output(writer, ID)
+        piece = b'abc'
+        sink.write(piece)
+        self.assertIs(piece, writer.write.call_args.args[0])
+
+    def test_giving_up(self) -> None:
+        """It is the caller's: neither closed nor emptied."""
+        file = io.BytesIO()
+        self.give_up(file)
+        self.assertFalse(file.closed)
+
+    def test_flush_is_optional(self) -> None:
+        """A flush that is no method is let be."""
+        writer = Writer()
+        writer.flush = 'not a method'  # type: ignore[attr-defined]
+        self.save(writer)
+        self.assert_same(DATA, writer.taken)
+
+    def test_standard_output(self) -> None:
+        """Where a program prints bytes, it is the buffer that takes them."""
+        output = io.TextIOWrapper(io.BytesIO())
+        self.useFixture(fixtures.MonkeyPatch('sys.stdout', output))
+        self.assertRaises(
+            exceptions.InvalidArgumentError, _sink.for_output, output, ID
+        )
+        self.save(output.buffer)
+        self.assert_same(DATA, output.buffer.getvalue())
+
+
+class TestMemory(SinkTestCase):
+    """The image as one object."""
+
+    def test_content(self) -> None:
+        """It is all that was written."""
+        sink = _sink.MemorySink()
+        with sink:
+            for piece in scripted_source.split(DATA, 300):
+                sink.write(piece)
+            sink.commit()
+        self.assert_same(DATA, sink.content())
+
+    def test_is_not_copied(self) -> None:
+        """It is the same object each time."""
+        sink = _sink.MemorySink()
+        sink.write(DATA)
+        self.assertIs(sink.content(), sink.content())
+
+    def test_nothing(self) -> None:
+        """No bytes are no bytes."""
+        self.assertEqual(b'', _sink.MemorySink().content())
