@@ -1,0 +1,85 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Start the cloud and wait for Ctrl-C."""
+
+import argparse
+import signal
+import sys
+import threading
+
+from tests import cloud
+
+_HOW_TO = """\
+Keystone is at {identity}, Glance at {image}.
+Everything is in {directory}.
+
+To talk to them, in another shell:
+
+  export OS_CLIENT_CONFIG_FILE={clouds_yaml}
+  export OS_CLOUD=stream
+  openstack image create --file README.rst --disk-format raw readme
+  openstack image save --file copy readme
+
+OS_CLOUD=plain is the same user without the plugin, OS_CLOUD=admin the
+administrator. Ctrl-C ends it.
+"""
+
+
+def main() -> int:
+    """Run until a signal comes.
+
+    :returns: The exit status.
+    """
+    parser = argparse.ArgumentParser(
+        prog='python -m tests.cloud',
+        description='Run a real Keystone and a real Glance on loopback.',
+    )
+    parser.add_argument(
+        '--directory',
+        help='where to keep everything; must be new or empty, and is left'
+        ' behind (default: a temporary directory)',
+    )
+    parser.add_argument(
+        '--token-expiration',
+        type=int,
+        default=3600,
+        metavar='SECONDS',
+        help='for how long a token is good (default: %(default)s)',
+    )
+    arguments = parser.parse_args()
+    # A script that starts this in the background has SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with cloud.Cloud.start(
+            arguments.directory, arguments.token_expiration
+        ) as running:
+            print(
+                _HOW_TO.format(
+                    identity=running.identity_url,
+                    image=running.image_url,
+                    directory=running.directory,
+                    clouds_yaml=running.clouds_yaml,
+                ),
+                flush=True,
+            )
+            threading.Event().wait()
+    except KeyboardInterrupt:
+        print('Stopped.', file=sys.stderr)
+    except cloud.CloudError as exc:
+        print(exc, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

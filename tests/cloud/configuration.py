@@ -1,0 +1,188 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The files that Keystone, Glance, uwsgi and the clients read."""
+
+import base64
+import configparser
+import os
+import pathlib
+import typing
+
+import yaml
+
+from tests.cloud import accounts
+
+_TRANSACTIONS = pathlib.Path(__file__).with_name('transactions.py')
+
+_Sections = dict[str, dict[str, object]]
+
+
+def write_keystone(
+    directory: pathlib.Path, token_expiration: int
+) -> pathlib.Path:
+    """Write keystone.conf and the keys that it names.
+
+    :param token_expiration: For how many seconds a token is good.
+    """
+    keys = _write_keys(directory / 'keys')
+    return _write_ini(
+        directory / 'keystone.conf',
+        {
+            'database': _database(directory / 'keystone.sqlite'),
+            'token': {
+                'expiration': token_expiration,
+                # Expired is expired, whichever service passes a token on.
+                'allow_expired_window': 0,
+            },
+            # The three may share keys; there is nothing to protect.
+            'fernet_tokens': {'key_repository': keys},
+            'fernet_receipts': {'key_repository': keys},
+            'credential': {'key_repository': keys},
+            # Good hashes are slow, and bad ones do here.
+            'identity': {'password_hash_rounds': 4},
+        },
+    )
+
+
+def write_glance(
+    directory: pathlib.Path,
+    paste: pathlib.Path,
+    credentials: dict[str, typing.Any],
+) -> pathlib.Path:
+    """Write glance-api.conf and make the directories that it names.
+
+    :param paste: The WSGI pipelines that came with Glance.
+    :param credentials: What Glance asks Keystone about tokens with.
+    """
+    stores: _Sections = {}
+    for section, name in (
+        ('file', 'images'),
+        ('os_glance_staging_store', 'staging'),
+        ('os_glance_tasks_store', 'tasks'),
+    ):
+        store = directory / name
+        store.mkdir()
+        stores[section] = {'filesystem_store_datadir': store}
+    return _write_ini(
+        directory / 'glance-api.conf',
+        {
+            'DEFAULT': {'enabled_backends': 'file:file'},
+            'glance_store': {'default_backend': 'file'},
+            **stores,
+            'database': _database(directory / 'glance.sqlite'),
+            'paste_deploy': {'config_file': paste, 'flavor': 'keystone'},
+            'keystone_authtoken': {
+                'auth_type': 'password',
+                'www_authenticate_uri': credentials['auth_url'],
+                **credentials,
+            },
+        },
+    )
+
+
+def write_uwsgi(
+    path: pathlib.Path,
+    module: str,
+    descriptor: int,
+    *,
+    processes: int,
+    threads: int,
+) -> pathlib.Path:
+    """Write what uwsgi serves and how.
+
+    :param module: The WSGI application.
+    :param descriptor: The number of the listening socket, inherited.
+    """
+    return _write_ini(
+        path,
+        {
+            'uwsgi': {
+                'http-socket': f'fd://{descriptor}',
+                'module': module,
+                'shared-import': _TRANSACTIONS,
+                'master': 'true',
+                'processes': processes,
+                'threads': threads,
+                'enable-threads': 'true',
+                # Neither SQLite connections nor threads survive a fork.
+                'lazy-apps': 'true',
+                'need-app': 'true',
+                'die-on-term': 'true',
+                'no-orphans': 'true',
+                'buffer-size': 65535,
+                # uwsgi closes every connection, but would not tell.
+                'add-header': 'Connection: close',
+                # A chunk of an upload may be as large as the pieces that
+                # a client is given; by default more than 1 MiB fails.
+                'chunked-input-limit': 300_000_000,
+                # By default a client that does not read for four seconds
+                # is cut off. Whoever wants that does it on purpose.
+                'socket-timeout': 600,
+            }
+        },
+    )
+
+
+def write_clouds(
+    path: pathlib.Path,
+    identity_url: str,
+    admin: accounts.Account,
+    user: accounts.Account,
+) -> pathlib.Path:
+    """Write clouds.yaml: ``plain``, ``stream`` (our hook) and ``admin``."""
+
+    def cloud(
+        account: accounts.Account, **options: str
+    ) -> dict[str, typing.Any]:
+        return {
+            'auth': account.credentials(identity_url),
+            'region_name': accounts.REGION,
+            **options,
+        }
+
+    clouds = {
+        'plain': cloud(user),
+        'stream': cloud(user, vendor_hook='openstack_image_stream:load'),
+        'admin': cloud(admin),
+    }
+    path.write_text(yaml.safe_dump({'clouds': clouds}, sort_keys=False))
+    return path
+
+
+def _database(path: pathlib.Path) -> dict[str, object]:
+    return {
+        # Seconds to wait for other requests that write.
+        'connection': f'sqlite:///{path}?timeout=60',
+        # Nothing here has to survive a power cut: do not wait for the disk.
+        'sqlite_synchronous': False,
+    }
+
+
+def _write_keys(directory: pathlib.Path) -> pathlib.Path:
+    """Write a staged and a primary Fernet key, as keystone-manage does.
+
+    Starting keystone-manage for it would take some three seconds.
+    """
+    directory.mkdir(mode=0o700)
+    for name in ('0', '1'):
+        key = base64.urlsafe_b64encode(os.urandom(32))
+        (directory / name).write_bytes(key)
+    return directory
+
+
+def _write_ini(path: pathlib.Path, sections: _Sections) -> pathlib.Path:
+    parser = configparser.RawConfigParser()
+    parser.read_dict(sections)
+    with path.open('w') as file:
+        parser.write(file)
+    return path

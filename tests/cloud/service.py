@@ -1,0 +1,127 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""One API under uwsgi, on a free port of the loopback interface."""
+
+import collections.abc
+import http.client
+import pathlib
+import socket
+import time
+
+from tests.cloud import configuration
+from tests.cloud import process
+
+_HOST = '127.0.0.1'
+
+# Seconds that starting a service may take on a slow, busy machine.
+TIMEOUT = 120.0
+
+
+class Service:
+    """Keystone or Glance.
+
+    The listening socket is opened here and handed on, so that the port is
+    known, and taken, before there is a service: the two have to name each
+    other in what they are configured with.
+    """
+
+    def __init__(self, name: str, directory: pathlib.Path) -> None:
+        """Take a free port.
+
+        :param name: Names the files of the service.
+        :param directory: Where these are.
+        """
+        self._name = name
+        self._directory = directory
+        self._process: process.Process | None = None
+        self._socket = socket.socket()
+        self._socket.bind((_HOST, 0))
+        self._port: int = self._socket.getsockname()[1]
+
+    @property
+    def url(self) -> str:
+        """The address that it answers at."""
+        return f'http://{_HOST}:{self._port}'
+
+    def start(
+        self,
+        venv: pathlib.Path,
+        *,
+        processes: int,
+        threads: int,
+        environment: collections.abc.Mapping[str, str],
+    ) -> None:
+        """Start the service without waiting for it.
+
+        :param venv: The virtual environment that it is installed in.
+        :param processes: How many processes it consists of.
+        :param threads: How many requests each of them serves at a time.
+        :param environment: Where the service finds its configuration.
+        """
+        settings = configuration.write_uwsgi(
+            self._directory / f'{self._name}-uwsgi.ini',
+            f'{self._name}.wsgi.api:application',
+            self._socket.fileno(),
+            processes=processes,
+            threads=threads,
+        )
+        self._socket.listen()
+        self._process = process.Process(
+            [venv / 'bin' / 'uwsgi', '--ini', settings],
+            self._directory / f'{self._name}.log',
+            # Not in uwsgi's settings: its Python has looked before that.
+            extra_environment=environment,
+            descriptors=[self._socket.fileno()],
+        )
+        # From here on the port lives and dies with the service.
+        self._socket.close()
+
+    def wait(self) -> None:
+        """Wait until the service answers.
+
+        :raises CloudError: It has died, or does not answer in time.
+        """
+        assert self._process is not None
+        end = time.monotonic() + TIMEOUT
+        while not self._answers():
+            self._process.check_running()
+            if time.monotonic() > end:
+                raise self._process.error(
+                    f'did not answer within {TIMEOUT:g} s'
+                )
+            time.sleep(0.1)
+
+    def request_stop(self) -> None:
+        """Have the service taken down, without waiting for that."""
+        if self._process is not None:
+            self._process.request_stop()
+
+    def stop(self) -> None:
+        """Take the service down and wait until it is gone."""
+        self._socket.close()
+        if self._process is not None:
+            self._process.stop()
+
+    def _answers(self) -> bool:
+        # The kernel accepts connections long before the service does, so
+        # the time limit matters. Proxies of the environment do not: this
+        # asks the port itself.
+        connection = http.client.HTTPConnection(_HOST, self._port, timeout=5.0)
+        try:
+            connection.request('GET', '/')
+            # Both list their versions here: 300 Multiple Choices.
+            return connection.getresponse().status < 400
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()

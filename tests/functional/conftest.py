@@ -1,0 +1,59 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What the functional tests share: one real cloud, and ways into it."""
+
+import collections.abc
+import contextlib
+import typing
+
+import openstack.config
+import openstack.connection
+import pytest
+
+from tests import cloud
+
+Connect = collections.abc.Callable[..., openstack.connection.Connection]
+
+
+@pytest.fixture(scope='session')
+def running_cloud() -> collections.abc.Iterator[cloud.Cloud]:
+    """A cloud for all tests. Without one they fail, they don't skip."""
+    with cloud.Cloud.start() as running:
+        yield running
+
+
+@pytest.fixture
+def connect(running_cloud: cloud.Cloud) -> collections.abc.Iterator[Connect]:
+    """A function that connects to a cloud of clouds.yaml by its name.
+
+    Further keywords override what the file says. Neither the environment
+    nor the files of whoever runs the tests are looked at.
+    """
+    config = openstack.config.OpenStackConfig(
+        config_files=[str(running_cloud.clouds_yaml)],
+        secure_files=[],
+        load_envvars=False,
+    )
+
+    with contextlib.ExitStack() as connections:
+
+        def connection_to(
+            name: str, **options: typing.Any
+        ) -> openstack.connection.Connection:
+            connection = openstack.connection.Connection(
+                config=config.get_one(cloud=name, **options)
+            )
+            connections.callback(connection.close)
+            return connection
+
+        yield connection_to
