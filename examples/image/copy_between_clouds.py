@@ -1,0 +1,78 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Copy an image to another cloud, without a disk in between."""
+
+import sys
+
+import openstack
+
+import openstack_image_stream
+
+CHUNK_SIZE = 1024 * 1024
+
+
+class Body:
+    """The data of an image, for an upload.
+
+    The requests library asks for the ``len()`` of what it is to send. It puts
+    that in a Content-Length, by which the other cloud can tell an upload that
+    broke off from one that is complete.
+    """
+
+    def __init__(self, response, size):
+        self.response = response
+        self.size = size
+
+    def __len__(self):
+        return self.size
+
+    def __iter__(self):
+        # An upload that is refused (401) is tried again with a new token, but
+        # what was sent by then is gone.
+        if self.response.raw.tell():
+            raise RuntimeError('a download cannot be uploaded twice')
+        return self.response.iter_content(chunk_size=CHUNK_SIZE)
+
+
+def copy_image(source, target, name='example'):
+    """Copy an image from one connection to another; both stay open."""
+    image = source.image.find_image(name, ignore_missing=False)
+    with source.image.download_image(image, stream=True) as response:
+        # If the download fails, so does the upload, and the SDK deletes the
+        # image that it has begun.
+        created = target.image.create_image(
+            image.name,
+            data=Body(response, image.size),
+            disk_format=image.disk_format,
+            container_format=image.container_format,
+            allow_duplicates=True,
+        )
+    # The other cloud has computed a hash of what it received.
+    copy = target.image.get_image(created.id)
+    if copy.checksum != image.checksum:
+        target.image.delete_image(copy)
+        raise ValueError(f'{name} was damaged on its way')
+    return copy
+
+
+def main():
+    with (
+        openstack.connect() as source,
+        openstack.connect(cloud=sys.argv[1]) as target,
+    ):
+        openstack_image_stream.load(source)
+        print(copy_image(source, target).id)
+
+
+if __name__ == '__main__':
+    main()

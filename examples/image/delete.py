@@ -1,0 +1,33 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Delete an image."""
+
+import openstack
+
+import openstack_image_stream
+
+
+def delete_image(conn, name='example'):
+    """Delete the image of a name; an ID does as well."""
+    image = conn.image.find_image(name, ignore_missing=False)
+    conn.image.delete_image(image)
+
+
+def main():
+    with openstack.connect() as conn:
+        openstack_image_stream.load(conn)
+        delete_image(conn)
+
+
+if __name__ == '__main__':
+    main()

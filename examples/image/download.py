@@ -1,0 +1,90 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Download an image, in each of the ways there are."""
+
+import gzip
+import hashlib
+import os
+
+import openstack
+
+import openstack_image_stream
+
+CHUNK_SIZE = 1024 * 1024
+
+
+def download_image_stream(conn, name='example', output='example.raw.gz'):
+    """Compress an image while it is downloaded."""
+    image = conn.image.find_image(name, ignore_missing=False)
+    partial = f'{output}.part'
+    with (
+        conn.image.download_image(image, stream=True) as response,
+        gzip.open(partial, 'wb') as file,
+    ):
+        for chunk in response.iter_content(chunk_size=CHUNK_SIZE):
+            file.write(chunk)
+    # Reached only if all chunks came and their hash is the image's. If not,
+    # the loop raised an error instead of handing out the last chunk.
+    os.replace(partial, output)
+
+
+def download_image_stream_checked_by_hand(
+    conn, name='example', output='example.raw'
+):
+    """Compute the hash of the chunks and compare it with the image's."""
+    image = conn.image.find_image(name, ignore_missing=False)
+    digest = hashlib.new(image.hash_algo)
+    partial = f'{output}.part'
+    with (
+        conn.image.download_image(
+            image, stream=True, validate_checksum=False
+        ) as response,
+        open(partial, 'wb') as file,
+    ):
+        for chunk in response.iter_content(chunk_size=CHUNK_SIZE):
+            digest.update(chunk)
+            file.write(chunk)
+    if digest.hexdigest() != image.hash_value:
+        os.remove(partial)
+        raise ValueError(f'{name} arrived damaged')
+    os.replace(partial, output)
+
+
+def download_image(conn, name='example'):
+    """Return an image as bytes, all of it in memory."""
+    image = conn.image.find_image(name, ignore_missing=False)
+    response = conn.image.download_image(image)
+    return response.content
+
+
+def download_image_to_path(conn, name='example', output='example.raw'):
+    """Download an image to a file, given by its path."""
+    image = conn.image.find_image(name, ignore_missing=False)
+    conn.image.download_image(image, output=output)
+
+
+def download_image_to_file(conn, file, name='example'):
+    """Download an image to an open file, or anything with write()."""
+    image = conn.image.find_image(name, ignore_missing=False)
+    conn.image.download_image(image, output=file)
+
+
+def main():
+    with openstack.connect() as conn:
+        openstack_image_stream.load(conn)
+        download_image_to_path(conn)
+        download_image_stream(conn)
+
+
+if __name__ == '__main__':
+    main()

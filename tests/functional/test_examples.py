@@ -1,0 +1,335 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The examples of the documentation do what it says they do."""
+
+import collections.abc
+import gzip
+import os
+import pathlib
+import subprocess
+import sys
+import tracemalloc
+import uuid
+
+from openstack import connection
+import pytest
+
+from examples.image import copy_between_clouds
+from examples.image import create
+from examples.image import delete
+from examples.image import download
+from examples.image import list as list_example
+import openstack_image_stream
+from tests import cloud
+from tests.functional import conftest
+
+_EXAMPLES = pathlib.Path(create.__file__).parent
+
+MIB = 1024 * 1024
+
+# Several pieces, and one that is not full.
+DATA = os.urandom(3 * MIB + 5)
+
+
+@pytest.fixture
+def name() -> str:
+    """A name that no other image has."""
+    return f'example-{uuid.uuid4()}'
+
+
+@pytest.fixture
+def image_id(running_cloud: cloud.Cloud, name: str) -> str:
+    """The ID of an image of that name."""
+    return running_cloud.upload(name, DATA)
+
+
+@pytest.fixture
+def damaged(running_cloud: cloud.Cloud, image_id: str) -> str:
+    """The ID of that image, after its store has lost a bit of it."""
+    with running_cloud.stored_file(image_id).open('r+b') as stored:
+        stored.seek(MIB)
+        stored.write(bytes([DATA[MIB] ^ 1]))
+    return image_id
+
+
+def ids(conn: connection.Connection, name: str) -> list[str]:
+    """Return the IDs of the images of a name."""
+    return [image.id for image in conn.image.images(name=name)]
+
+
+class TestCreateListDelete:
+    """What surrounds the downloads in the guide."""
+
+    def test_create_uploads_the_file(
+        self,
+        running_cloud: cloud.Cloud,
+        connect: conftest.Connect,
+        name: str,
+    ) -> None:
+        """The image has the bytes of the file, by default of the example."""
+        image = create.upload_image(connect('stream'), name)
+
+        stored = running_cloud.stored_file(image.id)
+        assert (
+            stored.read_bytes() == pathlib.Path(create.__file__).read_bytes()
+        )
+
+    def test_list_prints_a_line_for_each(
+        self,
+        connect: conftest.Connect,
+        capsys: pytest.CaptureFixture[str],
+        image_id: str,
+        name: str,
+    ) -> None:
+        """An image's line has its ID, status, size and name."""
+        list_example.list_images(connect('stream'))
+
+        line = f'{image_id} active {len(DATA)} {name}'
+        assert line in capsys.readouterr().out.splitlines()
+
+    def test_delete_deletes(
+        self, connect: conftest.Connect, image_id: str, name: str
+    ) -> None:
+        """The image cannot be found any longer."""
+        conn = connect('stream')
+
+        delete.delete_image(conn, name)
+
+        assert conn.image.find_image(image_id) is None
+
+
+@pytest.mark.usefixtures('image_id')
+class TestDownload:
+    """Each way to download gives the image."""
+
+    def test_stream(
+        self, connect: conftest.Connect, name: str, tmp_path: pathlib.Path
+    ) -> None:
+        """The compressed file unpacks to the image, and is alone."""
+        output = tmp_path / 'image.gz'
+
+        download.download_image_stream(connect('stream'), name, output)
+
+        assert gzip.decompress(output.read_bytes()) == DATA
+        assert list(tmp_path.iterdir()) == [output]
+
+    def test_stream_checked_by_hand(
+        self, connect: conftest.Connect, name: str, tmp_path: pathlib.Path
+    ) -> None:
+        """The file is the image, and is alone."""
+        output = tmp_path / 'image'
+
+        download.download_image_stream_checked_by_hand(
+            connect('stream'), name, output
+        )
+
+        assert output.read_bytes() == DATA
+        assert list(tmp_path.iterdir()) == [output]
+
+    def test_memory(self, connect: conftest.Connect, name: str) -> None:
+        """The bytes that are returned are the image's."""
+        assert download.download_image(connect('stream'), name) == DATA
+
+    def test_path(
+        self, connect: conftest.Connect, name: str, tmp_path: pathlib.Path
+    ) -> None:
+        """The file at the path is the image, and is alone."""
+        output = tmp_path / 'image'
+
+        download.download_image_to_path(connect('stream'), name, output)
+
+        assert output.read_bytes() == DATA
+        assert list(tmp_path.iterdir()) == [output]
+
+    def test_file(
+        self, connect: conftest.Connect, name: str, tmp_path: pathlib.Path
+    ) -> None:
+        """The image is written where the open file stands."""
+        path = tmp_path / 'image'
+        with path.open('wb') as file:
+            file.write(b'before')
+            download.download_image_to_file(connect('stream'), file, name)
+            file.write(b'after')
+
+        assert path.read_bytes() == b'before' + DATA + b'after'
+
+
+@pytest.mark.usefixtures('damaged')
+class TestDamage:
+    """No example makes a bad image look like a good one."""
+
+    def test_stream(
+        self, connect: conftest.Connect, name: str, tmp_path: pathlib.Path
+    ) -> None:
+        """The plugin raises, and there is no file of the final name."""
+        output = tmp_path / 'image.gz'
+
+        with pytest.raises(openstack_image_stream.ChecksumMismatchError):
+            download.download_image_stream(connect('stream'), name, output)
+
+        assert not output.exists()
+
+    def test_stream_checked_by_hand(
+        self, connect: conftest.Connect, name: str, tmp_path: pathlib.Path
+    ) -> None:
+        """The example raises, and there is no file at all."""
+        with pytest.raises(ValueError, match='damaged'):
+            download.download_image_stream_checked_by_hand(
+                connect('stream'), name, tmp_path / 'image'
+            )
+
+        assert list(tmp_path.iterdir()) == []
+
+    def test_copy(
+        self, connect: conftest.Connect, damaged: str, name: str
+    ) -> None:
+        """The plugin raises, and the copy that was begun is deleted."""
+        target = connect('plain')
+
+        with pytest.raises(openstack_image_stream.ChecksumMismatchError):
+            copy_between_clouds.copy_image(connect('stream'), target, name)
+
+        assert ids(target, name) == [damaged]
+
+
+class TestCopy:
+    """An image gets to another cloud."""
+
+    def test_copies(
+        self,
+        running_cloud: cloud.Cloud,
+        connect: conftest.Connect,
+        image_id: str,
+        name: str,
+    ) -> None:
+        """There is another image with the same bytes and of the same kind."""
+        copy = copy_between_clouds.copy_image(
+            connect('stream'), connect('plain'), name
+        )
+
+        assert copy.id != image_id
+        assert (copy.name, copy.status) == (name, 'active')
+        assert (copy.disk_format, copy.container_format) == ('raw', 'bare')
+        assert running_cloud.stored_file(copy.id).read_bytes() == DATA
+
+    def test_memory_is_constant(
+        self,
+        running_cloud: cloud.Cloud,
+        connect: conftest.Connect,
+        name: str,
+    ) -> None:
+        """A copy holds a few pieces of the image at a time, not all of it."""
+        running_cloud.upload(name, bytes(64 * MIB))
+        source, target = connect('stream'), connect('plain')
+
+        tracemalloc.start()
+        try:
+            copy_between_clouds.copy_image(source, target, name)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+
+        assert peak < 16 * MIB
+
+    def test_changed_by_the_other_cloud(
+        self,
+        running_cloud: cloud.Cloud,
+        connect: conftest.Connect,
+        monkeypatch: pytest.MonkeyPatch,
+        image_id: str,
+        name: str,
+    ) -> None:
+        """A copy whose hash differs is deleted, too."""
+        target = connect('plain')
+        get_image = target.image.get_image
+
+        def spoilt(copy_id: str) -> object:
+            running_cloud.set_image_hash(copy_id, checksum='0' * 32)
+            return get_image(copy_id)
+
+        monkeypatch.setattr(target.image, 'get_image', spoilt)
+        with pytest.raises(ValueError, match='damaged'):
+            copy_between_clouds.copy_image(connect('stream'), target, name)
+
+        assert ids(target, name) == [image_id]
+
+    def test_sends_a_stream_once(
+        self, connect: conftest.Connect, image_id: str
+    ) -> None:
+        """What is left of a stream is never sent as if it were all."""
+        response = connect('stream').image.download_image(
+            image_id, stream=True
+        )
+        with response:
+            body = copy_between_clouds.Body(response, len(DATA))
+            assert next(iter(body))
+            with pytest.raises(RuntimeError, match='twice'):
+                iter(body)
+
+
+class TestCommandLine:
+    """The examples are programs, too, for the cloud of OS_CLOUD."""
+
+    @pytest.fixture
+    def run(
+        self,
+        running_cloud: cloud.Cloud,
+        connect: conftest.Connect,
+        tmp_path: pathlib.Path,
+    ) -> collections.abc.Iterator[collections.abc.Callable[..., str]]:
+        """Run an example in an empty directory; returns what it prints."""
+
+        def command(script: str, *arguments: str) -> str:
+            done = subprocess.run(
+                [sys.executable, _EXAMPLES / script, *arguments],
+                cwd=tmp_path,
+                env=running_cloud.environment('stream'),
+                stdout=subprocess.PIPE,
+                text=True,
+                check=True,
+            )
+            return done.stdout
+
+        yield command
+        conn = connect('plain')
+        for image in conn.image.images(name='example'):
+            conn.image.delete_image(image)
+
+    def test_they_run_one_after_the_other(
+        self,
+        run: collections.abc.Callable[..., str],
+        tmp_path: pathlib.Path,
+    ) -> None:
+        """What one uploads the next lists, downloads and deletes."""
+        expected = pathlib.Path(create.__file__).read_bytes()
+
+        created = run('create.py').split()[0]
+        assert created in run('list.py')
+        run('download.py')
+        run('delete.py')
+
+        assert (tmp_path / 'example.raw').read_bytes() == expected
+        assert created not in run('list.py')
+
+    def test_copy_takes_the_other_cloud(
+        self,
+        running_cloud: cloud.Cloud,
+        run: collections.abc.Callable[..., str],
+    ) -> None:
+        """The copy's ID is printed, and the copy has the image's bytes."""
+        expected = pathlib.Path(create.__file__).read_bytes()
+
+        run('create.py')
+        copy_id = run('copy_between_clouds.py', 'plain').strip()
+
+        assert running_cloud.stored_file(copy_id).read_bytes() == expected
