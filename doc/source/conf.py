@@ -1,0 +1,58 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""How Sphinx builds the documentation."""
+
+extensions = [
+    'sphinx.ext.autodoc',
+    'sphinx.ext.intersphinx',
+    'openstackdocstheme',
+]
+
+project = 'openstack-image-stream'
+copyright = 'The openstack-image-stream maintainers'  # noqa: A001
+templates_path = ['_templates']
+pygments_style = 'native'
+highlight_language = 'python'
+
+html_static_path = ['_static']
+html_css_files = ['tables.css']
+html_theme = 'openstackdocs'
+html_theme_options = {
+    # Nobody is told who reads these pages.
+    'analytics_tracking_code': '',
+    'display_badge': False,
+    'root_title': project,
+}
+openstackdocs_auto_name = False
+
+# A reference that leads nowhere fails the build.
+nitpicky = True
+
+# Each project's own inventory, and where it cannot be had (without a
+# network, say) the names that these pages use of it.
+intersphinx_mapping = {
+    name: (url, (None, f'_inventories/{name}.inv'))
+    for name, url in {
+        'keystoneauth': 'https://docs.openstack.org/keystoneauth/latest/',
+        'openstacksdk': 'https://docs.openstack.org/openstacksdk/latest/',
+        'python': 'https://docs.python.org/3/',
+        'requests': 'https://requests.readthedocs.io/en/latest/',
+    }.items()
+}
+intersphinx_timeout = 10
+
+autodoc_member_order = 'bysource'
+autodoc_type_aliases = {
+    # Imported for the type checker alone.
+    'connection.Connection': 'openstack.connection.Connection',
+}
