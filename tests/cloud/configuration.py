@@ -13,16 +13,17 @@
 """The files that Keystone, Glance, uwsgi and the clients read."""
 
 import base64
+import collections.abc
 import configparser
+import contextlib
 import os
 import pathlib
+import sqlite3
 import typing
 
 import yaml
 
 from tests.cloud import accounts
-
-_TRANSACTIONS = pathlib.Path(__file__).with_name('transactions.py')
 
 _Sections = dict[str, dict[str, object]]
 
@@ -97,11 +98,13 @@ def write_uwsgi(
     *,
     processes: int,
     threads: int,
+    options: collections.abc.Mapping[str, object],
 ) -> pathlib.Path:
     """Write what uwsgi serves and how.
 
     :param module: The WSGI application.
     :param descriptor: The number of the listening socket, inherited.
+    :param options: Further settings.
     """
     return _write_ini(
         path,
@@ -109,7 +112,6 @@ def write_uwsgi(
             'uwsgi': {
                 'http-socket': f'fd://{descriptor}',
                 'module': module,
-                'shared-import': _TRANSACTIONS,
                 'master': 'true',
                 'processes': processes,
                 'threads': threads,
@@ -128,6 +130,7 @@ def write_uwsgi(
                 # By default a client that does not read for four seconds
                 # is cut off. Whoever wants that does it on purpose.
                 'socket-timeout': 600,
+                **options,
             }
         },
     )
@@ -160,6 +163,10 @@ def write_clouds(
 
 
 def _database(path: pathlib.Path) -> dict[str, object]:
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        # Keystone 29 writes while another connection of the same request
+        # still reads. Without a write-ahead log it would wait for itself.
+        database.execute('PRAGMA journal_mode = WAL')
     return {
         # Seconds to wait for other requests that write.
         'connection': f'sqlite:///{path}?timeout=60',

@@ -103,7 +103,11 @@ def _remove(venv: pathlib.Path) -> None:
         raise process.CloudError(
             f'{venv} is not a virtual environment: not replacing it'
         )
-    shutil.rmtree(venv)
+    # What is left when this is interrupted must not be in the way.
+    old = _beside(venv, '.old')
+    shutil.rmtree(old, ignore_errors=True)
+    venv.rename(old)
+    shutil.rmtree(old)
 
 
 def _is_complete(venv: pathlib.Path) -> bool:

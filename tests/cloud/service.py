@@ -60,6 +60,7 @@ class Service:
         processes: int,
         threads: int,
         environment: collections.abc.Mapping[str, str],
+        options: collections.abc.Mapping[str, object] | None = None,
     ) -> None:
         """Start the service without waiting for it.
 
@@ -67,6 +68,7 @@ class Service:
         :param processes: How many processes it consists of.
         :param threads: How many requests each of them serves at a time.
         :param environment: Where the service finds its configuration.
+        :param options: Further settings of uwsgi.
         """
         settings = configuration.write_uwsgi(
             self._directory / f'{self._name}-uwsgi.ini',
@@ -74,6 +76,7 @@ class Service:
             self._socket.fileno(),
             processes=processes,
             threads=threads,
+            options=options or {},
         )
         self._socket.listen()
         self._process = process.Process(
@@ -96,10 +99,13 @@ class Service:
         while not self._answers():
             self._process.check_running()
             if time.monotonic() > end:
-                raise self._process.error(
-                    f'did not answer within {TIMEOUT:g} s'
-                )
+                raise self.error(f'did not answer within {TIMEOUT:g} s')
             time.sleep(0.1)
+
+    def error(self, what: str) -> process.CloudError:
+        """Return an error that says what happened and ends with the log."""
+        assert self._process is not None
+        return self._process.error(what)
 
     def request_stop(self) -> None:
         """Have the service taken down, without waiting for that."""

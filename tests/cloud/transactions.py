@@ -12,7 +12,7 @@
 
 """Lets requests that write to SQLite wait for each other.
 
-Not a part of the harness: uwsgi loads it into the services, whose virtual
+Not a part of the harness: uwsgi loads it into Glance, whose virtual
 environment has SQLAlchemy.
 
 oslo.db begins every transaction with a plain ``BEGIN``. Two of these that
