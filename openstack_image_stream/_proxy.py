@@ -133,7 +133,7 @@ IncompleteDownloadError` when they do not arrive whole.
         return self._adopt(super()._get(resource_type, value, *args, **kwargs))
 
     def _update(
-        self, resource_type: Any, value: Any, *args: Any, **kwargs: Any
+        self, resource_type: Any, value: Any = None, *args: Any, **kwargs: Any
     ) -> Any:
         return self._adopt(
             super()._update(resource_type, value, *args, **kwargs)

@@ -105,8 +105,6 @@ class Source:
             if not self._encoded:
                 self._check_length(response)
         except BaseException:
-            # A response that counts as consumed does not close its raw.
-            response.raw.close()
             response.close()
             raise
         self._raw = response.raw

@@ -100,6 +100,7 @@ class FakeGlance:
         self._listener = socket.create_server(('127.0.0.1', 0))
         self._port = self._listener.getsockname()[1]
         self._connections: set[socket.socket] = set()
+        self._is_over = False
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._left = threading.Condition(self._lock)
@@ -159,6 +160,7 @@ class FakeGlance:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         with self._lock:
+            self._is_over = True
             for connection in self._connections:
                 with contextlib.suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
@@ -177,6 +179,9 @@ class FakeGlance:
             except OSError:
                 return
             with self._lock:
+                if self._is_over:
+                    connection.close()
+                    return
                 self.accepted += 1
                 self._connections.add(connection)
             self._start(self._serve, connection)

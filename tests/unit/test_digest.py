@@ -38,6 +38,7 @@ SHA512 = hashlib.sha512(DATA).hexdigest()
 UNUSABLE: dict[str, tuple[Any, Any]] = {
     'unknown_algorithm': ('sha4096', SHA512),
     'no_length_of_its_own': ('shake_128', '00' * 16),
+    'no_length_and_no_value': ('shake_128', ' '),
     'null_byte': ('sha512\0', SHA512),
     'algorithm_is_a_number': (512, SHA512),
     'not_hexadecimal': ('sha512', 'z' * 128),

@@ -326,7 +326,11 @@ class TestClosing(PipelineTestCase):
     def test_as_a_context_manager(self) -> None:
         """Leaving a block closes, whatever happened in it."""
         pipeline, source = self.pipeline([DATA, DATA], base.sha512(DATA))
-        with self.assertRaisesRegex(RuntimeError, 'enough'), pipeline:
+        with (
+            self.assertRaisesRegex(RuntimeError, 'enough'),
+            pipeline as entered,
+        ):
+            self.assertIs(pipeline, entered)
             pipeline.read()
             raise RuntimeError('enough')
         self.assertLessEqual(1, source.closed)

@@ -22,6 +22,7 @@ import fixtures
 import openstack
 from openstack.image.v2 import _proxy as upstream_proxy
 from openstack.image.v2 import image as upstream_image
+from openstack.image.v2 import member as upstream_member
 
 from openstack_image_stream import _proxy
 from openstack_image_stream import image
@@ -165,15 +166,42 @@ class TestImageClass(ProxyTestCase):
         )
         self.assertIsNone(self.conn.image.find_image('missing'))
 
-    def test_other_resources(self) -> None:
+    @base.for_each(
+        {
+            'got': lambda proxy: proxy.get_member(
+                'me', image=fake_glance.IMAGE_ID
+            ),
+            'updated': lambda proxy: proxy.update_member(
+                'me', fake_glance.IMAGE_ID, status='accepted'
+            ),
+            'made': lambda proxy: proxy.add_member(
+                fake_glance.IMAGE_ID, member_id='me'
+            ),
+            'listed': lambda proxy: next(
+                iter(proxy.members(fake_glance.IMAGE_ID))
+            ),
+            'found': lambda proxy: proxy.find_member(
+                'me', fake_glance.IMAGE_ID
+            ),
+        }
+    )
+    def test_other_resources(self, source: Any) -> None:
         """Whatever is no image stays what it is."""
+        member = {'member_id': 'me', 'status': 'accepted'}
         self.glance.metadata_answers.append(
-            fake_glance.json_answer({'members': [{'member_id': 'me'}]})
+            fake_glance.json_answer({**member, 'members': [member]})
         )
-        (member,) = self.conn.image.members(fake_glance.IMAGE_ID)
-        self.assertTrue(
-            type(member).__module__.startswith('openstack.image.v2')
-        )
+        found = source(self.conn.image)
+        self.assertIs(upstream_member.Member, type(found))
+        self.assertEqual('me', found.member_id)
+
+    def test_same_object(self) -> None:
+        """Our image is updated in place and returned, as upstream."""
+        ours = self.conn.image.get_image(fake_glance.IMAGE_ID)
+        self.glance.metadata['name'] = 'renamed'
+        self.assertIs(ours, self.conn.image.get_image(ours))
+        self.assertEqual('renamed', ours.name)
+        self.assertIs(ours, self.conn.image.update_image(ours, name='new'))
 
     def test_upstreams_registry_is_untouched(self) -> None:
         """Other connections look images up as they did."""

@@ -55,7 +55,8 @@ class SinkTestCase(base.TestCase):
     def save(self, output: Any, data: bytes = DATA) -> _sink.Sink:
         """Write all of an image and commit it."""
         sink = _sink.for_output(output, ID)
-        with sink:
+        with sink as entered:
+            self.assertIs(sink, entered)
             for piece in scripted_source.split(data, 300):
                 sink.write(piece)
             sink.commit()
@@ -799,7 +800,8 @@ class TestSpecialFile(SinkTestCase):
             with open(self.path('fifo'), 'rb') as file:
                 received.append(file.read())
 
-        reader = threading.Thread(target=read)
+        # A daemon, as it waits for ever if nobody ever writes.
+        reader = threading.Thread(target=read, daemon=True)
         reader.start()
         self.save(self.path('fifo'))
         reader.join()
