@@ -20,6 +20,7 @@ from openstack_image_stream.exceptions import IncompleteDownloadError
 from openstack_image_stream.exceptions import InvalidArgumentError
 from openstack_image_stream.exceptions import NotRegisteredError
 from openstack_image_stream.exceptions import UnusableHashError
+from openstack_image_stream.progress import Progress
 from openstack_image_stream.service import ImageStreamService
 from openstack_image_stream.service import load
 
@@ -32,6 +33,7 @@ __all__ = [
     'IncompleteDownloadError',
     'InvalidArgumentError',
     'NotRegisteredError',
+    'Progress',
     'UnusableHashError',
     'load',
 ]

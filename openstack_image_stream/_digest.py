@@ -16,6 +16,7 @@ import base64
 import binascii
 import dataclasses
 import hashlib
+import os
 import queue
 import threading
 from typing import Any
@@ -27,6 +28,9 @@ from openstack_image_stream import exceptions
 #: hashing always took turns evenly; the second absorbs the jitter of a
 #: network without letting memory grow.
 _WAITING_PIECES = 2
+
+#: Bytes of a file that are read at a time.
+_STORED_BLOCK = 1024 * 1024
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,6 +141,20 @@ def _new(algorithm: str) -> Any:
     return hashlib.new(algorithm, usedforsecurity=False)
 
 
+@dataclasses.dataclass(frozen=True)
+class Stored:
+    """Bytes of the image that are in a file.
+
+    :param descriptor: Of the file, open for reading.
+    :param offset: Position of the first of them.
+    :param length: How many.
+    """
+
+    descriptor: int
+    offset: int
+    length: int
+
+
 class BackgroundDigest:
     """A digest that is computed in a thread of its own.
 
@@ -151,30 +169,39 @@ class BackgroundDigest:
 
     def __init__(self, expected: Expected) -> None:
         self._expected = expected
-        self._hash = _new(expected.algorithm)
-        self._failure: list[BaseException] = []
-        # Not a bounded Queue: a finalizer may run in any thread, this one's
-        # included, and must be able to put its None without waiting.
-        self._pieces: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self._room = threading.Semaphore(_WAITING_PIECES)
+        self._work = _Work(_new(expected.algorithm))
+        self._stored = 0
         # A daemon, so that a Response which is still open when the
         # interpreter ends cannot keep it from ending.
         self._thread = threading.Thread(
-            target=_run,
-            args=(self._hash, self._pieces, self._room, self._failure),
+            target=self._work.run,
             name='openstack-image-stream-digest',
             daemon=True,
         )
-        self._stop = weakref.finalize(self, self._pieces.put, None)
+        self._abandon = weakref.finalize(self, self._work.abandon)
         self._thread.start()
+
+    @property
+    def behind(self) -> bool:
+        """Whether bytes in a file are still to be hashed."""
+        return self._work.stored_done < self._stored
 
     def update(self, piece: bytes) -> None:
         """Take the next piece, waiting while too many are not hashed yet.
 
         :param piece: Bytes of the image; they are not copied.
         """
-        self._room.acquire()
-        self._pieces.put(piece)
+        self._work.room.acquire()
+        self._work.items.put(piece)
+
+    def update_stored(self, stored: Stored) -> None:
+        """Take the next bytes from a file, without waiting.
+
+        :param stored: Where they are; they stay there until the digest is
+            verified or closed.
+        """
+        self._stored += 1
+        self._work.items.put(stored)
 
     def verify(self) -> None:
         """Wait for the digest of all that was taken, and compare it.
@@ -182,10 +209,11 @@ class BackgroundDigest:
         :raises: :exc:`~openstack_image_stream.exceptions.\
 ChecksumMismatchError` when it is not the image's.
         """
-        self.close()
-        if self._failure:
-            raise self._failure[0]
-        actual: str = self._hash.hexdigest()
+        self._work.items.put(None)
+        self._thread.join()
+        if self._work.failure is not None:
+            raise self._work.failure
+        actual: str = self._work.hash.hexdigest()
         if actual != self._expected.value:
             raise exceptions.ChecksumMismatchError(
                 f'checksum mismatch: the image has {self._expected.algorithm} '
@@ -197,25 +225,62 @@ ChecksumMismatchError` when it is not the image's.
 
     def close(self) -> None:
         """End the thread. May be called more than once."""
-        self._stop()
+        self._abandon()
         # The garbage collector may close a forgotten download from within
         # the very thread that hashes it.
         if self._thread is not threading.current_thread():
             self._thread.join()
 
 
-def _run(
-    hasher: Any,
-    pieces: 'queue.SimpleQueue[bytes | None]',
-    room: threading.Semaphore,
-    failure: list[BaseException],
-) -> None:
-    # An explicit None ends it; b'' would be a legal, if useless, piece.
-    while (piece := pieces.get()) is not None:
-        try:
-            hasher.update(piece)
-        except BaseException as exc:
-            failure.append(exc)
-        # Not to keep the last piece alive while waiting for the next one.
-        del piece
-        room.release()
+class _Work:
+    """What the hashing thread has, and nothing else."""
+
+    def __init__(self, hasher: Any) -> None:
+        self.hash = hasher
+        # Not a bounded Queue: a finalizer may run in any thread, the hashing
+        # one included, and must be able to put its None without waiting.
+        self.items: queue.SimpleQueue[bytes | Stored | None] = (
+            queue.SimpleQueue()
+        )
+        self.room = threading.Semaphore(_WAITING_PIECES)
+        self.stored_done = 0
+        self.failure: Exception | None = None
+        self._abandoned = False
+
+    def abandon(self) -> None:
+        self._abandoned = True
+        self.items.put(None)
+
+    def run(self) -> None:
+        # An explicit None ends it; b'' would be a legal, if useless, piece.
+        while (item := self.items.get()) is not None:
+            try:
+                self._hash(item)
+            except Exception as exc:
+                # It goes on taking what comes, for somebody may be waiting
+                # for room.
+                self.failure = exc
+            if isinstance(item, Stored):
+                self.stored_done += 1
+            else:
+                self.room.release()
+            # Not to keep a piece alive while waiting for the next one.
+            del item
+
+    def _hash(self, item: bytes | Stored) -> None:
+        if self._abandoned or self.failure is not None:
+            return
+        if not isinstance(item, Stored):
+            self.hash.update(item)
+            return
+        offset, end = item.offset, item.offset + item.length
+        while offset < end and not self._abandoned:
+            block = os.pread(
+                item.descriptor, min(_STORED_BLOCK, end - offset), offset
+            )
+            if not block:
+                raise exceptions.ImageStreamError(
+                    'the partial file was truncated by somebody else'
+                )
+            self.hash.update(block)
+            offset += len(block)

@@ -12,12 +12,29 @@
 
 """What a download was asked to do, checked once."""
 
+from collections.abc import Callable, Mapping
+import contextlib
 import dataclasses
+import functools
+import inspect
+import math
+from typing import Any, TypeVar
 
 from openstack_image_stream import exceptions
 
 #: Bytes in a mebibyte.
 MIB = 1024 * 1024
+
+#: What an option is called in the configuration of a cloud begins with this,
+#: in the manner of openstacksdk: ``<service>_<option>``.
+_PREFIX = 'image_stream_'
+
+_FLAGS = {
+    **dict.fromkeys(('true', 'yes', 'on', '1'), True),
+    **dict.fromkeys(('false', 'no', 'off', '0'), False),
+}
+
+_Function = TypeVar('_Function', bound=Callable[..., Any])
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,6 +45,14 @@ class Options:
     :param validate_checksum: Whether the digest is compared.
     :param allow_md5_fallback: Whether MD5 may stand in for a hash that cannot
         be used.
+    :param connections: Ranges to ask for at a time, positive.
+    :param retries: Attempts that may follow a failed one without a single new
+        byte, positive.
+    :param timeout: Longest silence of a connection in seconds, positive.
+    :param resume: Whether partial files are kept and looked for.
+    :param sparse: Whether runs of zeros become holes in files.
+    :param progress: ``True`` for a bar on the terminal, or a function that
+        is called with a :class:`~openstack_image_stream.Progress`.
     :raises: :exc:`~openstack_image_stream.exceptions.InvalidArgumentError`
         when an option is not what it must be.
     """
@@ -35,24 +60,142 @@ class Options:
     chunk_size: int = MIB
     validate_checksum: bool = True
     allow_md5_fallback: bool = False
+    connections: int = 1
+    retries: int = 5
+    timeout: float = 60
+    resume: bool = True
+    sparse: bool = True
+    progress: Any = None
 
     def __post_init__(self) -> None:
-        _require_positive('chunk_size', self.chunk_size)
-        _require_bool('validate_checksum', self.validate_checksum)
-        _require_bool('allow_md5_fallback', self.allow_md5_fallback)
+        for name, rule in _RULES.items():
+            value = getattr(self, name)
+            if not rule.holds(value):
+                raise exceptions.InvalidArgumentError(
+                    f'{name} must be {rule.words}, not {value!r}'
+                )
 
 
-def _require_positive(name: str, value: object) -> None:
+@dataclasses.dataclass(frozen=True)
+class _Rule:
+    """What a value must be, and how to read it from a text."""
+
+    words: str
+    holds: Callable[[Any], bool]
+    read: Callable[[str], Any]
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_positive(value: Any) -> bool:
     # True is an int to Python, but nobody means one byte by it.
-    is_int = isinstance(value, int) and not isinstance(value, bool)
-    if not is_int or value <= 0:  # type: ignore[operator]
-        raise exceptions.InvalidArgumentError(
-            f'{name} must be a positive whole number of bytes, not {value!r}'
-        )
+    return not isinstance(value, bool) and math.isfinite(value) and value > 0
 
 
-def _require_bool(name: str, value: object) -> None:
-    if not isinstance(value, bool):
-        raise exceptions.InvalidArgumentError(
-            f'{name} must be True or False, not {value!r}'
-        )
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and _is_positive(value)
+
+
+def _is_seconds(value: Any) -> bool:
+    return isinstance(value, (int, float)) and _is_positive(value)
+
+
+def _is_progress(value: Any) -> bool:
+    return value is None or _is_flag(value) or callable(value)
+
+
+def _read_flag(text: str) -> bool:
+    return _FLAGS[text.strip().lower()]
+
+
+_COUNT = _Rule('a positive whole number', _is_count, int)
+_FLAG = _Rule('True or False', _is_flag, _read_flag)
+_RULES = {
+    'chunk_size': _Rule('a positive whole number of bytes', _is_count, int),
+    'validate_checksum': _FLAG,
+    'allow_md5_fallback': _FLAG,
+    'connections': _COUNT,
+    'retries': _COUNT,
+    'timeout': _Rule('a positive number of seconds', _is_seconds, float),
+    'resume': _FLAG,
+    'sparse': _FLAG,
+    'progress': _Rule('True, False or a function', _is_progress, _read_flag),
+}
+
+
+def from_cloud(config: Mapping[str, Any], cloud: str) -> dict[str, Any]:
+    """Read the options that the configuration of a cloud sets.
+
+    :param config: Configuration of the cloud; only ``api_timeout`` and what
+        begins with ``image_stream_`` is looked at.
+    :param cloud: Name of the cloud, for messages.
+    :returns: The options that are set, by their names as parameters.
+    :raises: :exc:`~openstack_image_stream.exceptions.InvalidArgumentError`
+        when one is unknown or has a value that it must not have.
+    """
+    found: dict[str, Any] = {}
+    for key, value in sorted(config.items()):
+        if key == 'api_timeout':
+            # The SDK takes every key that ends in timeout, so also
+            # image_stream_timeout, for this one.
+            name = 'timeout'
+        elif key.startswith(_PREFIX):
+            name = key[len(_PREFIX) :]
+        else:
+            continue
+        if value is None:
+            continue
+        where = f'{key} in the configuration of the cloud {cloud!r}'
+        if name not in _RULES:
+            known = ', '.join(_PREFIX + option for option in _RULES)
+            raise exceptions.InvalidArgumentError(
+                f'{where} is not known, there are: {known}'
+            )
+        rule = _RULES[name]
+        read = value
+        if isinstance(value, str):
+            # Whatever comes from the environment is a text.
+            with contextlib.suppress(ValueError, KeyError):
+                read = rule.read(value)
+        # A function can be given in a call alone.
+        if callable(read) or not rule.holds(read):
+            raise exceptions.InvalidArgumentError(
+                f'{where} must be {rule.words}, not {value!r}'
+            )
+        found[name] = read
+    return found
+
+
+def with_cloud_defaults(
+    connection_of: Callable[[Mapping[str, Any]], Any],
+) -> Callable[[_Function], _Function]:
+    """Let the configuration of a cloud give the defaults of a method.
+
+    What the caller names stands, also where it is the same as the default in
+    the signature.
+
+    :param connection_of: Finds the connection of a call in its arguments, by
+        their names.
+    :returns: A decorator.
+    """
+
+    def decorate(function: _Function) -> _Function:
+        signature = inspect.signature(function)
+
+        @functools.wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            named = signature.bind(*args, **kwargs).arguments
+            connection = connection_of(named)
+            if connection is None:
+                return function(*args, **kwargs)
+            config = connection.config
+            for name, value in from_cloud(config.config, config.name).items():
+                if name not in named:
+                    kwargs[name] = value
+            return function(*args, **kwargs)
+
+        return wrapper  # type: ignore[return-value]
+
+    return decorate

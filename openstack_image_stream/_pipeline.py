@@ -24,6 +24,7 @@ from openstack_image_stream import _options
 from openstack_image_stream import _sink
 from openstack_image_stream import _source
 from openstack_image_stream import exceptions
+from openstack_image_stream import progress
 
 #: Bytes read at a time for a sink. Below 4 MiB the hashing thread is woken up
 #: so often that it shows, above it only memory grows.
@@ -43,6 +44,7 @@ class Pipeline:
         pipeline.
     :param expected: The digest they must have, ``None`` to check the length
         alone.
+    :param meter: Takes note of every piece; closed with the pipeline.
     :param piece_size: Bytes to read at a time.
     """
 
@@ -50,11 +52,13 @@ class Pipeline:
         self,
         source: _source.Source,
         expected: _digest.Expected | None,
+        meter: progress.Meter,
         *,
         piece_size: int,
     ) -> None:
         self._source = source
         self._expected = expected
+        self._meter = meter
         self._piece_size = piece_size
         self._digest: _digest.BackgroundDigest | None = None
         self._held: bytes | None = None
@@ -94,19 +98,15 @@ class Pipeline:
         self.close()
 
     def _advance(self) -> bytes:
-        if self._digest is None and self._expected is not None:
-            # Not before somebody reads: an answer that is only looked at
-            # needs no thread.
-            self._digest = _digest.BackgroundDigest(self._expected)
         if self._held is None:
+            self._start_digest()
             self._held = self._receive()
         held = self._held
         # What was received last is handed out only once there is more, or
         # once nothing is left and all of it is proved.
         self._held = self._receive() if held else b''
         if not self._held:
-            if self._digest is not None:
-                self._digest.verify()
+            self._finish()
             self._finished = True
             self.close()
         return held
@@ -115,29 +115,74 @@ class Pipeline:
         piece = self._source.read(self._piece_size)
         if piece and self._digest is not None:
             self._digest.update(piece)
+        self._note()
         return piece
+
+    def _start_digest(self) -> None:
+        # Not before somebody reads: an answer that is only looked at needs
+        # no thread.
+        if self._expected is not None:
+            self._digest = _digest.BackgroundDigest(self._expected)
+
+    def _note(self, *, end: bool = False) -> None:
+        self._meter.update(self._source.position, self._source.size, end=end)
+
+    def _finish(self) -> None:
+        if self._digest is not None:
+            self._digest.verify()
+        self._note(end=True)
 
     def drain_to(self, sink: _sink.Sink) -> None:
         """Write everything to a sink, and commit it once it is proved.
 
-        :param sink: Where to; entered and left here.
+        :param sink: Where to, entered by the caller.
         :raises: what :meth:`read` raises, and the :class:`OSError` of the
             sink. Nothing is committed then.
         """
-        with self, sink:
-            while piece := self.read():
-                sink.write(piece)
+        with self:
+            if sink.store is None:
+                while piece := self.read():
+                    sink.write(piece)
+            else:
+                self._drain_to_store(sink, sink.store)
             sink.commit()
 
+    def _drain_to_store(self, sink: _sink.Sink, store: int) -> None:
+        # Nobody sees a store before it is committed, so nothing is held
+        # back; and what it has can be hashed from there.
+        self._start_digest()
+        offset = sink.start
+        if offset and self._digest is not None:
+            self._digest.update_stored(_digest.Stored(store, 0, offset))
+        while piece := self._source.read(self._piece_size):
+            if self._digest is None:
+                sink.write(piece)
+            elif self._digest.behind:
+                # The connection shall not wait until what a former attempt
+                # left is hashed.
+                sink.write(piece)
+                self._digest.update_stored(
+                    _digest.Stored(store, offset, len(piece))
+                )
+            else:
+                self._digest.update(piece)
+                sink.write(piece)
+            offset += len(piece)
+            self._note()
+        self._finish()
+
     def close(self) -> None:
-        """Let go of the connection and the thread.
+        """Let go of the connections and the threads.
 
         May be called more than once; before the end it gives the download
         up.
         """
-        self._source.close()
-        if self._digest is not None:
-            self._digest.close()
+        try:
+            self._source.close()
+        finally:
+            if self._digest is not None:
+                self._digest.close()
+            self._meter.close()
 
     def __enter__(self) -> 'Pipeline':
         return self

@@ -12,7 +12,7 @@
 
 """The proxy of the Image service, which hands out our images."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from openstack.image.v2 import _proxy as _upstream
@@ -21,6 +21,7 @@ import requests
 
 from openstack_image_stream import _options
 from openstack_image_stream import image as _image
+from openstack_image_stream import progress as _progress
 
 
 class Proxy(_upstream.Proxy):
@@ -35,6 +36,9 @@ class Proxy(_upstream.Proxy):
         'image': _image.Image,
     }
 
+    @_options.with_cloud_defaults(
+        lambda arguments: arguments['self']._get_connection()
+    )
     def download_image(
         self,
         image: Any,
@@ -45,13 +49,25 @@ class Proxy(_upstream.Proxy):
         store_preferences: Sequence[str] | None = None,
         validate_checksum: bool = True,
         allow_md5_fallback: bool = False,
+        connections: int = 1,
+        retries: int = 5,
+        timeout: float = 60,
+        resume: bool = True,
+        sparse: bool = True,
+        progress: bool | Callable[[_progress.Progress], object] | None = None,
     ) -> requests.Response:
         """Download an image, verified while it streams.
 
-        Two requests are made: one for the image's metadata, one for its data.
-        Memory stays constant unless the content is asked for as a whole, and
-        what was received is compared with the image's hash before anybody
-        has all of it.
+        Two requests are made where nothing goes wrong: one for the image's
+        metadata, one for its data. Memory stays constant unless the content
+        is asked for as a whole, a connection that breaks is taken up again at
+        the byte that comes next, and what was received is compared with the
+        image's hash before anybody has all of it.
+
+        Whatever is not named in the call comes from the configuration of the
+        cloud, as ``image_stream_<parameter>``, and only then from the
+        defaults here. ``stream``, ``output`` and ``store_preferences`` are
+        not looked for there.
 
         :param image: ID of an image, or an
             :class:`~openstack.image.v2.image.Image` of this or of the
@@ -65,26 +81,62 @@ class Proxy(_upstream.Proxy):
             verified; what was there stays until then. To an object it is
             written in order from its present position, and the object is
             not closed.
-        :param chunk_size: Bytes per piece, positive, 1 MiB by default. Kept
-            for compatibility: ``iter_content`` takes its own, and how much is
-            read at a time for an ``output`` is not the caller's concern.
+        :param chunk_size: Bytes, positive, 1 MiB by default. Kept for
+            compatibility, it changes nothing: ``iter_content`` takes its own,
+            and how much is read at a time for an ``output`` is not the
+            caller's concern.
         :param store_preferences: Names of stores of a multi-store Image
             service to read from, best first.
-        :param validate_checksum: Whether the digest is compared. The length
-            is compared always.
+        :param validate_checksum: Whether the digest is compared, which is
+            the default. The length is compared always. ``False`` where the
+            caller hashes the data; a partial file is not taken up then.
         :param allow_md5_fallback: Whether the MD5 ``checksum`` of the image
-            may stand in for a multihash whose algorithm is not available.
-        :returns: The :class:`requests.Response` to the request for the data.
-            Without ``output`` and ``stream`` its ``content`` is the image;
-            with ``stream`` its body is unread; with ``output`` its body is
-            consumed. ``Content-MD5`` is among its headers if the image has a
-            checksum.
+            may stand in for a multihash whose algorithm is not available. It
+            may not by default.
+        :param connections: How many ranges of the image to ask for at a time,
+            at least 1, which is the default. More are of use where the
+            service or the network limits each connection, and where one does
+            not fill the wire. With N of them the download takes at most
+            64 MiB + (N + 2) x 8 MiB of memory above that of the connected
+            process. Images of up to 8 MiB and stores that serve no ranges
+            are downloaded over one all the same.
+        :param retries: Attempts in a row that may follow a failed one without
+            a single new byte, at least 1, 5 by default. Before each there is
+            a wait of random length, of up to 0.5 s before the first, twice as
+            long each time, up to 30 s; or of what ``Retry-After`` asks for,
+            up to half an hour. More are of use where a service is gone for
+            minutes at a time. From a store that serves no ranges it is also
+            how often, in all, the image is fetched from its first byte again.
+        :param timeout: Longest silence of a connection in seconds, positive,
+            60 by default. It is no limit to the whole download. More is of
+            use where a store takes minutes before its first byte.
+        :param resume: Whether the partial file of an ``output`` path is kept
+            after a failure and taken up by the next download, which is the
+            default. ``False`` leaves nothing behind. A connection is taken
+            up again in either case.
+        :param sparse: Whether runs of zeros become holes in a regular file
+            at an ``output`` path, which is the default. ``False`` has all of
+            the file's space taken.
+        :param progress: ``True`` for a bar on standard error if that is a
+            terminal, which takes the extra ``progress`` of this package, or a
+            function. It is called with a
+            :class:`~openstack_image_stream.Progress` some ten times
+            a second and at the end, in the thread that downloads. What it
+            raises ends the download. Nothing is shown by default.
+        :returns: The :class:`requests.Response` to the first request for the
+            data; its status and its length are those of the whole image, also
+            where it was for a part. Without ``output`` and ``stream`` its
+            ``content`` is the image; with ``stream`` its body is unread; with
+            ``output`` its body is consumed. ``Content-MD5`` is among its
+            headers if the image has a checksum.
         :raises: :exc:`~openstack_image_stream.exceptions.\
-InvalidArgumentError` for a parameter that cannot work, before any request.
+InvalidArgumentError` for a parameter or a setting of the cloud that cannot
+            work, before any request.
         :raises: :exc:`~openstack.exceptions.NotFoundException`,
             :exc:`~openstack.exceptions.ForbiddenException` and other
             :exc:`~openstack.exceptions.HttpException` for an error status,
-            before a byte is written.
+            before a byte is written. 408, 429, 500, 502, 503 and 504 are
+            tried again first.
         :raises: :exc:`~openstack_image_stream.exceptions.\
 ImageDataMissingError` when the image has no data yet.
         :raises: :exc:`~openstack_image_stream.exceptions.UnusableHashError`
@@ -93,18 +145,32 @@ ImageDataMissingError` when the image has no data yet.
         :raises: :exc:`~openstack_image_stream.exceptions.\
 ChecksumMismatchError` when the bytes are not the image's.
         :raises: :exc:`~openstack_image_stream.exceptions.\
-IncompleteDownloadError` when they do not arrive whole.
+IncompleteDownloadError` when they do not arrive whole, though it was tried
+            again. It names the partial file if one was kept.
         :raises: :exc:`~openstack_image_stream.exceptions.ImageChangedError`
             when the server announces or sends another length than the
-            image's.
+            image's, or another ``Content-MD5`` than before.
+        :raises: :exc:`~openstack_image_stream.exceptions.ImageStreamError`,
+            the base of these, when the metadata cannot be read, when the
+            server answers with a status that is none for an image, when the
+            partial file was changed by somebody else, and when the download
+            is closed while it is read.
         :raises: :exc:`OSError` of the local machine, as it is.
 
-        With ``stream`` the last four are raised where the body is read, and
-        the last piece is handed out only after the digest agreed.
+        With ``stream`` all that the first answer shows is raised by the call,
+        :exc:`~openstack_image_stream.exceptions.ImageChangedError` for
+        another announced length and
+        :exc:`~openstack_image_stream.exceptions.IncompleteDownloadError` for
+        no answer included. The rest is raised where the body is read, and the
+        last piece is handed out only after the digest agreed.
 
         Sources: `Image API v2, download binary image data
-        <https://docs.openstack.org/api-ref/image/v2/#download-binary-image-data>`_,
-        :meth:`requests.Response.iter_content`.
+        <https://docs.openstack.org/api-ref/image/v2/#download-binary-image-data>`_;
+        RFC 9110, `section 14
+        <https://www.rfc-editor.org/rfc/rfc9110#section-14>`_ (ranges) and
+        `section 10.2.3
+        <https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3>`_
+        (``Retry-After``); :meth:`requests.Response.iter_content`.
         """
         ours = self._get_resource(_image.Image, _id_of_stock(image))
         response: requests.Response = ours.download(
@@ -115,6 +181,12 @@ IncompleteDownloadError` when they do not arrive whole.
             store_preferences=store_preferences,
             validate_checksum=validate_checksum,
             allow_md5_fallback=allow_md5_fallback,
+            connections=connections,
+            retries=retries,
+            timeout=timeout,
+            resume=resume,
+            sparse=sparse,
+            progress=progress,
         )
         return response
 

@@ -194,6 +194,26 @@ def attach(
     return response
 
 
+def complete_headers(
+    response: requests.Response, *, size: int | None, checksum: Any
+) -> None:
+    """Let an answer speak of the whole image, where it began with a part.
+
+    :param response: The answer of the server.
+    :param size: Size of the image in bytes, ``None`` if nobody knows.
+    :param checksum: MD5 checksum of the image, if it has one. Callers verify
+        a stream by it themselves, and upstream sees to it that it is there.
+    """
+    if response.status_code == 206:
+        response.status_code = 200
+        response.reason = 'OK'
+        response.headers.pop('Content-Range', None)
+        if size is not None:
+            response.headers['Content-Length'] = str(size)
+    if checksum:
+        response.headers.setdefault('Content-MD5', str(checksum))
+
+
 def consumed(
     response: requests.Response, content: bytes | None = None
 ) -> requests.Response:

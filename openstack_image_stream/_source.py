@@ -10,219 +10,194 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Where an image's bytes come from: the only place that knows of requests.
+"""Where the bytes of an image come from, in order: one connection or more."""
 
-A source opens the image, checks what the server answers before any byte is
-handed on, and names every failure of the way in one manner.
-"""
-
-from collections.abc import Callable, Mapping
-import http.client
+from collections.abc import Callable
+import functools
 import logging
-from typing import Any
+import threading
 
-from keystoneauth1 import exceptions as ksa_exceptions
 from openstack import _log
-from openstack import exceptions as sdk_exceptions
 import requests
-import urllib3
 
+from openstack_image_stream import _ranges
+from openstack_image_stream import _remote
+from openstack_image_stream import _retry
+from openstack_image_stream import _stretch
+from openstack_image_stream import _transport
+from openstack_image_stream import _window
 from openstack_image_stream import exceptions
-
-#: Sends one GET for the image's data with these headers, and returns the
-#: answer with its body unread.
-Opener = Callable[[Mapping[str, str]], requests.Response]
-
-#: Bytes of an error message that are read. The server decides how long its
-#: message is; nobody reads more than a page of it.
-_ERROR_BODY = 64 * 1024
 
 _LOG: logging.Logger = _log.setup_logging('openstack.image_stream')
 
 
 class Source:
-    """The bytes of one image, in order.
+    """The bytes of an image, in order, from a position on.
 
     Whoever makes one calls :meth:`close`.
 
-    :param opener: Sends the request.
-    :param image_id: ID of the image, for messages.
-    :param image_status: Status of the image, for messages.
-    :param size: Size of the image in bytes, ``None`` if the metadata do not
-        say.
+    :param remote: The image on the server.
+    :param policy: When to try again.
+    :param start: Position in the image to begin at.
+    :param connections: How many ranges to ask for at a time.
+    :param part_size: Bytes of such a range.
+    :param transport: The connections that the image is asked for with, if
+        they can be broken from another thread.
     """
 
     def __init__(
         self,
-        opener: Opener,
+        remote: _remote.Remote,
+        policy: _retry.Policy,
         *,
-        image_id: str,
-        image_status: str | None,
-        size: int | None,
+        start: int = 0,
+        connections: int = 1,
+        part_size: int = _window.PART,
+        transport: _transport.Transport | None = None,
     ) -> None:
-        self._opener = opener
-        self._image_id = image_id
-        self._image_status = image_status
-        self._raw: Any = None
-        self._encoded = False
-        #: Size of the image in bytes, ``None`` if neither the metadata nor
-        #: the server say.
-        self.size = size
-        #: Bytes that were received.
-        self.received = 0
+        self._remote = remote
+        self._policy = policy
+        self._connections = connections
+        self._part_size = part_size
+        self._transport = transport
+        self._cancelled = threading.Event()
+        self._window: _window.Window | None = None
+        self._stretch = self._make_stretch()(_ranges.Span(start))
+        #: Position in the image of the next byte.
+        self.position = start
+
+    @property
+    def size(self) -> int | None:
+        """Size of the image in bytes, ``None`` while nobody knows."""
+        return self._remote.size
 
     def open(self) -> requests.Response:
         """Ask for the image.
 
         :returns: The answer, its body unread. It belongs to the source, which
             closes it.
-        :raises: :exc:`~openstack.exceptions.HttpException` or a subclass for
-            an error status,
-            :exc:`~openstack_image_stream.exceptions.ImageDataMissingError`
-            for an image without data,
-            :exc:`~openstack_image_stream.exceptions.ImageChangedError` when
-            the answer has another length than the image,
-            :exc:`~openstack_image_stream.exceptions.IncompleteDownloadError`
-            when there is no answer.
+        :raises: :exc:`~openstack_image_stream.exceptions.\
+IncompleteDownloadError` when there is no answer, and as
+            :meth:`Remote.open <openstack_image_stream._remote.Remote.open>`.
         """
         try:
-            response = self._opener({'Accept-Encoding': 'identity'})
-        except ksa_exceptions.ConnectionError as exc:
-            raise self._incomplete(exc) from exc
-        except ksa_exceptions.ClientException as exc:
-            raise exceptions.ImageStreamError(
-                f'cannot download image {self._image_id}: {exc}'
-            ) from exc
-        _LOG.debug(
-            'image %s: GET answered %s, Content-Length %s',
-            self._image_id,
-            response.status_code,
-            response.headers.get('Content-Length'),
-        )
-        try:
-            self._check_status(response)
-            self._encoded = _is_encoded(response)
-            if not self._encoded:
-                self._check_length(response)
-        except BaseException:
-            response.close()
-            raise
-        self._raw = response.raw
-        return response
+            size = self._remote.size
+            # Fewer than two parts have nothing to do side by side.
+            if (
+                self._connections > 1
+                and size is not None
+                and size - self.position > self._part_size
+            ):
+                return self._open_window(size)
+            return self._stretch.open()
+        except _retry.Interrupted as exc:
+            error = self._final(exc)
+            raise error from _retry.cause(exc, error)
 
     def read(self, size: int) -> bytes:
         """Read the next bytes.
 
         :param size: How many at the most, positive.
-        :returns: The bytes, fewer than asked for only before the end, ``b''``
-            at the end.
+        :returns: The bytes, ``b''`` at the end.
         :raises: :exc:`~openstack_image_stream.exceptions.\
-IncompleteDownloadError` when the connection fails or ends early,
-            :exc:`~openstack_image_stream.exceptions.ImageChangedError` when
-            more comes than the image has.
+IncompleteDownloadError` when the connection fails once too often, and as
+            :meth:`Remote.open <openstack_image_stream._remote.Remote.open>`.
         """
         try:
-            # Decoding is asked for only where there is something to decode,
-            # as urllib3 copies everything through a buffer for it.
-            piece: bytes = self._raw.read(size, decode_content=self._encoded)
-        except (
-            urllib3.exceptions.HTTPError,
-            http.client.HTTPException,
-            OSError,
-        ) as exc:
-            raise self._incomplete(exc) from exc
-        self.received += len(piece)
-        if self.size is not None:
-            if self.received > self.size:
-                raise exceptions.ImageChangedError(
-                    f'image {self._image_id} has {self.size} bytes, but the '
-                    'server sends more',
-                    expected=self.size,
-                    actual=self.received,
-                )
-            if not piece and self.received < self.size:
-                raise self._incomplete(None)
+            piece = self._read(size)
+        except _retry.Interrupted as exc:
+            error = self._final(exc)
+            raise error from _retry.cause(exc, error)
+        except _stretch.Cancelled:
+            raise exceptions.ImageStreamError(
+                f'the download of image {self._remote.image_id} was closed'
+            ) from None
+        self.position += len(piece)
         return piece
 
+    def _read(self, size: int) -> bytes:
+        if self._window is not None:
+            try:
+                return self._window.read()
+            except _remote.RangesRefused:
+                self._window.close()
+                self._window = None
+                self._fall_back()
+        return self._stretch.read(size)
+
     def close(self) -> None:
-        """Close the connection, or give it back if all was read.
+        """Let go of every connection and thread.
 
         May be called more than once.
         """
-        raw, self._raw = self._raw, None
-        if raw is not None:
-            raw.close()
-            raw.release_conn()
+        self._cancelled.set()
+        if self._window is not None:
+            self._window.close()
+        self._stretch.close()
+        if self._transport is not None:
+            self._transport.close()
 
-    def _check_status(self, response: requests.Response) -> None:
-        status = response.status_code
-        if status == 200:
-            return
-        if status == 204:
-            raise exceptions.ImageDataMissingError(
-                f'image {self._image_id} has no data to download, its status '
-                f'is {self._image_status!r}',
-                image_id=self._image_id,
-                status=self._image_status,
-            )
-        message = f'Unable to download image {self._image_id}'
-        if status >= 400:
-            _load_error_body(response)
-            sdk_exceptions.raise_from_response(response, message)
-        raise exceptions.ImageStreamError(
-            f'{message}: the server answered {status} {response.reason}, '
-            'which is no answer to a request for a whole image'
+    def _open_window(self, size: int) -> requests.Response:
+        parts = _ranges.Parts(
+            self.position,
+            size,
+            self._part_size,
+            limit=_window.limit(self._connections),
+        )
+        more = self._make_stretch()
+        first = more(parts.plan() or _ranges.Span(self.position, size))
+        try:
+            response = first.open()
+        except _remote.RangesRefused:
+            self._log_fallback()
+            return self._stretch.open()
+        self._window = _window.Window(
+            parts,
+            first,
+            more,
+            # No more than there are parts.
+            connections=min(
+                self._connections,
+                -(-(size - self.position) // self._part_size),
+            ),
+            cancelled=self._cancelled,
+            transport=self._transport,
+        )
+        return response
+
+    def _fall_back(self) -> None:
+        self._log_fallback()
+        self._cancelled = threading.Event()
+        if self._transport is not None:
+            self._transport.rearm()
+        self._stretch = self._make_stretch()(_ranges.Span(self.position))
+
+    def _log_fallback(self) -> None:
+        _LOG.info(
+            'image %s: downloading over one connection instead of %s',
+            self._remote.image_id,
+            self._connections,
         )
 
-    def _check_length(self, response: requests.Response) -> None:
-        header = response.headers.get('Content-Length', '')
-        # int() would let signs, blanks and underscores pass, RFC 9110 does
-        # not; a transfer in chunks has no length to speak of.
-        if not (header.isascii() and header.isdigit()):
-            return
-        # Of thousands of digits, which int() refuses, the first ones tell
-        # enough: no image is that large.
-        length = int(header[:21])
-        if self.size is None:
-            self.size = length
-        elif length != self.size:
-            raise exceptions.ImageChangedError(
-                f'image {self._image_id} has {self.size} bytes, but the '
-                f'server announces {length}',
-                expected=self.size,
-                actual=length,
-            )
+    def _make_stretch(self) -> Callable[[_ranges.Span], _stretch.Stretch]:
+        # No method of ours: the threads of a window keep it, and would keep
+        # a forgotten source alive with it.
+        return functools.partial(
+            _stretch.Stretch,
+            self._remote,
+            policy=self._policy,
+            cancelled=self._cancelled,
+        )
 
-    def _incomplete(
-        self, cause: BaseException | None
-    ) -> exceptions.IncompleteDownloadError:
-        reason = str(cause) if cause else 'the server ended the data early'
+    def _final(self, failure: _retry.Interrupted) -> Exception:
+        if failure.error is not None and self.position == 0:
+            return failure.error
         total = 'an unknown number of' if self.size is None else self.size
         return exceptions.IncompleteDownloadError(
-            f'image {self._image_id} did not arrive whole, {self.received} of '
-            f'{total} bytes were received: {reason}',
-            received=self.received,
+            f'image {self._remote.image_id} did not arrive whole, '
+            f'{self.position} of {total} bytes were received: '
+            f'{failure.reason}',
+            received=self.position,
             expected=self.size,
-            reason=reason,
+            reason=failure.reason,
         )
-
-
-def _is_encoded(response: requests.Response) -> bool:
-    coding = response.headers.get('Content-Encoding', '').strip().lower()
-    return coding not in ('', 'identity')
-
-
-def _load_error_body(response: requests.Response) -> None:
-    # keystoneauth has read it already where it logs at DEBUG.
-    if response._content_consumed:  # type: ignore[attr-defined]
-        return
-    # The SDK reads response.content for the server's words. Put a bounded
-    # part of them there; an error is an error also when its text breaks off.
-    try:
-        body = response.raw.read(_ERROR_BODY, decode_content=True)
-    except (urllib3.exceptions.HTTPError, OSError):
-        body = b''
-    # What is left of it must not wait in the pool for the next request.
-    response.raw.close()
-    response._content = body
-    response._content_consumed = True  # type: ignore[attr-defined]

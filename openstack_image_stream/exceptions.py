@@ -148,6 +148,18 @@ class IncompleteDownloadError(ImageStreamError):
         self.reason = reason
         self.partial_path = partial_path
 
+    def keep(self, partial_path: str) -> None:
+        """Note where the bytes that arrived are kept.
+
+        :param partial_path: Path of the partial file.
+        """
+        self.partial_path = partial_path
+        self.message = (
+            f'{self.message}. What arrived is kept in {partial_path!r}, the '
+            'same download goes on from there'
+        )
+        self.args = (self.message,)
+
 
 class ImageChangedError(ImageStreamError):
     """The server sends something else than the image it announced.

@@ -12,32 +12,28 @@
 
 """The image resource, whose download streams."""
 
-from collections.abc import Mapping, Sequence
-import functools
-import logging
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from keystoneauth1 import adapter
-from keystoneauth1 import exceptions as ksa_exceptions
-from openstack import _log
 from openstack.image.v2 import image as _upstream
-from openstack import utils
 import requests
 
-from openstack_image_stream import _digest
+from openstack_image_stream import _download
 from openstack_image_stream import _options
-from openstack_image_stream import _pipeline
-from openstack_image_stream import _response
-from openstack_image_stream import _sink
-from openstack_image_stream import _source
-from openstack_image_stream import exceptions
+from openstack_image_stream import progress as _progress
 
-_LOG: logging.Logger = _log.setup_logging('openstack.image_stream')
+
+def _connection_of(arguments: Mapping[str, Any]) -> Any:
+    # Any adapter will do for a download; only the SDK's has a connection.
+    find = getattr(arguments['session'], '_get_connection', None)
+    return find() if find else None
 
 
 class Image(_upstream.Image):
     """An image of the Image service, as upstream's, with another download."""
 
+    @_options.with_cloud_defaults(_connection_of)
     def download(
         self,
         session: adapter.Adapter,
@@ -48,6 +44,12 @@ class Image(_upstream.Image):
         store_preferences: Sequence[str] | None = None,
         validate_checksum: bool = True,
         allow_md5_fallback: bool = False,
+        connections: int = 1,
+        retries: int = 5,
+        timeout: float = 60,
+        resume: bool = True,
+        sparse: bool = True,
+        progress: bool | Callable[[_progress.Progress], object] | None = None,
     ) -> requests.Response:
         """Download the data of this image.
 
@@ -62,94 +64,18 @@ class Image(_upstream.Image):
             chunk_size=chunk_size,
             validate_checksum=validate_checksum,
             allow_md5_fallback=allow_md5_fallback,
+            connections=connections,
+            retries=retries,
+            timeout=timeout,
+            resume=resume,
+            sparse=sparse,
+            progress=progress,
         )
-        image_id = str(self.id)
-        sink = None
+        download = _download.Download(
+            self, session, options, store_preferences
+        )
         if output is not None:
-            sink = _sink.for_output(output, image_id)
-
-        self._fetch_metadata(session)
-        expected = None
-        if options.validate_checksum:
-            expected = _digest.choose(
-                hash_algo=self.hash_algo,
-                hash_value=self.hash_value,
-                checksum=self.checksum,
-                allow_md5_fallback=options.allow_md5_fallback,
-            )
-        source = _source.Source(
-            functools.partial(
-                _get_file, session, self._file_url(store_preferences)
-            ),
-            image_id=image_id,
-            image_status=self.status,
-            size=_length(self.size),
-        )
-        response = source.open()
-        if options.validate_checksum and expected is None:
-            expected = _digest.from_content_md5(
-                response.headers.get('Content-MD5')
-            )
-            if expected is None:
-                _LOG.warning(
-                    'image %s has no hash, its content cannot be verified',
-                    image_id,
-                )
-        if self.checksum:
-            # Callers verify a stream by it themselves, and upstream sees to
-            # it that it is there.
-            response.headers.setdefault('Content-MD5', str(self.checksum))
-
-        piece_size = _pipeline.SINK_PIECE
-        if sink is None and stream:
-            piece_size = _pipeline.STREAM_PIECE
-        pipeline = _pipeline.Pipeline(source, expected, piece_size=piece_size)
-        if sink is not None:
-            pipeline.drain_to(sink)
-            return _response.consumed(response)
+            return download.to_output(output)
         if stream:
-            return _response.attach(response, pipeline)
-        memory = _sink.MemorySink()
-        pipeline.drain_to(memory)
-        return _response.consumed(response, memory.content())
-
-    def _fetch_metadata(self, session: adapter.Adapter) -> None:
-        try:
-            # What the SDK may have cached is of an image that was not
-            # uploaded yet, or of another checksum.
-            self.fetch(session, skip_cache=True)
-        except ksa_exceptions.ClientException as exc:
-            raise exceptions.ImageStreamError(
-                f'cannot read the metadata of image {self.id}: {exc}'
-            ) from exc
-        # The SDK takes any answer without an error for an image, a portal's
-        # login page for example.
-        if self.status is None:
-            raise exceptions.ImageStreamError(
-                f'the server did not describe image {self.id}, what answers '
-                'there is no Image service'
-            )
-
-    def _file_url(self, store_preferences: Sequence[str] | None) -> str:
-        url: str = utils.urljoin(self.base_path, self.id, 'file')
-        if store_preferences:
-            url = f'{url}?prefer={",".join(store_preferences)}'
-        return url
-
-
-def _get_file(
-    session: adapter.Adapter, url: str, headers: Mapping[str, str]
-) -> requests.Response:
-    # A response cache would keep the whole image in memory, and hand its
-    # consumed body to the next caller.
-    response: requests.Response = session.get(
-        url, stream=True, headers=dict(headers), skip_cache=True
-    )
-    return response
-
-
-def _length(size: object) -> int | None:
-    # A size from the server is as foreign as its bytes.
-    if isinstance(size, int) and size >= 0:
-        return size
-    return None
+            return download.to_stream()
+        return download.to_memory()

@@ -14,6 +14,7 @@
 """What the unit tests have in common."""
 
 from collections.abc import Callable, Mapping
+import functools
 import gc
 import hashlib
 import os
@@ -28,6 +29,7 @@ import requests
 import testtools
 
 from openstack_image_stream import _digest
+from openstack_image_stream import _retry
 from openstack_image_stream import service
 from tests.unit import fake_glance
 
@@ -109,8 +111,21 @@ class TestCase(testtools.TestCase):
                 self.useFixture(fixtures.EnvironmentVariable(name, None))
         # A proxy that the machine uses knows nothing of its loopback.
         self.useFixture(fixtures.EnvironmentVariable('no_proxy', '*'))
+        # A download that tries again does so at once.
+        self.waits: list[float] = []
+        self.useFixture(
+            fixtures.MockPatchObject(
+                _retry,
+                'Policy',
+                functools.partial(_retry.Policy, wait=self._wait),
+            )
+        )
         self.log = self.useFixture(fixtures.FakeLogger())
         self.directory = self.useFixture(fixtures.TempDir()).path
+
+    def _wait(self, event: threading.Event, seconds: float) -> bool:
+        self.waits.append(seconds)
+        return event.is_set()
 
     def _check_threads(self) -> None:
         if digest_threads():

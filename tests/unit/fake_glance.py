@@ -91,6 +91,18 @@ class FakeGlance:
         #: Answers to the next requests for the data; an honest one when
         #: empty.
         self.file_answers: collections.deque[Answer] = collections.deque()
+        #: Whether the last of them is given again and again.
+        self.stubborn = False
+        #: Whether an honest answer to a request for a range is that range.
+        self.ranged = True
+        #: Where the next honest answers end, in bytes, and whether by a
+        #: reset.
+        self.cuts: collections.deque[tuple[int, bool]] = collections.deque()
+        #: Set while ranges beyond the first may be answered.
+        self.may_answer = threading.Event()
+        self.may_answer.set()
+        #: Bytes after which every honest answer ends.
+        self.cut_every: int | None = None
         #: Likewise for the metadata.
         self.metadata_answers: collections.deque[Answer] = collections.deque()
         #: All requests so far.
@@ -155,6 +167,7 @@ class FakeGlance:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
+        self.may_answer.set()
         # shutdown() wakes up the thread that waits in accept().
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
@@ -208,13 +221,54 @@ class FakeGlance:
             if request.method == 'PUT':
                 return Answer(status=204)
             if self.file_answers:
-                return self.file_answers.popleft()
-            return self.honest()
+                return self._next(self.file_answers)
+            return self._cut(self._honest_to(request))
         if self.metadata_answers:
-            return self.metadata_answers.popleft()
+            return self._next(self.metadata_answers)
         if path == '/v2/images' and request.method == 'GET':
             return json_answer({'images': [self.metadata]})
         return json_answer(self.metadata)
+
+    def _next(self, answers: collections.deque[Answer]) -> Answer:
+        if self.stubborn and len(answers) == 1:
+            return answers[0]
+        return answers.popleft()
+
+    def _cut(self, answer: Answer) -> Answer:
+        after, reset = self.cut_every, False
+        if self.cuts and answer.status < 400:
+            after, reset = self.cuts.popleft()
+        if after is None or after >= len(answer.body):
+            return answer
+        return dataclasses.replace(answer, cut_after=after, reset=reset)
+
+    def _honest_to(self, request: Request) -> Answer:
+        wanted = re.fullmatch(
+            r'bytes=(\d+)-(\d*)', request.headers.get('range', '')
+        )
+        if not wanted:
+            return self.honest()
+        if not self.ranged:
+            # What Glance says for Ceph RBD, Swift, S3 and others.
+            return Answer(status=400)
+        start, size = int(wanted[1]), len(self.data)
+        if start > 0:
+            self.may_answer.wait(30)
+        stop = min(int(wanted[2]) + 1, size) if wanted[2] else size
+        if start >= size:
+            return Answer(
+                status=416, headers={'Content-Range': f'bytes */{size}'}
+            )
+        whole = self.honest()
+        return dataclasses.replace(
+            whole,
+            status=206,
+            headers={
+                **whole.headers,
+                'Content-Range': f'bytes {start}-{stop - 1}/{size}',
+            },
+            body=self.data[start:stop],
+        )
 
     def _versions(self) -> list[dict[str, Any]]:
         return [

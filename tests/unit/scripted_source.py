@@ -28,6 +28,9 @@ class ScriptedSource:
         self._script = iter(script)
         #: How many bytes each read asked for.
         self.asked: list[int] = []
+        #: Position of the next byte, and where the image ends.
+        self.position = 0
+        self.size = None
         #: How often it was closed.
         self.closed = 0
 
@@ -37,6 +40,7 @@ class ScriptedSource:
         piece = next(self._script, b'')
         if isinstance(piece, BaseException):
             raise piece
+        self.position += len(piece)
         return bytes(piece)
 
     def close(self) -> None:

@@ -384,7 +384,7 @@ class TestThread(base.TestCase):
         del piece
         # There is all the room again once the piece is done with.
         for _ in range(_digest._WAITING_PIECES):
-            self.assertTrue(digest._room.acquire(timeout=10))
+            self.assertTrue(digest._work.room.acquire(timeout=10))
         self.assertIsNone(alive())
 
 
@@ -402,14 +402,16 @@ class TestWindow(base.TestCase):
         )
         digest = _digest.BackgroundDigest(base.sha512(DATA))
         self.addCleanup(digest.close)
-        wait = digest._room.acquire
+        wait = digest._work.room.acquire
 
         def acquire() -> None:
             if not wait(blocking=False):
                 full.set()
                 wait()
 
-        digest._room = mock.Mock(acquire=acquire)
+        self.useFixture(
+            fixtures.MockPatchObject(digest._work.room, 'acquire', acquire)
+        )
         taken = []
 
         def take() -> None:

@@ -42,6 +42,12 @@ class TestDefaults(base.TestCase):
                 'chunk_size': 1024 * 1024,
                 'validate_checksum': True,
                 'allow_md5_fallback': False,
+                'connections': 1,
+                'retries': 5,
+                'timeout': 60,
+                'resume': True,
+                'sparse': True,
+                'progress': None,
             },
             dataclasses.asdict(_options.Options()),
         )

@@ -363,7 +363,17 @@ class TestStockImages(ProxyTestCase):
 class TestSignature(base.TestCase):
     """The parameters, beside those of the SDK that is installed."""
 
-    OURS = ('store_preferences', 'validate_checksum', 'allow_md5_fallback')
+    OURS = (
+        'store_preferences',
+        'validate_checksum',
+        'allow_md5_fallback',
+        'connections',
+        'retries',
+        'timeout',
+        'resume',
+        'sparse',
+        'progress',
+    )
 
     def _parameters(self, function: Any) -> list[inspect.Parameter]:
         return list(inspect.signature(function).parameters.values())

@@ -30,6 +30,7 @@ import urllib3
 from openstack_image_stream import _pipeline
 from openstack_image_stream import _response
 from openstack_image_stream import exceptions
+from openstack_image_stream import progress
 from tests.unit import base
 from tests.unit import scripted_source
 
@@ -96,6 +97,7 @@ class ResponseTestCase(base.TestCase):
         pipeline = _pipeline.Pipeline(
             self.source,  # type: ignore[arg-type]
             base.sha512(data),
+            progress.Meter(None),
             piece_size=100,
         )
         response = requests.Response()
@@ -362,6 +364,7 @@ class TestMemory(base.TestCase):
         pipeline = _pipeline.Pipeline(
             source,  # type: ignore[arg-type]
             base.sha512(bytes(size) * pieces),
+            progress.Meter(None),
             piece_size=size,
         )
         response = _response.attach(requests.Response(), pipeline)

@@ -30,6 +30,8 @@ import fixtures
 import hypothesis
 from hypothesis import strategies
 
+from openstack_image_stream import _files
+from openstack_image_stream import _partial
 from openstack_image_stream import _sink
 from openstack_image_stream import exceptions
 from tests.unit import base
@@ -49,12 +51,17 @@ def mode_of(path: str) -> int:
     return stat.S_IMODE(os.stat(path).st_mode)
 
 
+def sink_for(output: Any, image_id: str) -> _sink.Sink:
+    """Choose a sink that keeps no partial file."""
+    return _files.sink_for(output, image_id, resume=False, sparse=True)
+
+
 class SinkTestCase(base.TestCase):
     """A test that writes."""
 
     def save(self, output: Any, data: bytes = DATA) -> _sink.Sink:
         """Write all of an image and commit it."""
-        sink = _sink.for_output(output, ID)
+        sink = sink_for(output, ID)
         with sink as entered:
             self.assertIs(sink, entered)
             for piece in scripted_source.split(data, 300):
@@ -64,7 +71,7 @@ class SinkTestCase(base.TestCase):
 
     def give_up(self, output: Any) -> None:
         """Write an image but for its commit."""
-        sink = _sink.for_output(output, ID)
+        sink = sink_for(output, ID)
         with contextlib.suppress(Enough), sink:
             sink.write(DATA)
             raise Enough
@@ -88,7 +95,7 @@ class TestRefused(SinkTestCase):
     def test_what_is_no_output(self, output: Any) -> None:
         """It is refused by name, when the sink is chosen."""
         error = self.assertRaises(
-            exceptions.InvalidArgumentError, _sink.for_output, output, ID
+            exceptions.InvalidArgumentError, sink_for, output, ID
         )
         self.assertIn('output', str(error))
 
@@ -101,7 +108,7 @@ class TestRefused(SinkTestCase):
 
         self.assertRaises(
             exceptions.InvalidArgumentError,
-            _sink.for_output,
+            sink_for,
             BytesPath(),
             ID,
         )
@@ -110,7 +117,7 @@ class TestRefused(SinkTestCase):
         """A directory is no place for one file."""
         error = self.assertRaises(
             exceptions.InvalidArgumentError,
-            _sink.for_output,
+            sink_for,
             self.directory,
             ID,
         )
@@ -122,7 +129,7 @@ class TestRefused(SinkTestCase):
         os.symlink(self.directory, self.path('link'))
         self.assertRaises(
             exceptions.InvalidArgumentError,
-            _sink.for_output,
+            sink_for,
             self.path('link'),
             ID,
         )
@@ -132,7 +139,7 @@ class TestRefused(SinkTestCase):
         """The error names the directory that is missing."""
         error = self.assertRaises(
             exceptions.InvalidArgumentError,
-            _sink.for_output,
+            sink_for,
             self.path(name),
             ID,
         )
@@ -143,7 +150,7 @@ class TestRefused(SinkTestCase):
         os.symlink(self.path('no/image'), self.path('link'))
         error = self.assertRaises(
             exceptions.InvalidArgumentError,
-            _sink.for_output,
+            sink_for,
             self.path('link'),
             ID,
         )
@@ -153,7 +160,7 @@ class TestRefused(SinkTestCase):
         """A path that ends like a directory is not made a file."""
         self.assertRaises(
             exceptions.InvalidArgumentError,
-            _sink.for_output,
+            sink_for,
             self.path('new') + '/',
             ID,
         )
@@ -164,7 +171,7 @@ class TestRefused(SinkTestCase):
         self.write(OLD, 'file')
         self.assertRaises(
             exceptions.InvalidArgumentError,
-            _sink.for_output,
+            sink_for,
             self.path(name),
             ID,
         )
@@ -174,7 +181,7 @@ class TestRefused(SinkTestCase):
         """A text file is refused, and told how to do better."""
         with open(self.path(), 'w') as file:
             error = self.assertRaises(
-                exceptions.InvalidArgumentError, _sink.for_output, file, ID
+                exceptions.InvalidArgumentError, sink_for, file, ID
             )
         self.assertIn("'wb'", str(error))
 
@@ -182,7 +189,7 @@ class TestRefused(SinkTestCase):
         """Also where tempfile wraps it."""
         with tempfile.NamedTemporaryFile('w', dir=self.directory) as file:
             self.assertRaises(
-                exceptions.InvalidArgumentError, _sink.for_output, file, ID
+                exceptions.InvalidArgumentError, sink_for, file, ID
             )
 
     def test_open_for_reading(self) -> None:
@@ -192,7 +199,7 @@ class TestRefused(SinkTestCase):
             with open(self.path(), 'rb', buffering) as file:
                 self.assertRaises(
                     exceptions.InvalidArgumentError,
-                    _sink.for_output,
+                    sink_for,
                     file,
                     ID,
                 )
@@ -207,36 +214,32 @@ class TestRefused(SinkTestCase):
             ) as wrapped,
         ):
             self.assertRaises(
-                exceptions.InvalidArgumentError, _sink.for_output, wrapped, ID
+                exceptions.InvalidArgumentError, sink_for, wrapped, ID
             )
 
     def test_closed_file(self) -> None:
         """So is one that was closed already."""
         with open(self.path(), 'wb') as file:
             pass
-        self.assertRaises(
-            exceptions.InvalidArgumentError, _sink.for_output, file, ID
-        )
+        self.assertRaises(exceptions.InvalidArgumentError, sink_for, file, ID)
 
     def test_nothing_is_touched(self) -> None:
         """Choosing a sink makes, opens and empties nothing."""
         self.write(OLD, 'old')
         self.write(b'', 'empty')
         for name in ('old', 'empty', 'new'):
-            _sink.for_output(self.path(name), ID)
+            sink_for(self.path(name), ID)
         self.assertEqual(['empty', 'old'], self.files())
         self.assertEqual(OLD, self.content('old'))
 
     def test_local_errors_pass(self) -> None:
         """What only the system knows stays the OSError that it is."""
         error = self.assertRaises(
-            OSError, _sink.for_output, self.path('x' * 5_000), ID
+            OSError, sink_for, self.path('x' * 5_000), ID
         )
         self.assertEqual(errno.ENAMETOOLONG, error.errno)
         os.symlink('loop', self.path('loop'))
-        error = self.assertRaises(
-            OSError, _sink.for_output, self.path('loop'), ID
-        )
+        error = self.assertRaises(OSError, sink_for, self.path('loop'), ID)
         self.assertEqual(errno.ELOOP, error.errno)
 
 
@@ -255,7 +258,7 @@ class TestNewFile(SinkTestCase):
         before = os.getcwd()
         self.addCleanup(os.chdir, before)
         os.chdir(self.directory)
-        sink = _sink.for_output('image', ID)
+        sink = sink_for('image', ID)
         # Threads of the caller may change it at any time.
         os.chdir(before)
         with sink:
@@ -272,7 +275,7 @@ class TestNewFile(SinkTestCase):
 
     def test_is_not_there_before(self) -> None:
         """Until the commit the name does not exist."""
-        sink = _sink.for_output(self.path(), ID)
+        sink = sink_for(self.path(), ID)
         with sink:
             sink.write(DATA)
             self.assertNotIn('image', self.files())
@@ -293,7 +296,7 @@ class TestPartialFile(SinkTestCase):
     """The file beside the target, until the commit."""
 
     def _partial(self, target: str = 'image', image_id: str = ID) -> str:
-        sink = _sink.for_output(self.path(target), image_id)
+        sink = sink_for(self.path(target), image_id)
         with sink:
             (name,) = set(self.files()) - {target}
         return name
@@ -306,8 +309,8 @@ class TestPartialFile(SinkTestCase):
 
     def test_is_not_shared(self) -> None:
         """Two downloads to one name do not mix."""
-        first = _sink.for_output(self.path(), ID)
-        second = _sink.for_output(self.path(), ID)
+        first = sink_for(self.path(), ID)
+        second = sink_for(self.path(), ID)
         with first, second:
             first.write(b'1' * 10)
             second.write(b'2' * 10)
@@ -325,7 +328,7 @@ class TestPartialFile(SinkTestCase):
         os.symlink(self.write(OLD, 'precious'), taken)
         free = self.path('image.free.part')
         with mock.patch.object(
-            _sink, '_partial_name', side_effect=[taken, taken, free]
+            _partial, 'name', side_effect=[taken, taken, free]
         ):
             self.save(self.path())
         self.assert_same(DATA, self.content())
@@ -347,7 +350,7 @@ class TestPartialFile(SinkTestCase):
     def test_odd_id(self, image_id: str) -> None:
         """An ID cannot lead out of the directory, nor break the name."""
         name = self._partial(image_id=image_id)
-        self.assertRegex(name, r'^image\.[A-Za-z0-9_-]*\.[0-9a-f]+\.part$')
+        self.assertRegex(name, r'^image(\.[A-Za-z0-9_-]+)?\.[0-9a-f]+\.part$')
         self.assertLessEqual(len(os.fsencode(name)), 255)
 
     @base.for_each(
@@ -372,7 +375,7 @@ class TestPartialFile(SinkTestCase):
     def test_any_name(self, name: str, image_id: str) -> None:
         """It is always beside the target, and short enough."""
         name = name.replace('/', '').encode(errors='ignore').decode()
-        path = _sink._partial_name(os.path.join('/dir', name), image_id)
+        path = _partial.name(os.path.join('/dir', name), image_id)
         directory, partial = os.path.split(path)
         self.assertEqual('/dir', directory)
         self.assertLessEqual(len(os.fsencode(partial)), 255)
@@ -391,7 +394,7 @@ class TestExistingFile(SinkTestCase):
     def test_stands_until_then(self) -> None:
         """Until the commit, whoever opens it sees what was there."""
         self.write(OLD)
-        sink = _sink.for_output(self.path(), ID)
+        sink = sink_for(self.path(), ID)
         with sink:
             sink.write(DATA)
             self.assertEqual(OLD, self.content())
@@ -469,7 +472,7 @@ class TestExistingFile(SinkTestCase):
         """A file that is removed meanwhile has no mode to keep."""
         self.write(OLD)
         self.addCleanup(os.umask, os.umask(0o027))
-        sink = _sink.for_output(self.path(), ID)
+        sink = sink_for(self.path(), ID)
         with sink:
             sink.write(DATA)
             os.unlink(self.path())
@@ -481,7 +484,7 @@ class TestExistingFile(SinkTestCase):
         """A write-protected file is not replaced behind its back."""
         # For root nothing is write-protected, so the system is played.
         self.write(OLD)
-        sink = _sink.for_output(self.path(), ID)
+        sink = sink_for(self.path(), ID)
         with mock.patch.object(os, 'access', return_value=False) as access:
             error = self.assertRaises(PermissionError, sink.__enter__)
         access.assert_called_once_with(self.path(), os.W_OK)
@@ -585,7 +588,7 @@ class TestSymbolicLink(SinkTestCase):
         """A rename works only within one file system."""
         self.write(OLD, 'elsewhere/target')
         self._link('elsewhere/target')
-        with _sink.for_output(self.path('link'), ID):
+        with sink_for(self.path('link'), ID):
             self.assertEqual(['elsewhere', 'link'], self.files())
             self.assertEqual(2, len(os.listdir(self.path('elsewhere'))))
 
@@ -653,7 +656,7 @@ class TestCommitOrder(SinkTestCase):
     def test_inode_is_that_of_the_partial_file(self) -> None:
         """The name changes from one whole file to another at once."""
         self.write(OLD)
-        sink = _sink.for_output(self.path(), ID)
+        sink = sink_for(self.path(), ID)
         with sink:
             sink.write(DATA)
             (partial,) = set(self.files()) - {'image'}
@@ -720,17 +723,17 @@ class TestFullDisk(SinkTestCase):
         """The error comes through, and all is as it was before."""
         if content is not None:
             self.write(content)
-        write = os.write
+        write = os.pwrite
         left = [500]
 
-        def write_some(descriptor: int, data: Any) -> int:
+        def write_some(descriptor: int, data: Any, offset: int) -> int:
             if not left[0]:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            count = write(descriptor, data[: left[0]])
+            count = write(descriptor, data[: left[0]], offset)
             left[0] -= count
             return count
 
-        with mock.patch.object(os, 'write', write_some):
+        with mock.patch.object(os, 'pwrite', write_some):
             error = self.assertRaises(OSError, self.save, self.path())
         self.assertEqual(errno.ENOSPC, error.errno)
         self.assertEqual(0, left[0])
@@ -813,7 +816,7 @@ class TestSpecialFile(SinkTestCase):
         """A reader that goes away is a local error."""
         os.mkfifo(self.path('fifo'))
         reader = os.open(self.path('fifo'), os.O_RDONLY | os.O_NONBLOCK)
-        sink = _sink.for_output(self.path('fifo'), ID)
+        sink = sink_for(self.path('fifo'), ID)
         with self.assertRaisesRegex(BrokenPipeError, ''), sink:
             os.close(reader)
             sink.write(DATA)
@@ -896,7 +899,7 @@ class TestDescriptor(SinkTestCase):
     def test_names(self, case: tuple[str, int | None]) -> None:
         """These names mean a descriptor, and no others do."""
         path, number = case
-        self.assertEqual(number, _sink.DirectSink.descriptor_of(path))
+        self.assertEqual(number, _files.DirectSink.descriptor_of(path))
 
     @base.for_each({'closed': 99_999, 'absurd': 10**30})
     def test_that_is_not_open(self, number: int) -> None:
@@ -1062,7 +1065,7 @@ class TestFileObject(SinkTestCase):
     def test_whole_pieces_are_not_copied(self) -> None:
         """What write() gets is the very object that was received."""
         writer = mock.Mock(spec=['write'], write=mock.Mock(return_value=3))
-        sink = _sink.for_output(writer, ID)
+        sink = sink_for(writer, ID)
         piece = b'abc'
         sink.write(piece)
         self.assertIs(piece, writer.write.call_args.args[0])
@@ -1085,7 +1088,7 @@ class TestFileObject(SinkTestCase):
         output = io.TextIOWrapper(io.BytesIO())
         self.useFixture(fixtures.MonkeyPatch('sys.stdout', output))
         self.assertRaises(
-            exceptions.InvalidArgumentError, _sink.for_output, output, ID
+            exceptions.InvalidArgumentError, sink_for, output, ID
         )
         self.save(output.buffer)
         self.assert_same(DATA, output.buffer.getvalue())

@@ -1,0 +1,323 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""One download: what an image is, what was asked for, and how they meet."""
+
+from collections.abc import Mapping, Sequence
+import copy
+import functools
+import logging
+import threading
+from typing import Any
+
+from keystoneauth1 import adapter
+from keystoneauth1 import exceptions as ksa_exceptions
+from openstack import _log
+from openstack import exceptions as sdk_exceptions
+from openstack import utils
+import requests
+
+from openstack_image_stream import _digest
+from openstack_image_stream import _files
+from openstack_image_stream import _options
+from openstack_image_stream import _pipeline
+from openstack_image_stream import _remote
+from openstack_image_stream import _response
+from openstack_image_stream import _retry
+from openstack_image_stream import _sink
+from openstack_image_stream import _source
+from openstack_image_stream import _transport
+from openstack_image_stream import _window
+from openstack_image_stream import exceptions
+from openstack_image_stream import progress
+
+_LOG: logging.Logger = _log.setup_logging('openstack.image_stream')
+
+
+class Download:
+    """A download of an image, in one of the ways that there are.
+
+    :param image: The image resource; its metadata are fetched anew.
+    :param session: The proxy of the Image service, or another adapter for it.
+    :param options: What was asked for.
+    :param store_preferences: Names of stores, best first.
+    """
+
+    def __init__(
+        self,
+        image: Any,
+        session: adapter.Adapter,
+        options: _options.Options,
+        store_preferences: Sequence[str] | None,
+    ) -> None:
+        self._image = image
+        self._given = session
+        self._session = _asking_once(session, options.timeout)
+        self._options = options
+        self._policy = _retry.Policy(retries=options.retries)
+        self._id = str(image.id)
+        self._url: str = utils.urljoin(image.base_path, image.id, 'file')
+        if store_preferences:
+            self._url = f'{self._url}?prefer={",".join(store_preferences)}'
+        self._size: int | None = None
+        self._expected: _digest.Expected | None = None
+
+    def to_output(self, output: Any) -> requests.Response:
+        """Write the image to a path or a file object.
+
+        :param output: Where to.
+        :returns: The answer, its body consumed.
+        """
+        sink = _files.sink_for(
+            output,
+            self._id,
+            resume=self._options.resume,
+            sparse=self._options.sparse,
+        )
+        self._fetch_metadata()
+        try:
+            return self._drain_to(sink)
+        except exceptions.ChecksumMismatchError:
+            if not sink.start:
+                raise
+            # A power cut may have left a partial file with the right length
+            # and zeros in place of what was not on the disk yet.
+            _LOG.warning(
+                'image %s: what an interrupted download had left of it was '
+                'bad, downloading it from the beginning',
+                self._id,
+            )
+        return self._drain_to(sink)
+
+    def to_memory(self) -> requests.Response:
+        """Read the image into memory.
+
+        :returns: The answer, the image as its content.
+        """
+        self._fetch_metadata()
+        sink = _sink.MemorySink()
+        response = self._drain_to(sink)
+        return _response.consumed(response, sink.content())
+
+    def to_stream(self) -> requests.Response:
+        """Open the image for reading.
+
+        :returns: The answer, its body unread.
+        """
+        self._fetch_metadata()
+        response, pipeline = self._begin(0, _pipeline.STREAM_PIECE)
+        return _response.attach(response, pipeline)
+
+    def _fetch_metadata(self) -> None:
+        # What cannot be shown is refused before any request, too.
+        self._reporter()
+        patience = _retry.Patience(self._policy)
+        while True:
+            try:
+                self._fetch_once()
+                break
+            except _retry.Interrupted as exc:
+                delay = patience.delay(exc)
+                if delay is None:
+                    error = exc.error or exc
+                    raise error from _retry.cause(exc, error)
+                _LOG.warning(
+                    'image %s: its metadata could not be read (%s), trying '
+                    'again in %.1f s, attempt %s',
+                    self._id,
+                    exc,
+                    delay,
+                    patience,
+                )
+                self._policy.wait(threading.Event(), delay)
+        image, options = self._image, self._options
+        # A size from the server is as foreign as its bytes.
+        if isinstance(image.size, int) and image.size >= 0:
+            self._size = image.size
+        if options.validate_checksum:
+            self._expected = _digest.choose(
+                hash_algo=image.hash_algo,
+                hash_value=image.hash_value,
+                checksum=image.checksum,
+                allow_md5_fallback=options.allow_md5_fallback,
+            )
+
+    def _fetch_once(self) -> None:
+        try:
+            # What the SDK may have cached is of an image that was not
+            # uploaded yet, or of another checksum.
+            self._image.fetch(self._session, skip_cache=True)
+        except ksa_exceptions.ClientException as exc:
+            error = exceptions.ImageStreamError(
+                f'cannot read the metadata of image {self._id}: {exc}'
+            )
+            if _retry.is_curable(exc):
+                raise _retry.Interrupted(str(exc), error=error) from exc
+            raise error from exc
+        except sdk_exceptions.HttpException as exc:
+            if exc.status_code in _retry.STATUSES:
+                raise _retry.Interrupted(
+                    f'the server answered {exc.status_code}',
+                    error=exc,
+                    retry_after=_retry.retry_after(exc.response),
+                ) from exc
+            raise
+        # The SDK takes any answer without an error for an image, a portal's
+        # login page for example.
+        if self._image.status is None:
+            raise exceptions.ImageStreamError(
+                f'the server did not describe image {self._id}, what answers '
+                'there is no Image service'
+            )
+
+    def _drain_to(self, sink: _sink.Sink) -> requests.Response:
+        # Without a hash there is no telling whether pieces of two downloads
+        # belong together.
+        sink.resume = sink.resume and self._expected is not None
+        with sink:
+            if sink.start:
+                sink.start_at(self._usable(sink.start))
+            response, pipeline = self._begin(sink.start, _pipeline.SINK_PIECE)
+            pipeline.drain_to(sink)
+        return _response.consumed(response)
+
+    def _usable(self, start: int) -> int:
+        if not self._size or start > self._size:
+            return 0
+        # One byte is left to ask for: there has to be an answer to return.
+        return min(start, self._size - 1)
+
+    def _begin(
+        self, start: int, piece_size: int
+    ) -> tuple[requests.Response, _pipeline.Pipeline]:
+        session = self._session
+        get_file = _get_file
+        transport = None
+        if self._options.connections > 1:
+            get_file = _get_file_of_many
+            keystone, transport = _with_transport(
+                self._given.session, self._options.connections
+            )
+            session = _asking_once(
+                self._given, self._options.timeout, keystone
+            )
+        remote = _remote.Remote(
+            functools.partial(get_file, session, self._url),
+            image_id=self._id,
+            image_status=self._image.status,
+            size=self._size,
+            reopenings=self._options.retries,
+        )
+        source = _source.Source(
+            remote,
+            self._policy,
+            start=start,
+            connections=self._options.connections,
+            part_size=_window.PART,
+            transport=transport,
+        )
+        try:
+            response = source.open()
+            expected = self._expected
+            if expected is None and self._options.validate_checksum:
+                expected = self._from_header(response)
+        except BaseException:
+            source.close()
+            raise
+        _response.complete_headers(
+            response, size=source.size, checksum=self._image.checksum
+        )
+        meter = progress.Meter(self._reporter(), resumed=start)
+        return response, _pipeline.Pipeline(
+            source, expected, meter, piece_size=piece_size
+        )
+
+    def _from_header(
+        self, response: requests.Response
+    ) -> _digest.Expected | None:
+        expected = _digest.from_content_md5(
+            response.headers.get('Content-MD5')
+        )
+        if expected is None:
+            _LOG.warning(
+                'image %s has no hash, its content cannot be verified',
+                self._id,
+            )
+        return expected
+
+    def _reporter(self) -> progress.Reporter | None:
+        return progress.reporter_for(
+            self._options.progress, str(self._image.name or self._id)
+        )
+
+
+def _get_file(
+    session: adapter.Adapter,
+    url: str,
+    headers: Mapping[str, str],
+) -> requests.Response:
+    # A response cache would keep the whole image in memory, and hand its
+    # consumed body to the next caller.
+    response: requests.Response = session.get(
+        url, stream=True, headers=dict(headers), skip_cache=True
+    )
+    return response
+
+
+def _get_file_of_many(
+    session: adapter.Adapter, url: str, headers: Mapping[str, str]
+) -> requests.Response:
+    response = _get_file(session, url, headers)
+    if response.status_code == 401:
+        # keystoneauth renews an expired token, and asks again, for the first
+        # of several connections only. The others, who come while it is being
+        # renewed, find nothing to renew and keep their 401.
+        response.close()
+        response = _get_file(session, url, headers)
+    return response
+
+
+def _asking_once(
+    session: adapter.Adapter, timeout: float, keystone: Any = None
+) -> adapter.Adapter:
+    """Return an adapter that asks once, and does not wait for ever.
+
+    What keystoneauth would repeat by itself is left to our own policy; the
+    two would multiply.
+
+    :param session: The adapter to be like.
+    :param timeout: Longest silence in seconds.
+    :param keystone: Session of keystoneauth to use instead of its own.
+    """
+    ours = copy.copy(session)
+    if keystone is not None:
+        ours.session = keystone
+    request = ours.request
+
+    # Methods of resources hand neither a timeout nor retries on to the
+    # request, and older SDKs have retries of their own for defaults there.
+    def request_once(*args: Any, **kwargs: Any) -> Any:
+        once = {'connect_retries': 0, 'status_code_retries': 0}
+        return request(*args, **{'timeout': timeout, **once, **kwargs})
+
+    ours.request = request_once  # type: ignore[method-assign]
+    return ours
+
+
+def _with_transport(
+    keystone: Any, connections: int
+) -> tuple[Any, _transport.Transport]:
+    """Return a session with connections of its own, and those."""
+    twin = copy.copy(keystone)
+    transport = _transport.Transport(keystone.session, connections)
+    twin.session = transport.session
+    return twin, transport

@@ -1,0 +1,440 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Files as the end of a download: what is promised for each kind of them."""
+
+from collections.abc import Iterator
+import contextlib
+import errno
+import io
+import logging
+import os
+import re
+import stat
+from types import TracebackType
+from typing import Any
+
+from openstack import _log
+from openstack import exceptions as sdk_exceptions
+
+from openstack_image_stream import _partial
+from openstack_image_stream import _sink
+from openstack_image_stream import exceptions
+
+#: Bytes that are looked at at a time for being zeros. Raw images have them in
+#: runs of megabytes; smaller holes would cost more calls than they save.
+_BLOCK = 64 * 1024
+_ZEROS = bytes(_BLOCK)
+
+#: What neither time nor space can cure: the bytes are of no use any more.
+_HOPELESS = (
+    exceptions.ChecksumMismatchError,
+    exceptions.ImageChangedError,
+    exceptions.ImageDataMissingError,
+    sdk_exceptions.NotFoundException,
+)
+
+_LOG: logging.Logger = _log.setup_logging('openstack.image_stream')
+
+
+class _DescriptorSink(_sink.Sink):
+    """Writes to a descriptor that it opened."""
+
+    def __init__(self) -> None:
+        self._descriptor = -1
+        self._committed = False
+
+    def write(self, piece: bytes) -> None:
+        done = os.write(self._descriptor, piece)
+        if done < len(piece):
+            with memoryview(piece) as view:
+                while done < len(view):
+                    done += os.write(self._descriptor, view[done:])
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            if not self._committed:
+                self._undo(exc)
+        finally:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _undo(self, exc: BaseException | None) -> None:
+        """Undo what was written, while the descriptor is still open."""
+
+
+class DirectSink(_DescriptorSink):
+    """Writes to what is not a regular file: a device, a pipe.
+
+    :param path: Of the file; ``/dev/stdout`` and ``/dev/fd/N`` mean the
+        descriptor itself, at its present position.
+    """
+
+    _STANDARD = {'/dev/stdout': 1, '/dev/stderr': 2}
+    _DESCRIPTOR = re.compile(r'(?:/dev|/proc/self)/fd/(\d+)')
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self._path = path
+
+    @classmethod
+    def descriptor_of(cls, path: str) -> int | None:
+        """Return the descriptor that a path names, if it names one."""
+        found = cls._DESCRIPTOR.fullmatch(path)
+        return int(found[1]) if found else cls._STANDARD.get(path)
+
+    def __enter__(self) -> 'DirectSink':
+        number = self.descriptor_of(self._path)
+        if number is None:
+            self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
+        else:
+            # Opening it anew would begin at the start of the file that a
+            # shell's >> has positioned at its end.
+            try:
+                self._descriptor = os.dup(number)
+            except OverflowError:
+                raise OSError(
+                    errno.EBADF, os.strerror(errno.EBADF), self._path
+                ) from None
+        return self
+
+    def commit(self) -> None:
+        _sync(self._descriptor)
+        self._committed = True
+
+
+class _RegularSink(_DescriptorSink):
+    """Writes to a regular file.
+
+    :param sparse: Whether runs of zeros become holes.
+    """
+
+    def __init__(self, *, sparse: bool) -> None:
+        super().__init__()
+        self._sparse = sparse
+        self._position = 0
+
+    def write(self, piece: bytes) -> None:
+        offset = self._position
+        if not self._sparse:
+            self._write_at(piece, offset)
+        else:
+            with memoryview(piece) as view:
+                for start, stop in _data_runs(piece):
+                    self._write_at(view[start:stop], offset + start)
+            if piece.endswith(b'\0'):
+                # The length shall tell how far it is also after a crash in
+                # the middle of a long run of zeros.
+                os.ftruncate(self._descriptor, offset + len(piece))
+        self._position = offset + len(piece)
+
+    def _write_at(self, data: bytes | memoryview, offset: int) -> None:
+        done = os.pwrite(self._descriptor, data, offset)
+        if done < len(data):
+            with memoryview(data) as view:
+                while done < len(view):
+                    done += os.pwrite(
+                        self._descriptor, view[done:], offset + done
+                    )
+
+
+class InPlaceSink(_RegularSink):
+    """Fills an existing, empty regular file.
+
+    Somebody made it a moment ago (``mkstemp``) and may have it open, so it
+    must not be replaced by another.
+
+    :param path: Of the file.
+    :param sparse: Whether runs of zeros become holes.
+    """
+
+    def __init__(self, path: str, *, sparse: bool) -> None:
+        super().__init__(sparse=sparse)
+        self._path = path
+
+    def __enter__(self) -> 'InPlaceSink':
+        self._position = 0
+        self._committed = False
+        self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
+        return self
+
+    def commit(self) -> None:
+        _sync(self._descriptor)
+        self._committed = True
+
+    def _undo(self, exc: BaseException | None) -> None:
+        os.ftruncate(self._descriptor, 0)
+
+
+class ReplacingSink(_RegularSink):
+    """Writes a partial file beside the target, and renames it at the end.
+
+    The partial file is flushed to the disk before the rename and the
+    directory after it, so that a power cut leaves the old file or the whole
+    new one, never less.
+
+    :param target: Where the file shall be, links resolved.
+    :param image_id: ID of the image, for the name of the partial file.
+    :param resume: Whether to go on with what a former download left, and to
+        leave such a file in turn.
+    :param sparse: Whether runs of zeros become holes.
+    """
+
+    def __init__(
+        self, target: str, image_id: str, *, resume: bool, sparse: bool
+    ) -> None:
+        super().__init__(sparse=sparse)
+        self._target = target
+        self._image_id = image_id
+        self.resume = resume
+        self._partial: _partial.Partial | None = None
+
+    def __enter__(self) -> 'ReplacingSink':
+        old = _stat(self._target)
+        if old is not None and not os.access(self._target, os.W_OK):
+            # Whoever wrote-protected a file does not expect it to be
+            # replaced, though the directory would allow that.
+            raise PermissionError(
+                errno.EACCES, os.strerror(errno.EACCES), self._target
+            )
+        self._partial = _partial.claim(
+            self._target,
+            self._image_id,
+            # Nobody may read the partial file who may not read the file.
+            mode=0o666 if old is None else stat.S_IMODE(old.st_mode) | 0o600,
+            resume=self.resume,
+        )
+        self._committed = False
+        self._descriptor = self.store = self._partial.descriptor
+        self._position = self.start = os.fstat(self._descriptor).st_size
+        return self
+
+    def start_at(self, position: int) -> None:
+        """Use less of the partial file than there is.
+
+        :param position: Bytes of it to keep.
+        """
+        os.ftruncate(self._descriptor, position)
+        self._position = self.start = position
+
+    @contextlib.contextmanager
+    def _naming_the_file(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as exc:
+            # So that it says which file system is full.
+            if exc.filename is None and self._partial is not None:
+                exc.filename = self._partial.path
+            raise
+
+    def write(self, piece: bytes) -> None:
+        with self._naming_the_file():
+            super().write(piece)
+
+    def commit(self) -> None:
+        with self._naming_the_file():
+            self._commit()
+
+    def _commit(self) -> None:
+        self._keep_attributes()
+        _sync(self._descriptor)
+        partial = self._partial
+        if (
+            partial is None
+            or not partial.still_there()
+            or os.fstat(self._descriptor).st_size != self._position
+        ):
+            raise exceptions.ImageStreamError(
+                'the partial file was removed, replaced or changed by '
+                f'somebody else, nothing was put in the place of '
+                f'{self._target!r}'
+            )
+        os.replace(partial.path, self._target)
+        self._committed = True
+        _sync_directory(os.path.dirname(self._target))
+
+    def _keep_attributes(self) -> None:
+        old = _stat(self._target)
+        if old is None:
+            return
+        # Only root may give files away; everyone else keeps the mode.
+        with contextlib.suppress(PermissionError):
+            os.chown(self._descriptor, old.st_uid, old.st_gid)
+        # After the owner, since changing that takes the set-user-ID bit off.
+        os.chmod(self._descriptor, stat.S_IMODE(old.st_mode))
+
+    def _undo(self, exc: BaseException | None) -> None:
+        partial = self._partial
+        if partial is None or not partial.still_there():
+            return
+        if (
+            not partial.resumable
+            or self._position == 0
+            or isinstance(exc, _HOPELESS)
+        ):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(partial.path)
+            return
+        _LOG.warning(
+            'the first %s bytes of image %s are kept in %s, the same download '
+            'will go on from there',
+            self._position,
+            self._image_id,
+            partial.path,
+        )
+        if isinstance(exc, exceptions.IncompleteDownloadError):
+            exc.keep(partial.path)
+
+
+def sink_for(
+    output: Any, image_id: str, *, resume: bool, sparse: bool
+) -> _sink.Sink:
+    """Find the sink for what a caller gave as ``output``.
+
+    Nothing is opened or created yet.
+
+    :param output: A path (:class:`str` or :class:`os.PathLike`) or an object
+        with ``write()``.
+    :param image_id: ID of the image.
+    :param resume: Whether partial files are kept and looked for.
+    :param sparse: Whether runs of zeros become holes.
+    :returns: The sink; its caller enters it.
+    :raises: :exc:`~openstack_image_stream.exceptions.InvalidArgumentError`
+        when nothing could be written there.
+    """
+    if isinstance(output, (str, os.PathLike)):
+        path = os.fspath(output)
+        if isinstance(path, str):
+            return _sink_for_path(path, image_id, resume=resume, sparse=sparse)
+    elif callable(getattr(output, 'write', None)):
+        _check_writer(output)
+        return _sink.WriterSink(output)
+    raise exceptions.InvalidArgumentError(
+        'output must be a path (str or os.PathLike) or an object with '
+        f'write(), not {output!r}'
+    )
+
+
+def _check_writer(output: Any) -> None:
+    # What tempfile wraps is no TextIOBase, but has its attributes.
+    encoding = getattr(output, 'encoding', None)
+    if isinstance(output, io.TextIOBase) or isinstance(encoding, str):
+        raise exceptions.InvalidArgumentError(
+            f'output {output!r} is open for text, an image is bytes: open it '
+            "with mode 'wb', or give its .buffer"
+        )
+    if getattr(output, 'closed', False) is True:
+        raise exceptions.InvalidArgumentError(
+            f'output {output!r} is closed: give one that is open'
+        )
+    # Both, since io.IOBase says no to all that a class does not think of.
+    if _answers(output, 'readable', True) and _answers(
+        output, 'writable', False
+    ):
+        raise exceptions.InvalidArgumentError(
+            f'output {output!r} is open for reading only: open it with mode '
+            "'wb'"
+        )
+
+
+def _answers(output: Any, method: str, answer: bool) -> bool:
+    ask = getattr(output, method, None)
+    return callable(ask) and ask() is answer
+
+
+def _sink_for_path(
+    path: str, image_id: str, *, resume: bool, sparse: bool
+) -> _sink.Sink:
+    if not path:
+        raise exceptions.InvalidArgumentError(
+            'output is an empty string, it must be the path of a file'
+        )
+    if '\0' in path:
+        raise exceptions.InvalidArgumentError(
+            f'output {path!r} has a null byte in it, no file name may'
+        )
+    if DirectSink.descriptor_of(path) is not None:
+        return DirectSink(path)
+    target = os.path.realpath(path)
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        # Also a link that leads nowhere yet: it is the link's target that is
+        # going to exist.
+        parent = os.path.dirname(target)
+        if path.endswith(os.sep) or not os.path.isdir(parent):
+            raise exceptions.InvalidArgumentError(
+                f'output {path!r} cannot be created, there is no directory '
+                f'{parent!r}: make it first'
+            ) from None
+        return ReplacingSink(target, image_id, resume=resume, sparse=sparse)
+    except NotADirectoryError:
+        raise exceptions.InvalidArgumentError(
+            f'output {path!r} leads through something that is not a directory'
+        ) from None
+    if stat.S_ISDIR(found.st_mode):
+        raise exceptions.InvalidArgumentError(
+            f'output {path!r} is a directory, it must be the path of a file'
+        )
+    if not stat.S_ISREG(found.st_mode):
+        return DirectSink(path)
+    if found.st_size == 0:
+        return InPlaceSink(path, sparse=sparse)
+    return ReplacingSink(target, image_id, resume=resume, sparse=sparse)
+
+
+def _sync(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    except OSError as exc:
+        # Pipes and terminals have nothing to synchronise.
+        if exc.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EROFS):
+            raise
+
+
+def _sync_directory(path: str) -> None:
+    # Without it the rename itself may be lost in a power cut. Not every file
+    # system lets directories be opened or synchronised; the file is there
+    # and whole all the same.
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _data_runs(piece: bytes) -> Iterator[tuple[int, int]]:
+    """Yield where a piece is not zeros, as start and stop."""
+    start: int | None = None
+    for offset in range(0, len(piece), _BLOCK):
+        # Compares in place, where a slice would copy.
+        if piece.startswith(_ZEROS[: len(piece) - offset], offset):
+            if start is not None:
+                yield start, offset
+                start = None
+        elif start is None:
+            start = offset
+    if start is not None:
+        yield start, len(piece)
+
+
+def _stat(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,325 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The image on the server: asking for its bytes, and checking each answer.
+
+The only place that knows of requests. Every failure of the way leaves it as
+one of two things: an :class:`~openstack_image_stream._retry.Interrupted`,
+which another attempt may cure, or an error that none can.
+"""
+
+from collections.abc import Callable, Mapping
+import http.client
+import logging
+from typing import Any
+
+from keystoneauth1 import exceptions as ksa_exceptions
+from openstack import _log
+from openstack import exceptions as sdk_exceptions
+import requests
+import urllib3
+
+from openstack_image_stream import _ranges
+from openstack_image_stream import _retry
+from openstack_image_stream import exceptions
+
+#: Sends one GET for the image's data with these headers, and returns the
+#: answer with its body unread.
+Opener = Callable[[Mapping[str, str]], requests.Response]
+
+#: Bytes of an error message that are read. The server decides how long its
+#: message is; nobody reads more than a page of it.
+_ERROR_BODY = 64 * 1024
+
+#: Bytes read from a connection at a time. What a connection had delivered of
+#: a read is lost when it is reset in the middle, so this is what a cut costs.
+_READ = 256 * 1024
+
+_LOG: logging.Logger = _log.setup_logging('openstack.image_stream')
+
+
+class RangesRefused(Exception):
+    """The store of the image serves it only as a whole."""
+
+
+class Body:
+    """The bytes of one answer.
+
+    :param response: The answer, its body unread.
+    :param start: Position in the image of its first byte.
+    :param encoded: Whether the server compressed it.
+    """
+
+    def __init__(
+        self, response: requests.Response, start: int, *, encoded: bool
+    ) -> None:
+        self.response = response
+        self.start = start
+        # Not to be taken from the response later on: whoever gets that finds
+        # a reader of the whole image in its place.
+        self._raw: Any = response.raw
+        self._encoded = encoded
+
+    def read(self, size: int) -> bytes:
+        """Read some bytes.
+
+        :param size: How many at the most, positive.
+        :returns: The bytes, ``b''`` at the end.
+        :raises: :exc:`~openstack_image_stream._retry.Interrupted` when the
+            connection fails.
+        """
+        try:
+            # Decoding is asked for only where there is something to decode,
+            # as urllib3 copies everything through a buffer for it.
+            piece: bytes = self._raw.read(
+                min(size, _READ), decode_content=self._encoded
+            )
+        except (
+            urllib3.exceptions.HTTPError,
+            http.client.HTTPException,
+            OSError,
+        ) as exc:
+            raise _retry.Interrupted(_in_words(exc)) from exc
+        return piece
+
+    def close(self) -> None:
+        """Close the connection, or give it back if all was read."""
+        self._raw.close()
+        self._raw.release_conn()
+
+
+class Remote:
+    """The image on the server.
+
+    May be used by several threads.
+
+    :param opener: Sends a request.
+    :param image_id: ID of the image, for messages.
+    :param image_status: Status of the image, for messages.
+    :param size: Size of the image in bytes, ``None`` if the metadata do not
+        say.
+    :param reopenings: How often the whole image may be asked for again in
+        order to discard what is there already.
+    """
+
+    def __init__(
+        self,
+        opener: Opener,
+        *,
+        image_id: str,
+        image_status: str | None,
+        size: int | None,
+        reopenings: int,
+    ) -> None:
+        self.image_id = image_id
+        #: Size of the image in bytes, ``None`` if neither the metadata nor
+        #: the server say.
+        self.size = size
+        #: Whether parts of the image may be asked for.
+        self.ranged = True
+        self._opener = opener
+        self._image_status = image_status
+        self._reopenings = reopenings
+        self._content_md5: str | None = None
+
+    def open(self, span: _ranges.Span) -> Body:
+        """Ask for some bytes of the image, once.
+
+        :param span: Which.
+        :returns: The answer. It begins where the span begins or, when the
+            store serves no ranges, at the beginning of the image. Its caller
+            closes it.
+        :raises: :exc:`RangesRefused` when a range was asked for and is not
+            served; the next call asks for the whole.
+        :raises: :exc:`~openstack_image_stream._retry.Interrupted` for what
+            another attempt may cure.
+        :raises: :exc:`~openstack.exceptions.HttpException` or a subclass for
+            other error statuses.
+        :raises: :exc:`~openstack_image_stream.exceptions.\
+ImageDataMissingError` for an image without data.
+        :raises: :exc:`~openstack_image_stream.exceptions.ImageChangedError`
+            when the answer belongs to another image.
+        """
+        headers = {'Accept-Encoding': 'identity'}
+        asked = None
+        if span != _ranges.Span(0) and self.ranged:
+            asked = span
+            headers['Range'] = span.header()
+        elif span.start > 0:
+            self._count_reopening()
+        response = self._send(headers)
+        _LOG.debug(
+            'image %s: GET %s answered %s, Content-Length %s',
+            self.image_id,
+            headers.get('Range', 'all'),
+            response.status_code,
+            response.headers.get('Content-Length'),
+        )
+        try:
+            self._check_status(response, asked)
+            encoded = _is_encoded(response)
+            if encoded:
+                # Nobody could say what a position in it means.
+                self.ranged = False
+            else:
+                self._check_length(response)
+            self._check_md5(response)
+        except BaseException:
+            response.close()
+            raise
+        start = asked.start if asked and response.status_code == 206 else 0
+        return Body(response, start, encoded=encoded)
+
+    def _count_reopening(self) -> None:
+        if self._reopenings <= 0:
+            raise _retry.Interrupted(
+                'the connection broke too often for a store that serves no '
+                'ranges, where every time begins with the first byte',
+                final=True,
+            )
+        self._reopenings -= 1
+
+    def _send(self, headers: Mapping[str, str]) -> requests.Response:
+        try:
+            return self._opener(headers)
+        except ksa_exceptions.ClientException as exc:
+            if _retry.is_curable(exc):
+                raise _retry.Interrupted(_in_words(exc)) from exc
+            raise exceptions.ImageStreamError(
+                f'cannot download image {self.image_id}: {exc}'
+            ) from exc
+
+    def _check_status(
+        self, response: requests.Response, asked: _ranges.Span | None
+    ) -> None:
+        status = response.status_code
+        if asked and status in (200, 206, 400, 416):
+            self._check_range(response, asked)
+        elif status == 204:
+            raise exceptions.ImageDataMissingError(
+                f'image {self.image_id} has no data to download, its status '
+                f'is {self._image_status!r}',
+                image_id=self.image_id,
+                status=self._image_status,
+            )
+        elif status != 200:
+            self._raise_for_status(response)
+
+    def _check_range(
+        self, response: requests.Response, asked: _ranges.Span
+    ) -> None:
+        status = response.status_code
+        if status == 416:
+            raise exceptions.ImageChangedError(
+                f'image {self.image_id} has {self.size} bytes, but the '
+                f'server has none from {asked.start} on',
+                expected=self.size,
+                actual=asked.start,
+            )
+        found = _ranges.parse_content_range(
+            response.headers.get('Content-Range')
+        )
+        if status == 206 and found and found.span.start == asked.start:
+            if found.total is not None:
+                self._check_size(found.total)
+            return
+        # 400 is what Glance answers for Ceph RBD, Swift, S3 and others; 200
+        # and a range that nobody asked for come from what lies between.
+        if self.ranged:
+            self.ranged = False
+            # Where it was a part that was asked for, what is logged is that
+            # several connections become one.
+            _LOG.log(
+                logging.INFO if asked.stop is None else logging.DEBUG,
+                'image %s: its store serves no ranges (status %s)',
+                self.image_id,
+                status,
+            )
+        if status != 200:
+            raise RangesRefused
+
+    def _raise_for_status(self, response: requests.Response) -> None:
+        status = response.status_code
+        message = f'Unable to download image {self.image_id}'
+        error: Exception = exceptions.ImageStreamError(
+            f'{message}: the server answered {status} {response.reason}, '
+            'which is no answer to a request for an image'
+        )
+        if status >= 400:
+            _load_error_body(response)
+            try:
+                sdk_exceptions.raise_from_response(response, message)
+            except sdk_exceptions.SDKException as exc:
+                error = exc
+        if status not in _retry.STATUSES:
+            raise error
+        raise _retry.Interrupted(
+            f'the server answered {status} {response.reason}',
+            error=error,
+            retry_after=_retry.retry_after(response),
+        ) from error
+
+    def _check_length(self, response: requests.Response) -> None:
+        if response.status_code != 200:
+            return
+        length = _ranges.parse_length(response.headers.get('Content-Length'))
+        if length is not None:
+            self._check_size(length)
+
+    def _check_size(self, size: int) -> None:
+        if self.size is None:
+            self.size = size
+        elif size != self.size:
+            raise exceptions.ImageChangedError(
+                f'image {self.image_id} has {self.size} bytes, but the '
+                f'server announces {size}',
+                expected=self.size,
+                actual=size,
+            )
+
+    def _check_md5(self, response: requests.Response) -> None:
+        # Glance sends that of the whole image with every part of it.
+        content_md5 = response.headers.get('Content-MD5')
+        if self._content_md5 is None:
+            self._content_md5 = content_md5
+        elif content_md5 not in (None, self._content_md5):
+            raise exceptions.ImageChangedError(
+                f'the data of image {self.image_id} changed during the '
+                f'download, from MD5 {self._content_md5} to {content_md5}',
+                expected=self._content_md5,
+                actual=content_md5,
+            )
+
+
+def _is_encoded(response: requests.Response) -> bool:
+    coding = response.headers.get('Content-Encoding', '').strip().lower()
+    return coding not in ('', 'identity')
+
+
+def _load_error_body(response: requests.Response) -> None:
+    # keystoneauth has read it already where it logs at DEBUG.
+    if response._content_consumed:  # type: ignore[attr-defined]
+        return
+    # The SDK reads response.content for the server's words. Put a bounded
+    # part of them there; an error is an error also when its text breaks off.
+    try:
+        body = response.raw.read(_ERROR_BODY, decode_content=True)
+    except (urllib3.exceptions.HTTPError, OSError):
+        body = b''
+    # What is left of it must not wait in the pool for the next request.
+    response.raw.close()
+    response._content = body
+    response._content_consumed = True  # type: ignore[attr-defined]
+
+
+def _in_words(exc: Exception) -> str:
+    return str(exc) or type(exc).__name__

@@ -1,0 +1,175 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""When to try again, and how long to wait before."""
+
+from collections.abc import Callable
+import dataclasses
+import datetime
+import email.utils
+import random
+import re
+import threading
+
+from keystoneauth1 import exceptions as ksa_exceptions
+import requests
+
+#: Statuses that another attempt may cure.
+STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+
+#: Seconds; the first wait is at most this long, and each further one twice
+#: as long.
+_FIRST = 0.5
+#: Seconds; no wait of ours is longer.
+_LONGEST = 30.0
+#: Seconds; a server that asks for more is asked again all the same. Half an
+#: hour is what an upgrade of an Image service may take.
+_LONGEST_ASKED = 1800.0
+
+
+class Interrupted(Exception):
+    """An attempt failed in a way that another attempt may cure.
+
+    :param reason: What happened, for a person.
+    :param error: What to raise when patience is at its end, if that is more
+        telling than an error about missing bytes.
+    :param retry_after: Seconds that the server asks to wait.
+    :param final: Whether there shall be no other attempt all the same.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        error: Exception | None = None,
+        retry_after: float | None = None,
+        final: bool = False,
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.error = error
+        self.retry_after = retry_after
+        self.final = final
+
+
+def cause(failure: Interrupted, error: Exception) -> BaseException | None:
+    """Find the cause of what is raised when patience is at its end.
+
+    :param failure: The last failure.
+    :param error: What is raised; it must not become the cause of itself.
+    :returns: What caused the failure, if it is anything else.
+    """
+    return None if failure.__cause__ is error else failure.__cause__
+
+
+@dataclasses.dataclass(frozen=True)
+class Policy:
+    """How patient a download is.
+
+    :param retries: Attempts in a row that may follow a failed one without a
+        single new byte.
+    :param uniform: Picks a number between two others.
+    :param wait: Waits for an event, but not longer than some seconds, and
+        tells whether it happened.
+    """
+
+    retries: int
+    uniform: Callable[[float, float], float] = random.uniform
+    wait: Callable[[threading.Event, float], bool] = threading.Event.wait
+
+
+class Patience:
+    """Counts the failures of one connection, and says how long to wait.
+
+    Exponential backoff with full jitter: many clients that lost the same
+    server come back spread over time.
+
+    :param policy: How much of it there is.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._failures = 0
+
+    def progress(self) -> None:
+        """A new byte arrived."""
+        self._failures = 0
+
+    def delay(self, failure: Interrupted) -> float | None:
+        """Take note of a failure.
+
+        :param failure: What went wrong.
+        :returns: Seconds to wait before the next attempt, ``None`` if there
+            should be none.
+        """
+        self._failures += 1
+        if failure.final or self._failures > self._policy.retries:
+            return None
+        if failure.retry_after is not None:
+            return min(failure.retry_after, _LONGEST_ASKED)
+        # The exponent is bounded before the power is, for a patience of
+        # thousands.
+        longest = min(_LONGEST, _FIRST * 2 ** min(self._failures - 1, 10))
+        return self._policy.uniform(0, longest)
+
+    def __str__(self) -> str:
+        return f'{self._failures} of {self._policy.retries}'
+
+
+def is_curable(exc: Exception) -> bool:
+    """Tell whether another attempt may cure an error of keystoneauth.
+
+    :param exc: The error. It may be of Keystone, when a token has to be
+        renewed.
+    """
+    return (
+        isinstance(
+            exc,
+            (
+                ksa_exceptions.RetriableConnectionFailure,
+                ksa_exceptions.UnknownConnectionError,
+            ),
+        )
+        or getattr(exc, 'http_status', None) in STATUSES
+    )
+
+
+def retry_after(response: requests.Response | None) -> float | None:
+    """Return the seconds that an answer asks to wait, if it does."""
+    if response is None:
+        return None
+    return parse_retry_after(
+        response.headers.get('Retry-After'),
+        datetime.datetime.now(datetime.timezone.utc),
+    )
+
+
+def parse_retry_after(
+    value: str | None, now: datetime.datetime
+) -> float | None:
+    """Read a ``Retry-After`` header (RFC 9110, section 10.2.3).
+
+    :param value: The value of the header, ``None`` if there is none.
+    :param now: The present time, with a time zone.
+    :returns: Seconds to wait, not negative; ``None`` if it says nothing that
+        makes sense.
+    """
+    text = (value or '').strip()
+    if re.fullmatch(r'\d{1,10}', text, re.ASCII):
+        return float(text)
+    try:
+        until = email.utils.parsedate_to_datetime(text)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    if until.tzinfo is None:
+        until = until.replace(tzinfo=datetime.timezone.utc)
+    return max(0.0, (until - now).total_seconds())

@@ -1,0 +1,193 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Several connections that fetch the parts of an image side by side."""
+
+from collections.abc import Callable
+import contextlib
+import threading
+import weakref
+
+from openstack_image_stream import _options
+from openstack_image_stream import _ranges
+from openstack_image_stream import _stretch
+from openstack_image_stream import _transport
+
+#: Bytes of a part. Small enough that a window of them fits in memory, large
+#: enough that asking for one costs little beside receiving it.
+PART = 8 * _options.MIB
+
+#: Parts beside those that are being received that may wait because an
+#: earlier one is late. With the one that is being handed on, a window of N
+#: connections holds N + 2 parts.
+_SPARE = 1
+
+#: Bytes of the pieces that a part is kept in. Joining them would need the
+#: memory of the part twice.
+_PIECE = _options.MIB
+
+
+def limit(connections: int) -> int:
+    """Return how many parts a window plans ahead of what was handed on."""
+    return connections + _SPARE
+
+
+class Window:
+    """The parts of an image, fetched in any order, handed on in theirs.
+
+    Whoever makes one calls :meth:`close`. The threads hold no reference to
+    this object and end also when it is simply forgotten.
+
+    :param parts: Plans the parts; the first one is ``first``'s.
+    :param first: A stretch that is connected already, over the first part.
+    :param more: Makes a stretch for another part.
+    :param connections: How many connections at a time.
+    :param cancelled: What the stretches listen to.
+    :param transport: The connections that they use, if those can be broken
+        so that no thread waits for them any longer.
+    """
+
+    def __init__(
+        self,
+        parts: _ranges.Parts,
+        first: _stretch.Stretch,
+        more: Callable[[_ranges.Span], _stretch.Stretch],
+        *,
+        connections: int,
+        cancelled: threading.Event,
+        transport: _transport.Transport | None,
+    ) -> None:
+        self._shared = _Shared(parts, cancelled, transport)
+        self._stop = weakref.finalize(self, self._shared.cancel)
+        self._pieces: list[bytes] = []
+        self._threads = [
+            threading.Thread(
+                target=_fetch,
+                args=(self._shared, more, first if number == 0 else None),
+                name=f'openstack-image-stream-{number}',
+                # A Response that is still open when the interpreter ends
+                # must not keep it from ending.
+                daemon=True,
+            )
+            for number in range(connections)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def read(self) -> bytes:
+        """Return the next piece, waiting for it where needed.
+
+        :returns: The piece, ``b''`` at the end.
+        :raises: what kept a thread from fetching its part.
+        """
+        if not self._pieces:
+            self._pieces = self._shared.take()[::-1]
+        return self._pieces.pop() if self._pieces else b''
+
+    def close(self) -> None:
+        """End the threads. May be called more than once."""
+        self._stop()
+        # The garbage collector may close a forgotten download from within
+        # one of them.
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join()
+
+
+class _Shared:
+    """What the threads have in common."""
+
+    def __init__(
+        self,
+        parts: _ranges.Parts,
+        cancelled: threading.Event,
+        transport: _transport.Transport | None,
+    ) -> None:
+        self.parts = parts
+        self.cancelled = cancelled
+        self._transport = transport
+        self._failure: BaseException | None = None
+        # Guards the parts and the failure.
+        self._changed = threading.Condition()
+
+    def plan(self) -> _ranges.Span | None:
+        """Wait for a part to fetch; ``None`` when there is none left."""
+        with self._changed:
+            while not self.cancelled.is_set():
+                if span := self.parts.plan():
+                    return span
+                if self.parts.all_planned:
+                    break
+                self._changed.wait()
+        return None
+
+    def put(self, span: _ranges.Span, pieces: list[bytes]) -> None:
+        """Hand in a part."""
+        with self._changed:
+            self.parts.put(span, pieces)
+            self._changed.notify_all()
+
+    def fail(self, failure: BaseException) -> None:
+        """Report that a part cannot be fetched."""
+        with self._changed:
+            # The first failure is the one that counts; those that follow
+            # are the others being told to stop.
+            if self._failure is None:
+                self._failure = failure
+            self._changed.notify_all()
+
+    def take(self) -> list[bytes]:
+        """Wait for the next part in order; ``[]`` at the end."""
+        with self._changed:
+            while not self.parts.finished:
+                pieces = self.parts.take()
+                if pieces is not None:
+                    self._changed.notify_all()
+                    return pieces
+                if self._failure is not None:
+                    raise self._failure
+                self._changed.wait()
+        return []
+
+    def cancel(self) -> None:
+        """Make every thread end soon."""
+        self.cancelled.set()
+        with self._changed:
+            self._changed.notify_all()
+        if self._transport is not None:
+            self._transport.abort()
+
+
+def _fetch(
+    shared: _Shared,
+    more: Callable[[_ranges.Span], _stretch.Stretch],
+    stretch: _stretch.Stretch | None,
+) -> None:
+    try:
+        while True:
+            if stretch is None:
+                span = shared.plan()
+                if span is None:
+                    return
+                stretch = more(span)
+            with contextlib.closing(stretch):
+                shared.put(stretch.span, _read_all(stretch))
+            stretch = None
+    except BaseException as exc:
+        shared.fail(exc)
+
+
+def _read_all(stretch: _stretch.Stretch) -> list[bytes]:
+    pieces = []
+    while piece := stretch.read(_PIECE):
+        pieces.append(piece)
+    return pieces

@@ -1,0 +1,336 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Tests of several connections, on real sockets."""
+
+import gc
+import logging
+import threading
+from typing import Any
+
+import fixtures
+import hypothesis
+from hypothesis import strategies
+from openstack import exceptions as sdk_exceptions
+import requests
+
+from openstack_image_stream import _transport
+from openstack_image_stream import _window
+from openstack_image_stream import exceptions
+from tests.unit import base
+from tests.unit import fake_glance
+from tests.unit import modes
+
+#: Bytes of a part in these tests.
+PART = 100_000
+
+#: Twelve parts and a bit.
+DATA = base.some_bytes(1_234_567)
+
+
+def window_threads() -> list[str]:
+    """Return the names of all threads of downloads."""
+    return [
+        thread.name
+        for thread in threading.enumerate()
+        if thread.name.startswith('openstack-image-stream')
+    ]
+
+
+class WindowTestCase(base.GlanceTestCase):
+    """A test with an image of many parts."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.log = self.useFixture(fixtures.FakeLogger(level=logging.INFO))
+        self.useFixture(fixtures.MockPatchObject(_window, 'PART', PART))
+        self.glance = self.serve(DATA)
+        self.conn = self.connect(self.glance)
+        self.assertIsNotNone(self.conn.image)
+        self.glance.requests.clear()
+
+    def ranges(self) -> list[str | None]:
+        """Return the Range of each request for data."""
+        return [
+            request.headers.get('range')
+            for request in self.glance.requests
+            if request.path.endswith('/file')
+        ]
+
+    def stream(self, **options: Any) -> requests.Response:
+        """Open a stream over four connections."""
+        response: requests.Response = self.conn.image.download_image(
+            fake_glance.IMAGE_ID, stream=True, connections=4, **options
+        )
+        return response
+
+    def assert_nothing_left(self) -> None:
+        """Check that no thread and no connection is left."""
+        self.assertEqual([], window_threads())
+        self.assert_nothing_open(self.glance, self.conn)
+
+
+class TestOrder(WindowTestCase):
+    """Whoever reads gets the bytes in their order."""
+
+    @base.for_each(modes.ALL)
+    def test_bytes(self, kind: type[modes.Mode]) -> None:
+        """Every way to download gives the image."""
+        mode = kind(self.directory)
+        self.assert_same(DATA, mode.download(self.conn, connections=4))
+        self.assertEqual(13, len(self.ranges()))
+        self.assertEqual(13, len(set(self.ranges())))
+        self.assert_nothing_left()
+
+    @hypothesis.given(
+        cuts=strategies.lists(
+            strategies.tuples(
+                strategies.integers(0, PART), strategies.booleans()
+            ),
+            max_size=10,
+        ),
+        connections=strategies.integers(2, 6),
+        kind=strategies.sampled_from(list(modes.ALL.values())),
+    )
+    @hypothesis.settings(base.EXAMPLES, max_examples=20)
+    def test_any_cuts(
+        self,
+        cuts: list[tuple[int, bool]],
+        connections: int,
+        kind: type[modes.Mode],
+    ) -> None:
+        """Each part goes on by itself where it was cut."""
+        self.glance.cuts.extend(cuts)
+        directory = self.useFixture(fixtures.TempDir()).path
+        self.assert_same(
+            DATA,
+            kind(directory).download(
+                self.conn, connections=connections, retries=20
+            ),
+        )
+        self.assertEqual([], window_threads())
+
+    def test_speaks_of_the_whole(self) -> None:
+        """The response looks as that of one connection would."""
+        with self.stream() as response:
+            self.assertEqual(200, response.status_code)
+            self.assertEqual(
+                str(len(DATA)), response.headers['Content-Length']
+            )
+            self.assertNotIn('Content-Range', response.headers)
+
+    def test_small_image(self) -> None:
+        """What fits in one part is asked for as by one connection."""
+        self.glance.data = DATA[:PART]
+        self.glance.metadata.update(
+            size=PART, checksum=None, os_hash_algo=None, os_hash_value=None
+        )
+        response = self.conn.image.download_image(
+            fake_glance.IMAGE_ID, connections=4
+        )
+        self.assert_same(DATA[:PART], response.content)
+        self.assertEqual([None], self.ranges())
+
+    def test_flipped_byte(self) -> None:
+        """The digest is that of the whole, whatever the parts."""
+        self.glance.data = DATA[:-1] + bytes([DATA[-1] ^ 1])
+        response = self.stream()
+        self.assertRaises(
+            exceptions.ChecksumMismatchError, lambda: response.content
+        )
+        self.assert_nothing_left()
+
+
+class TestBounds(WindowTestCase):
+    """How much is under way at a time."""
+
+    def test_slow_reader(self) -> None:
+        """Nobody fetches ahead more than the window."""
+        response = self.stream()
+        response.raw.read(1)
+        # Four connections, one part that waits, one that is handed on, and
+        # one more that the pipeline reads ahead of its reader.
+        self.addCleanup(response.close)
+        self.glance.may_answer.set()
+        for _ in range(1000):
+            before = len(self.ranges())
+            if before >= 5:
+                break
+            threading.Event().wait(0.01)
+        self.assertLessEqual(len(self.ranges()), 7)
+
+    def test_connections(self) -> None:
+        """There are as many at a time as were asked for, and no more."""
+        self.glance.may_answer.clear()
+        response = self.stream()
+        self.addCleanup(response.close)
+        reader = threading.Thread(target=lambda: response.content)
+        reader.start()
+        self.addCleanup(reader.join)
+        self.addCleanup(self.glance.may_answer.set)
+        while len(self.ranges()) < 5:
+            threading.Event().wait(0.01)
+        # The first part, and one for each connection.
+        self.assertEqual(5, len(self.ranges()))
+
+
+class TestFallBack(WindowTestCase):
+    """A store that serves no ranges."""
+
+    @base.for_each(modes.ALL)
+    def test_one_connection(self, kind: type[modes.Mode]) -> None:
+        """The image comes over one connection, and the log says so."""
+        self.glance.ranged = False
+        mode = kind(self.directory)
+        self.assert_same(DATA, mode.download(self.conn, connections=4))
+        self.assertEqual(1, self.log.output.count('one connection instead'))
+        self.assertEqual(['bytes=0-99999', None], self.ranges())
+        self.assert_nothing_left()
+
+    def test_ignored(self) -> None:
+        """Whoever ignores ranges is not asked for them again."""
+        self.glance.file_answers.append(self.glance.honest())
+        response = self.conn.image.download_image(
+            fake_glance.IMAGE_ID, connections=4
+        )
+        self.assert_same(DATA, response.content)
+
+    def test_in_the_middle(self) -> None:
+        """One answer that refuses ends the window, not the download."""
+        self.glance.file_answers.append(
+            self.glance._honest_to(
+                fake_glance.Request(
+                    'GET', '/', {'range': 'bytes=0-99999'}, b''
+                )
+            )
+        )
+        self.glance.file_answers.append(fake_glance.Answer(status=400))
+        response = self.conn.image.download_image(
+            fake_glance.IMAGE_ID, connections=4
+        )
+        self.assert_same(DATA, response.content)
+        self.assert_nothing_left()
+
+
+class TestStopping(WindowTestCase):
+    """Nothing is left within a moment."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        # Every thread but the first waits for an answer.
+        self.glance.may_answer.clear()
+
+    def test_close(self) -> None:
+        """Closing wakes up who waits for a silent server."""
+        response = self.stream()
+        response.close()
+        self.assertEqual([], window_threads())
+
+    def test_forgotten(self) -> None:
+        """So does forgetting."""
+        response = self.stream()
+        response.raw.tell()
+        del response
+        gc.collect()
+        for _ in range(1000):
+            if not window_threads():
+                break
+            threading.Event().wait(0.01)
+        self.assertEqual([], window_threads())
+
+    def test_failure(self) -> None:
+        """So does an error of one of them."""
+        self.glance.file_answers.append(
+            self.glance._honest_to(
+                fake_glance.Request(
+                    'GET', '/', {'range': 'bytes=0-99999'}, b''
+                )
+            )
+        )
+        self.glance.file_answers.append(fake_glance.Answer(status=404))
+        self.assertRaises(
+            sdk_exceptions.NotFoundException,
+            self.conn.image.download_image,
+            fake_glance.IMAGE_ID,
+            connections=4,
+        )
+        self.assertEqual([], window_threads())
+
+    def test_callback(self) -> None:
+        """So does a callback that raises."""
+
+        def fail(snapshot: Any) -> None:
+            raise ZeroDivisionError
+
+        self.assertRaises(
+            ZeroDivisionError,
+            self.conn.image.download_image,
+            fake_glance.IMAGE_ID,
+            output=self.path(),
+            connections=4,
+            progress=fail,
+        )
+        self.assertEqual([], window_threads())
+
+
+class TestTransport(base.GlanceTestCase):
+    """Connections of its own."""
+
+    def test_callers_session_is_left_alone(self) -> None:
+        """The caller's adapters and pools are not used, nor changed."""
+        session = requests.Session()
+        before = dict(session.adapters)
+        transport = _transport.Transport(session, 2)
+        self.addCleanup(transport.close)
+        self.assertEqual(before, dict(session.adapters))
+        self.assertEqual(list(before), list(transport.session.adapters))
+        for prefix, adapter in before.items():
+            self.assertIsNot(adapter, transport.session.adapters[prefix])
+        self.assertIs(session.cookies, transport.session.cookies)
+
+    def test_other_adapters_are_kept(self) -> None:
+        """An adapter of another kind is used as it is."""
+        session = requests.Session()
+        other = requests.adapters.BaseAdapter()
+        session.mount('mock://', other)
+        transport = _transport.Transport(session, 2)
+        self.assertIs(other, transport.session.adapters['mock://'])
+        transport.close()
+
+    def test_aborted_before(self) -> None:
+        """A connection that is made after an abort is broken at once."""
+        glance = self.serve(b'image')
+        transport = _transport.Transport(requests.Session(), 2)
+        self.addCleanup(transport.close)
+        transport.abort()
+        self.assertRaises(
+            requests.exceptions.ConnectionError,
+            transport.session.get,
+            glance.url,
+        )
+        transport.rearm()
+        self.assertEqual(200, transport.session.get(glance.url).status_code)
+
+    def test_through_a_proxy(self) -> None:
+        """Connections by way of a proxy can be broken as well."""
+        glance = self.serve(b'image')
+        session = requests.Session()
+        session.trust_env = False
+        session.proxies = {'http': glance.url}
+        transport = _transport.Transport(session, 2)
+        self.addCleanup(transport.close)
+        url = 'http://elsewhere.test/'
+        self.assertEqual(200, transport.session.get(url).status_code)
+        transport.abort()
+        self.assertRaises(
+            requests.exceptions.ConnectionError, transport.session.get, url
+        )
