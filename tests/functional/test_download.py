@@ -13,17 +13,18 @@
 """Downloads from a real Glance, with real tokens."""
 
 import hashlib
-import io
 import logging
 import os
 import pathlib
 
+import openstack
 from openstack import exceptions as sdk_exceptions
 import pytest
 
 import openstack_image_stream
 from tests import cloud
 from tests.functional import conftest
+from tests.functional import modes
 
 MIB = 1024 * 1024
 
@@ -34,35 +35,9 @@ DATA = os.urandom(9 * MIB + 17)
 DAMAGES = (5, 5 * MIB, len(DATA) - 1)
 
 
-def _read_stream(conn: object, image_id: str, path: pathlib.Path) -> bytes:
-    with conn.image.download_image(image_id, stream=True) as response:
-        return b''.join(response.iter_content(100_000))
-
-
-def _read_memory(conn: object, image_id: str, path: pathlib.Path) -> bytes:
-    return conn.image.download_image(image_id).content
-
-
-def _read_path(conn: object, image_id: str, path: pathlib.Path) -> bytes:
-    conn.image.download_image(image_id, output=path)
-    return path.read_bytes()
-
-
-def _read_file(conn: object, image_id: str, path: pathlib.Path) -> bytes:
-    file = io.BytesIO()
-    conn.image.download_image(image_id, output=file)
-    return file.getvalue()
-
-
-MODES = pytest.mark.parametrize(
-    'read',
-    [
-        pytest.param(_read_stream, id='stream'),
-        pytest.param(_read_memory, id='memory'),
-        pytest.param(_read_path, id='path'),
-        pytest.param(_read_file, id='file'),
-    ],
-)
+def _hasty(connect: conftest.Connect) -> openstack.connection.Connection:
+    # For what is lost for good, and would be asked for again in vain.
+    return connect('stream', image_stream_retries=1)
 
 
 @pytest.fixture(scope='module')
@@ -80,13 +55,13 @@ def own_image_id(running_cloud: cloud.Cloud) -> str:
 class TestWhole:
     """What an undamaged image is like once it is downloaded."""
 
-    @MODES
+    @modes.MODES
     def test_bytes_are_equal(
         self,
         connect: conftest.Connect,
         image_id: str,
         tmp_path: pathlib.Path,
-        read: object,
+        read: modes.Read,
     ) -> None:
         """Every way gives the bytes that were uploaded."""
         assert read(connect('stream'), image_id, tmp_path / 'image') == DATA
@@ -132,13 +107,13 @@ class TestWhole:
         assert not isinstance(conn.image, type(connect('stream').image))
         assert conn.image.download_image(image_id).content == DATA
 
-    @MODES
+    @modes.MODES
     def test_an_empty_image(
         self,
         running_cloud: cloud.Cloud,
         connect: conftest.Connect,
         tmp_path: pathlib.Path,
-        read: object,
+        read: modes.Read,
     ) -> None:
         """Glance has images of no bytes, they can be downloaded too."""
         image_id = running_cloud.upload('empty', b'')
@@ -149,14 +124,14 @@ class TestDamaged:
     """What happens when the store has lost something."""
 
     @pytest.mark.parametrize('position', DAMAGES)
-    @MODES
+    @modes.MODES
     def test_flipped_byte_is_found(
         self,
         running_cloud: cloud.Cloud,
         connect: conftest.Connect,
         own_image_id: str,
         tmp_path: pathlib.Path,
-        read: object,
+        read: modes.Read,
         position: int,
     ) -> None:
         """One bit makes the difference, wherever it is."""
@@ -171,20 +146,20 @@ class TestDamaged:
         assert caught.value.expected == hashlib.sha512(DATA).hexdigest()
         assert os.listdir(tmp_path) == []
 
-    @MODES
+    @modes.MODES
     def test_truncated_store_is_found(
         self,
         running_cloud: cloud.Cloud,
         connect: conftest.Connect,
         own_image_id: str,
         tmp_path: pathlib.Path,
-        read: object,
+        read: modes.Read,
     ) -> None:
         """A store that has less than the image's size gives no image."""
         with running_cloud.stored_file(own_image_id).open('r+b') as stored:
             stored.truncate(4 * MIB)
         with pytest.raises(openstack_image_stream.IncompleteDownloadError):
-            read(connect('stream'), own_image_id, tmp_path / 'image')
+            read(_hasty(connect), own_image_id, tmp_path / 'image')
         assert not (tmp_path / 'image').exists()
 
     def test_existing_file_survives(
@@ -264,7 +239,7 @@ class TestHashes:
         running_cloud.set_image_hash(
             own_image_id, checksum=None, os_hash_algo=None, os_hash_value=None
         )
-        conn = connect('stream')
+        conn = _hasty(connect)
         with caplog.at_level(logging.WARNING, 'openstack.image_stream'):
             assert conn.image.download_image(own_image_id).content == DATA
         assert [record.levelname for record in caplog.records] == ['WARNING']
@@ -277,9 +252,12 @@ class TestHashes:
 class TestStatus:
     """What Glance answers when there is nothing to download."""
 
-    @MODES
+    @modes.MODES
     def test_queued_image(
-        self, connect: conftest.Connect, tmp_path: pathlib.Path, read: object
+        self,
+        connect: conftest.Connect,
+        tmp_path: pathlib.Path,
+        read: modes.Read,
     ) -> None:
         """An image without data is named as such, with its status."""
         conn = connect('stream')
@@ -299,22 +277,25 @@ class TestStatus:
         )
         assert os.listdir(tmp_path) == []
 
-    @MODES
+    @modes.MODES
     def test_missing_image(
-        self, connect: conftest.Connect, tmp_path: pathlib.Path, read: object
+        self,
+        connect: conftest.Connect,
+        tmp_path: pathlib.Path,
+        read: modes.Read,
     ) -> None:
         """An image that does not exist is not found."""
         with pytest.raises(sdk_exceptions.NotFoundException):
             read(connect('stream'), 'no-such-image', tmp_path / 'image')
         assert os.listdir(tmp_path) == []
 
-    @MODES
+    @modes.MODES
     def test_deactivated_image(
         self,
         connect: conftest.Connect,
         own_image_id: str,
         tmp_path: pathlib.Path,
-        read: object,
+        read: modes.Read,
     ) -> None:
         """A deactivated image is forbidden to its owner."""
         connect('admin').image.deactivate_image(own_image_id)
@@ -332,7 +313,7 @@ class TestStatus:
         """An image whose data the store has lost is an error."""
         running_cloud.stored_file(own_image_id).unlink()
         with pytest.raises(sdk_exceptions.SDKException):
-            connect('stream').image.download_image(
+            _hasty(connect).image.download_image(
                 own_image_id, output=tmp_path / 'image'
             )
         assert os.listdir(tmp_path) == []
