@@ -63,7 +63,10 @@ ENTRIES = {
     },
     'python': {
         'library/collections.abc.html#$': {
-            'py:class': ['collections.abc.Sequence'],
+            'py:class': [
+                'collections.abc.Callable',
+                'collections.abc.Sequence',
+            ],
         },
         'library/constants.html#$': {
             'py:data': ['None'],
@@ -95,7 +98,7 @@ ENTRIES = {
     },
     'requests': {
         'api.html#$': {
-            'py:class': ['requests.Response'],
+            'py:class': ['requests.Response', 'requests.Session'],
             'py:method': [
                 'requests.Response.close',
                 'requests.Response.iter_content',
