@@ -27,8 +27,8 @@ from openstack import utils
 import requests
 
 from openstack_image_stream import _digest
-from openstack_image_stream import _files
 from openstack_image_stream import _options
+from openstack_image_stream import _outputs
 from openstack_image_stream import _pipeline
 from openstack_image_stream import _remote
 from openstack_image_stream import _response
@@ -77,7 +77,7 @@ class Download:
         :param output: Where to.
         :returns: The answer, its body consumed.
         """
-        sink = _files.sink_for(
+        sink = _outputs.sink_for(
             output,
             self._id,
             resume=self._options.resume,

@@ -31,6 +31,7 @@ import hypothesis
 from hypothesis import strategies
 
 from openstack_image_stream import _files
+from openstack_image_stream import _outputs
 from openstack_image_stream import _partial
 from openstack_image_stream import _sink
 from openstack_image_stream import exceptions
@@ -53,7 +54,7 @@ def mode_of(path: str) -> int:
 
 def sink_for(output: Any, image_id: str) -> _sink.Sink:
     """Choose a sink that keeps no partial file."""
-    return _files.sink_for(output, image_id, resume=False, sparse=True)
+    return _outputs.sink_for(output, image_id, resume=False, sparse=True)
 
 
 class SinkTestCase(base.TestCase):
