@@ -905,7 +905,9 @@ class TestDescriptor(SinkTestCase):
     @base.for_each({'closed': 99_999, 'absurd': 10**30})
     def test_that_is_not_open(self, number: int) -> None:
         """A descriptor that does not exist is an error of the system."""
-        error = self.assertRaises(OSError, self.save, f'/dev/fd/{number}')
+        # Not later than this, when the first bytes are at hand.
+        sink = sink_for(f'/dev/fd/{number}', ID)
+        error = self.assertRaises(OSError, sink.__enter__)
         self.assertEqual(errno.EBADF, error.errno)
 
 
@@ -1038,6 +1040,11 @@ class TestFileObject(SinkTestCase):
         error = self.assertRaises(BlockingIOError, self.save, file)
         self.assertEqual(errno.EAGAIN, error.errno)
         self.assert_same(DATA[: sum(c or 0 for c in counts)], file.taken)
+
+    def test_takes_nothing(self) -> None:
+        """Nor is anything else that says it took nothing."""
+        error = self.assertRaises(BlockingIOError, self.save, Writer(0))
+        self.assertEqual(errno.EAGAIN, error.errno)
 
     def test_nonblocking_pipe(self) -> None:
         """A pipe that is full and must not wait says so."""
