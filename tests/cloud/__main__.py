@@ -19,21 +19,6 @@ import threading
 
 from tests import cloud
 
-_HOW_TO = """\
-Keystone is at {identity}, Glance at {image}.
-Everything is in {directory}.
-
-To talk to them, in another shell:
-
-  export OS_CLIENT_CONFIG_FILE={clouds_yaml}
-  export OS_CLOUD=stream
-  openstack image create --file README.rst --disk-format raw readme
-  openstack image save --file copy readme
-
-OS_CLOUD=plain is the same user without the plugin, OS_CLOUD=admin the
-administrator. Ctrl-C ends it.
-"""
-
 
 def main() -> int:
     """Run until a signal comes.
@@ -63,15 +48,7 @@ def main() -> int:
         with cloud.Cloud.start(
             arguments.directory, arguments.token_expiration
         ) as running:
-            print(
-                _HOW_TO.format(
-                    identity=running.identity_url,
-                    image=running.image_url,
-                    directory=running.directory,
-                    clouds_yaml=running.clouds_yaml,
-                ),
-                flush=True,
-            )
+            print(running.how_to(), flush=True)
             threading.Event().wait()
     except KeyboardInterrupt:
         print('Stopped.', file=sys.stderr)

@@ -31,6 +31,22 @@ from tests.cloud import startup
 _HASH_COLUMNS = {'checksum', 'os_hash_algo', 'os_hash_value', 'size'}
 
 
+_HOW_TO = """\
+Keystone is at {identity}, Glance at {image}.
+Everything is in {directory}.
+
+To talk to them, in another shell:
+
+  export OS_CLIENT_CONFIG_FILE={clouds_yaml}
+  export OS_CLOUD=stream
+  openstack image create --file README.rst --disk-format raw readme
+  openstack image save --file copy readme
+
+OS_CLOUD=plain is the same user without the plugin, OS_CLOUD=admin the
+administrator. Ctrl-C ends it.
+"""
+
+
 class Cloud:
     """A running Keystone and Glance. Made by :meth:`start`.
 
@@ -107,6 +123,15 @@ class Cloud:
             return
         atexit.unregister(self.stop)
         self._resources.close()
+
+    def how_to(self) -> str:
+        """Return how to talk to the cloud, for a person."""
+        return _HOW_TO.format(
+            identity=self.identity_url,
+            image=self.image_url,
+            directory=self.directory,
+            clouds_yaml=self.clouds_yaml,
+        )
 
     def environment(self, cloud_name: str) -> dict[str, str]:
         """Return an environment for programs that are to use the cloud.
