@@ -16,20 +16,19 @@ from collections.abc import Mapping, Sequence
 import copy
 import functools
 import logging
-import threading
 from typing import Any
 
 from keystoneauth1 import adapter
-from keystoneauth1 import exceptions as ksa_exceptions
 from openstack import _log
-from openstack import exceptions as sdk_exceptions
 from openstack import utils
 import requests
 
 from openstack_image_stream import _digest
+from openstack_image_stream import _metadata
 from openstack_image_stream import _options
 from openstack_image_stream import _outputs
 from openstack_image_stream import _pipeline
+from openstack_image_stream import _redirects
 from openstack_image_stream import _remote
 from openstack_image_stream import _response
 from openstack_image_stream import _retry
@@ -47,7 +46,7 @@ class Download:
     """A download of an image, in one of the ways that there are.
 
     :param image: The image resource; its metadata are fetched anew.
-    :param session: The proxy of the Image service, or another adapter for it.
+    :param session: The proxy of the Image service, or another one of the SDK.
     :param options: What was asked for.
     :param store_preferences: Names of stores, best first.
     """
@@ -68,7 +67,7 @@ class Download:
         self._url: str = utils.urljoin(image.base_path, image.id, 'file')
         if store_preferences:
             self._url = f'{self._url}?prefer={",".join(store_preferences)}'
-        self._size: int | None = None
+        self._metadata: _metadata.Metadata
         self._expected: _digest.Expected | None = None
 
     def to_output(self, output: Any) -> requests.Response:
@@ -120,63 +119,18 @@ class Download:
     def _fetch_metadata(self) -> None:
         # What cannot be shown is refused before any request, too.
         self._reporter()
-        patience = _retry.Patience(self._policy)
-        while True:
-            try:
-                self._fetch_once()
-                break
-            except _retry.Interrupted as exc:
-                delay = patience.delay(exc)
-                if delay is None:
-                    error = exc.error or exc
-                    raise error from _retry.cause(exc, error)
-                _LOG.warning(
-                    'image %s: its metadata could not be read (%s), trying '
-                    'again in %.1f s, attempt %s',
-                    self._id,
-                    exc,
-                    delay,
-                    patience,
-                )
-                self._policy.wait(threading.Event(), delay)
-        image, options = self._image, self._options
-        # A size from the server is as foreign as its bytes.
-        if isinstance(image.size, int) and image.size >= 0:
-            self._size = image.size
-        if options.validate_checksum:
+        self._metadata = _metadata.fetch(
+            self._image,
+            self._session,
+            self._policy,
+            validate=self._options.validate_checksum,
+        )
+        if self._options.validate_checksum:
             self._expected = _digest.choose(
-                hash_algo=image.hash_algo,
-                hash_value=image.hash_value,
-                checksum=image.checksum,
-                allow_md5_fallback=options.allow_md5_fallback,
-            )
-
-    def _fetch_once(self) -> None:
-        try:
-            # What the SDK may have cached is of an image that was not
-            # uploaded yet, or of another checksum.
-            self._image.fetch(self._session, skip_cache=True)
-        except ksa_exceptions.ClientException as exc:
-            error = exceptions.ImageStreamError(
-                f'cannot read the metadata of image {self._id}: {exc}'
-            )
-            if _retry.is_curable(exc):
-                raise _retry.Interrupted(str(exc), error=error) from exc
-            raise error from exc
-        except sdk_exceptions.HttpException as exc:
-            if exc.status_code in _retry.STATUSES:
-                raise _retry.Interrupted(
-                    f'the server answered {exc.status_code}',
-                    error=exc,
-                    retry_after=_retry.retry_after(exc.response),
-                ) from exc
-            raise
-        # The SDK takes any answer without an error for an image, a portal's
-        # login page for example.
-        if self._image.status is None:
-            raise exceptions.ImageStreamError(
-                f'the server did not describe image {self._id}, what answers '
-                'there is no Image service'
+                hash_algo=self._metadata.hash_algo,
+                hash_value=self._metadata.hash_value,
+                checksum=self._metadata.checksum,
+                allow_md5_fallback=self._options.allow_md5_fallback,
             )
 
     def _drain_to(self, sink: _sink.Sink) -> requests.Response:
@@ -191,10 +145,11 @@ class Download:
         return _response.consumed(response)
 
     def _usable(self, start: int) -> int:
-        if not self._size or start > self._size:
+        size = self._metadata.size
+        if not size or start > size:
             return 0
         # One byte is left to ask for: there has to be an answer to return.
-        return min(start, self._size - 1)
+        return min(start, size - 1)
 
     def _begin(
         self, start: int, piece_size: int
@@ -213,8 +168,8 @@ class Download:
         remote = _remote.Remote(
             functools.partial(get_file, session, self._url),
             image_id=self._id,
-            image_status=self._image.status,
-            size=self._size,
+            image_status=self._metadata.status,
+            size=self._metadata.size,
             reopenings=self._options.retries,
         )
         source = _source.Source(
@@ -234,7 +189,7 @@ class Download:
             source.close()
             raise
         _response.complete_headers(
-            response, size=source.size, checksum=self._image.checksum
+            response, size=source.size, checksum=self._metadata.checksum
         )
         meter = progress.Meter(self._reporter(), resumed=start)
         return response, _pipeline.Pipeline(
@@ -266,9 +221,10 @@ def _get_file(
     headers: Mapping[str, str],
 ) -> requests.Response:
     # A response cache would keep the whole image in memory, and hand its
-    # consumed body to the next caller.
+    # consumed body to the next caller. So would keystoneauth's log of bodies
+    # where the server calls the image a text.
     response: requests.Response = session.get(
-        url, stream=True, headers=dict(headers), skip_cache=True
+        url, stream=True, headers=dict(headers), skip_cache=True, log=False
     )
     return response
 
@@ -307,7 +263,16 @@ def _asking_once(
     # request, and older SDKs have retries of their own for defaults there.
     def request_once(*args: Any, **kwargs: Any) -> Any:
         once = {'connect_retries': 0, 'status_code_retries': 0}
-        return request(*args, **{'timeout': timeout, **once, **kwargs})
+        try:
+            return _redirects.follow(
+                request, *args, **{'timeout': timeout, **once, **kwargs}
+            )
+        except ValueError as exc:
+            # requests looks at where a redirect leads also when it is not to
+            # follow it.
+            raise exceptions.ImageStreamError(
+                f'the server gives an address that is none: {exc}'
+            ) from exc
 
     ours.request = request_once  # type: ignore[method-assign]
     return ours

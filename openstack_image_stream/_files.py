@@ -212,8 +212,9 @@ class ReplacingSink(_RegularSink):
         self._partial = _partial.claim(
             self._target,
             self._image_id,
-            # Nobody may read the partial file who may not read the file.
-            mode=0o666 if old is None else stat.S_IMODE(old.st_mode) | 0o600,
+            # Nobody may read the partial file who may not read the file, and
+            # the permissions of an old file are about its own group.
+            private=old is not None,
             resume=self.resume,
         )
         self._committed = False
@@ -267,13 +268,28 @@ class ReplacingSink(_RegularSink):
 
     def _keep_attributes(self) -> None:
         old = _stat(self._target)
+        new = os.fstat(self._descriptor)
         if old is None:
+            # Made for a file that was there then.
+            if stat.S_IMODE(new.st_mode) == _partial.PRIVATE:
+                mode = _partial.usual_mode(self._target, self._image_id)
+                os.chmod(self._descriptor, mode)
             return
-        # Only root may give files away; everyone else keeps the mode.
-        with contextlib.suppress(PermissionError):
-            os.chown(self._descriptor, old.st_uid, old.st_gid)
+        mode = stat.S_IMODE(old.st_mode)
+        # Only root may give files away, but a member may to a group.
+        for owner, group in ((old.st_uid, old.st_gid), (-1, old.st_gid)):
+            with contextlib.suppress(PermissionError):
+                os.chown(self._descriptor, owner, group)
+                break
+        new = os.fstat(self._descriptor)
+        if new.st_uid != old.st_uid:
+            mode &= ~stat.S_ISUID
+        if new.st_gid != old.st_gid:
+            # What was for one group is not for another; it gets no more than
+            # everybody has.
+            mode &= ~(stat.S_ISGID | stat.S_IRWXG) | (mode & stat.S_IRWXO) << 3
         # After the owner, since changing that takes the set-user-ID bit off.
-        os.chmod(self._descriptor, stat.S_IMODE(old.st_mode))
+        os.chmod(self._descriptor, mode)
 
     def _undo(self, exc: BaseException | None) -> None:
         partial = self._partial

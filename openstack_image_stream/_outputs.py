@@ -103,19 +103,40 @@ def _sink_for_path(
                 f'output {path!r} cannot be created, there is no directory '
                 f'{parent!r}: make it first'
             ) from None
-        return _files.ReplacingSink(
-            target, image_id, resume=resume, sparse=sparse
-        )
+        found = None
     except NotADirectoryError:
         raise exceptions.InvalidArgumentError(
             f'output {path!r} leads through something that is not a directory'
         ) from None
-    if stat.S_ISDIR(found.st_mode):
-        raise exceptions.InvalidArgumentError(
-            f'output {path!r} is a directory, it must be the path of a file'
-        )
-    if not stat.S_ISREG(found.st_mode):
-        return _files.DirectSink(path)
-    if found.st_size == 0:
-        return _files.InPlaceSink(path, sparse=sparse)
+    if found is not None:
+        if stat.S_ISDIR(found.st_mode):
+            raise exceptions.InvalidArgumentError(
+                f'output {path!r} is a directory, it must be the path of a '
+                'file'
+            )
+        if not stat.S_ISREG(found.st_mode):
+            return _files.DirectSink(path)
+        if found.st_size == 0:
+            return _files.InPlaceSink(path, sparse=sparse)
+    _check_target(path, target, found)
     return _files.ReplacingSink(target, image_id, resume=resume, sparse=sparse)
+
+
+def _check_target(
+    path: str, target: str, found: os.stat_result | None
+) -> None:
+    # The kernel keeps links that others put into a shared directory from
+    # being followed, but not from being read. What was read must be where it
+    # would have led us.
+    try:
+        there = os.stat(target)
+    except FileNotFoundError:
+        there = None
+    same = (
+        os.path.samestat(there, found) if there and found else there == found
+    )
+    if not same:
+        raise exceptions.ImageStreamError(
+            f'output {path!r} was replaced by somebody else while it was '
+            'looked at'
+        )

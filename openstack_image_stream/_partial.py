@@ -30,6 +30,11 @@ _NAME_MAX = 255
 #: How often to look for a partial file that keeps being renamed by others.
 _ATTEMPTS = 3
 
+#: Permissions of a file that is only for its owner, and of one that the
+#: umask decides about.
+PRIVATE = 0o600
+_USUAL = 0o666
+
 _LOG: logging.Logger = _log.setup_logging('openstack.image_stream')
 
 
@@ -51,7 +56,9 @@ class Partial:
         return _leads_to(self.path, self.descriptor)
 
 
-def claim(target: str, image_id: str, *, mode: int, resume: bool) -> Partial:
+def claim(
+    target: str, image_id: str, *, private: bool, resume: bool
+) -> Partial:
     """Open the partial file of a download.
 
     Only one process may have it at a time: two that write to one file would
@@ -60,12 +67,14 @@ def claim(target: str, image_id: str, *, mode: int, resume: bool) -> Partial:
 
     :param target: Path of the finished file.
     :param image_id: ID of the image.
-    :param mode: Permissions of the file, less the umask.
+    :param private: Whether nobody else may open it. Otherwise the umask
+        decides.
     :param resume: Whether to look for what a former download left.
     :returns: The file; its caller closes the descriptor, which gives it free
         for others.
     :raises: :exc:`OSError` when none can be created there.
     """
+    mode = PRIVATE if private else _USUAL
     if resume:
         for _ in range(_ATTEMPTS):
             partial = _claim_shared(name(target, image_id), mode)
@@ -76,10 +85,33 @@ def claim(target: str, image_id: str, *, mode: int, resume: bool) -> Partial:
             if partial.still_there():
                 return partial
             os.close(partial.descriptor)
+    path, descriptor = _open_new(target, image_id, mode)
+    return Partial(path, descriptor, resumable=False)
+
+
+def usual_mode(target: str, image_id: str) -> int:
+    """Return the permissions that a new file gets in a directory.
+
+    Asking for the umask means to change it, for every thread; so one is made,
+    and removed at once.
+
+    :param target: Path of the finished file.
+    :param image_id: ID of the image.
+    :raises: :exc:`OSError` when none can be created there.
+    """
+    path, descriptor = _open_new(target, image_id, _USUAL)
+    try:
+        return stat.S_IMODE(os.fstat(descriptor).st_mode)
+    finally:
+        os.close(descriptor)
+        os.unlink(path)
+
+
+def _open_new(target: str, image_id: str, mode: int) -> tuple[str, int]:
     while True:
         path = name(target, image_id, secrets.token_hex(4))
         with contextlib.suppress(FileExistsError):
-            return Partial(path, _open(path, mode, os.O_EXCL), resumable=False)
+            return path, _open(path, mode, os.O_EXCL)
 
 
 def name(target: str, image_id: str, unique: str = '') -> str:
@@ -111,9 +143,12 @@ def _claim_shared(path: str, mode: int) -> Partial | None:
         return None
     try:
         if _is_plainly_ours(descriptor) and _lock(path, descriptor):
+            # A former download may have made it for a file that was not
+            # there yet.
+            _restrict(descriptor, mode)
             return Partial(path, descriptor, resumable=True)
     except OSError as exc:
-        _LOG.info('cannot lock the partial file %s (%s)', path, exc)
+        _LOG.info('cannot use the partial file %s (%s)', path, exc)
     os.close(descriptor)
     return None
 
@@ -132,6 +167,12 @@ def _is_plainly_ours(descriptor: int) -> bool:
         and found.st_uid == os.geteuid()
         and found.st_nlink == 1
     )
+
+
+def _restrict(descriptor: int, mode: int) -> None:
+    present = stat.S_IMODE(os.fstat(descriptor).st_mode)
+    if present & ~mode:
+        os.fchmod(descriptor, present & mode)
 
 
 def _lock(path: str, descriptor: int) -> bool:

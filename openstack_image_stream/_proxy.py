@@ -20,6 +20,7 @@ from openstack.image.v2 import image as _upstream_image
 import requests
 
 from openstack_image_stream import _options
+from openstack_image_stream import _redirects
 from openstack_image_stream import image as _image
 from openstack_image_stream import progress as _progress
 
@@ -35,6 +36,13 @@ class Proxy(_upstream.Proxy):
         **_upstream.Proxy._resource_registry,
         'image': _image.Image,
     }
+
+    def request(self, *args: Any, **kwargs: Any) -> requests.Response:
+        """Send a request, as upstream's, but for redirects to other hosts.
+
+        See :func:`~openstack_image_stream._redirects.follow`.
+        """
+        return _redirects.follow(super().request, *args, **kwargs)
 
     @_options.with_cloud_defaults(
         lambda arguments: arguments['self']._get_connection()
@@ -71,7 +79,8 @@ class Proxy(_upstream.Proxy):
 
         :param image: ID of an image, or an
             :class:`~openstack.image.v2.image.Image` of this or of the
-            upstream class.
+            upstream class. If that has a hash, the service must still
+            announce the same one.
         :param stream: With ``True`` and no ``output`` the body of the
             returned response is unread, for the caller to iterate over. The
             caller closes that response, or reads it to its end.
@@ -150,7 +159,8 @@ IncompleteDownloadError` when they do not arrive whole, though it was tried
             again. It names the partial file if one was kept.
         :raises: :exc:`~openstack_image_stream.exceptions.ImageChangedError`
             when the server announces or sends another length than the
-            image's, or another ``Content-MD5`` than before.
+            image's, another ``Content-MD5`` than before, or another hash than
+            the given image has.
         :raises: :exc:`~openstack_image_stream.exceptions.ImageStreamError`,
             the base of these, when the metadata cannot be read, when the
             server answers with a status that is none for an image, when the
@@ -174,6 +184,13 @@ IncompleteDownloadError` when they do not arrive whole, though it was tried
         (``Retry-After``); :meth:`requests.Response.iter_content`.
         """
         ours = self._get_resource(_image.Image, _id_of_stock(image))
+        if _is_stock(image):
+            # The hashes that its holder knows shall be those that count.
+            ours._update(
+                hash_algo=image.hash_algo,
+                hash_value=image.hash_value,
+                checksum=image.checksum,
+            )
         response: requests.Response = ours.download(
             self,
             stream=stream,

@@ -18,6 +18,7 @@ which another attempt may cure, or an error that none can.
 """
 
 from collections.abc import Callable, Mapping
+import contextlib
 import http.client
 import logging
 from typing import Any
@@ -30,6 +31,7 @@ import urllib3
 
 from openstack_image_stream import _ranges
 from openstack_image_stream import _retry
+from openstack_image_stream import _text
 from openstack_image_stream import exceptions
 
 #: Sends one GET for the image's data with these headers, and returns the
@@ -45,6 +47,12 @@ _ERROR_BODY = 64 * 1024
 _READ = 256 * 1024
 
 _LOG: logging.Logger = _log.setup_logging('openstack.image_stream')
+
+
+#: Codings that can be undone, and bytes to undo at a time: of zeros they make
+#: a thousand times as many, and some releases of urllib3 return them all.
+_CODINGS = frozenset({'gzip', 'x-gzip', 'deflate'})
+_READ_ENCODED = 4 * 1024
 
 
 class RangesRefused(Exception):
@@ -68,6 +76,7 @@ class Body:
         # a reader of the whole image in its place.
         self._raw: Any = response.raw
         self._encoded = encoded
+        self._decoded = b''
 
     def read(self, size: int) -> bytes:
         """Read some bytes.
@@ -77,12 +86,17 @@ class Body:
         :raises: :exc:`~openstack_image_stream._retry.Interrupted` when the
             connection fails.
         """
+        if not self._encoded:
+            return self._receive(min(size, _READ))
+        piece = self._decoded or self._receive(_READ_ENCODED)
+        self._decoded = piece[size:]
+        return piece[:size]
+
+    def _receive(self, size: int) -> bytes:
         try:
             # Decoding is asked for only where there is something to decode,
             # as urllib3 copies everything through a buffer for it.
-            piece: bytes = self._raw.read(
-                min(size, _READ), decode_content=self._encoded
-            )
+            piece: bytes = self._raw.read(size, decode_content=self._encoded)
         except (
             urllib3.exceptions.HTTPError,
             http.client.HTTPException,
@@ -166,7 +180,7 @@ ImageDataMissingError` for an image without data.
         )
         try:
             self._check_status(response, asked)
-            encoded = _is_encoded(response)
+            encoded = self._is_encoded(response)
             if encoded:
                 # Nobody could say what a position in it means.
                 self.ranged = False
@@ -178,6 +192,15 @@ ImageDataMissingError` for an image without data.
             raise
         start = asked.start if asked and response.status_code == 206 else 0
         return Body(response, start, encoded=encoded)
+
+    def _is_encoded(self, response: requests.Response) -> bool:
+        coding = _coding(response)
+        if coding and coding not in _CODINGS:
+            raise exceptions.ImageStreamError(
+                f'the server sends image {self.image_id} in the coding '
+                f'{coding!r}, though it was asked for the plain bytes'
+            )
+        return bool(coding)
 
     def _count_reopening(self) -> None:
         if self._reopenings <= 0:
@@ -250,8 +273,9 @@ ImageDataMissingError` for an image without data.
     def _raise_for_status(self, response: requests.Response) -> None:
         status = response.status_code
         message = f'Unable to download image {self.image_id}'
+        reason = _text.printable(response.reason or '')
         error: Exception = exceptions.ImageStreamError(
-            f'{message}: the server answered {status} {response.reason}, '
+            f'{message}: the server answered {status} {reason}, '
             'which is no answer to a request for an image'
         )
         if status >= 400:
@@ -263,7 +287,7 @@ ImageDataMissingError` for an image without data.
         if status not in _retry.STATUSES:
             raise error
         raise _retry.Interrupted(
-            f'the server answered {status} {response.reason}',
+            f'the server answered {status} {reason}',
             error=error,
             retry_after=_retry.retry_after(response),
         ) from error
@@ -294,15 +318,16 @@ ImageDataMissingError` for an image without data.
         elif content_md5 not in (None, self._content_md5):
             raise exceptions.ImageChangedError(
                 f'the data of image {self.image_id} changed during the '
-                f'download, from MD5 {self._content_md5} to {content_md5}',
+                f'download, from MD5 {self._content_md5!r} to {content_md5!r}',
                 expected=self._content_md5,
                 actual=content_md5,
             )
 
 
-def _is_encoded(response: requests.Response) -> bool:
-    coding = response.headers.get('Content-Encoding', '').strip().lower()
-    return coding not in ('', 'identity')
+def _coding(response: requests.Response) -> str:
+    """Return the coding of a body, an empty string if it has none."""
+    coding: str = response.headers.get('Content-Encoding', '').strip().lower()
+    return '' if coding == 'identity' else coding
 
 
 def _load_error_body(response: requests.Response) -> None:
@@ -311,15 +336,19 @@ def _load_error_body(response: requests.Response) -> None:
         return
     # The SDK reads response.content for the server's words. Put a bounded
     # part of them there; an error is an error also when its text breaks off.
-    try:
-        body = response.raw.read(_ERROR_BODY, decode_content=True)
-    except (urllib3.exceptions.HTTPError, OSError):
-        body = b''
+    coding = _coding(response)
+    amount = _READ_ENCODED if coding else _ERROR_BODY
+    body = b''
+    if not coding or coding in _CODINGS:
+        with contextlib.suppress(
+            urllib3.exceptions.HTTPError, http.client.HTTPException, OSError
+        ):
+            body = response.raw.read(amount, decode_content=True)
     # What is left of it must not wait in the pool for the next request.
     response.raw.close()
-    response._content = body
+    response._content = body[:_ERROR_BODY]
     response._content_consumed = True  # type: ignore[attr-defined]
 
 
 def _in_words(exc: Exception) -> str:
-    return str(exc) or type(exc).__name__
+    return _text.printable(str(exc)) or type(exc).__name__

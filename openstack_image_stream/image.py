@@ -57,8 +57,8 @@ class Image(_upstream.Image):
         <openstack_image_stream._proxy.Proxy.download_image>`, which takes the
         same parameters and describes them.
 
-        :param session: The proxy of the Image service, or another adapter
-            for it.
+        :param session: The proxy of the Image service, or another one of the
+            SDK.
         """
         options = _options.Options(
             chunk_size=chunk_size,

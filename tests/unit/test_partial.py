@@ -29,9 +29,11 @@ NAME = f'image.{ID}.part'
 class ClaimTestCase(base.TestCase):
     """A test that claims partial files."""
 
-    def claim(self, *, resume: bool = True, mode: int = 0o666) -> Any:
+    def claim(self, *, resume: bool = True, private: bool = False) -> Any:
         """Claim the partial file of a target in this test's directory."""
-        partial = _partial.claim(self.path(), ID, mode=mode, resume=resume)
+        partial = _partial.claim(
+            self.path(), ID, private=private, resume=resume
+        )
         self.addCleanup(os.close, partial.descriptor)
         return partial
 
@@ -55,7 +57,7 @@ class TestOwner(ClaimTestCase):
 
     def test_given_free(self) -> None:
         """Closing it gives it to the next."""
-        first = _partial.claim(self.path(), ID, mode=0o666, resume=True)
+        first = _partial.claim(self.path(), ID, private=False, resume=True)
         os.close(first.descriptor)
         self.assertEqual(first.path, self.claim().path)
 
@@ -154,7 +156,16 @@ class TestMode(ClaimTestCase):
 
     def test_not_more_than_the_file(self) -> None:
         """Nobody reads the partial file who may not read the file."""
-        partial = self.claim(mode=0o600)
+        partial = self.claim(private=True)
+        self.assertEqual(
+            0o600, stat.S_IMODE(os.fstat(partial.descriptor).st_mode)
+        )
+
+    def test_left_by_a_freer_one(self) -> None:
+        """What a former download left for all is for its owner alone now."""
+        os.chmod(self.write(b'left', NAME), 0o644)
+        partial = self.claim(private=True)
+        self.assertTrue(partial.resumable)
         self.assertEqual(
             0o600, stat.S_IMODE(os.fstat(partial.descriptor).st_mode)
         )

@@ -27,6 +27,7 @@ from openstack.image.v2 import image as upstream_image
 from openstack.image.v2 import member as upstream_member
 
 from openstack_image_stream import _proxy
+from openstack_image_stream import exceptions
 from openstack_image_stream import image
 from tests.unit import base
 from tests.unit import fake_glance
@@ -276,9 +277,8 @@ class TestWhatIsDownloaded(ProxyTestCase):
         self.assertEqual('scripted', ours.name)
         self.assertEqual(len(DATA), ours.size)
 
-    def test_stale_hash(self) -> None:
-        """An image that was listed before its upload has the new hash."""
-        ours = self.conn.image.get_image(fake_glance.IMAGE_ID)
+    def replace_data(self) -> bytes:
+        """Let Glance have other data, and metadata that belong to them."""
         new = base.some_bytes(5_000)
         self.glance.data = new
         self.glance.metadata.update(
@@ -286,7 +286,70 @@ class TestWhatIsDownloaded(ProxyTestCase):
             checksum=hashlib.md5(new).hexdigest(),
             os_hash_value=hashlib.sha512(new).hexdigest(),
         )
+        return new
+
+    def test_seen_before_its_upload(self) -> None:
+        """An image that had no hash when it was looked at may have one now."""
+        hashes = dict.fromkeys(('checksum', 'os_hash_algo', 'os_hash_value'))
+        self.glance.metadata.update(hashes)
+        ours = self.conn.image.get_image(fake_glance.IMAGE_ID)
+        new = self.replace_data()
+        self.glance.metadata['os_hash_algo'] = 'sha512'
         self.assert_same(new, self.conn.image.download_image(ours).content)
+
+    @base.for_each({'ours': 'conn', 'stock': 'other'})
+    def test_hash_that_was_seen(self, connection: str) -> None:
+        """A second answer cannot take back the hash of the first."""
+        image = getattr(self, connection).image.get_image(fake_glance.IMAGE_ID)
+        self.replace_data()
+        for attempt in range(2):
+            error = self.assertRaises(
+                exceptions.ImageChangedError,
+                self.conn.image.download_image,
+                image,
+            )
+            self.assertIn('hash_value', str(error), attempt)
+
+    @base.for_each({'ours': 'conn', 'stock': 'other'})
+    def test_hash_that_is_taken_away(self, connection: str) -> None:
+        """A weaker hash does not do where a better one was seen."""
+        image = getattr(self, connection).image.get_image(fake_glance.IMAGE_ID)
+        self.replace_data()
+        for name in ('os_hash_algo', 'os_hash_value'):
+            self.glance.metadata[name] = None
+        self.assertRaises(
+            exceptions.ImageChangedError,
+            self.conn.image.download_image,
+            image,
+        )
+
+    def test_hash_from_elsewhere(self) -> None:
+        """A hash that somebody brought along is the one that counts."""
+        for digest, is_right in (
+            (hashlib.sha512(DATA).hexdigest().upper(), True),
+            (hashlib.sha512(b'').hexdigest(), False),
+        ):
+            known = upstream_image.Image.new(
+                id=fake_glance.IMAGE_ID, hash_algo='sha512', hash_value=digest
+            )
+            if is_right:
+                self.conn.image.download_image(known)
+            else:
+                self.assertRaises(
+                    exceptions.ImageChangedError,
+                    self.conn.image.download_image,
+                    known,
+                )
+
+    def test_hash_that_nobody_asked_about(self) -> None:
+        """Who does not want a proof does not have to look at it again."""
+        image = self.conn.image.get_image(fake_glance.IMAGE_ID)
+        new = self.replace_data()
+        response = self.conn.image.download_image(
+            image, validate_checksum=False
+        )
+        self.assert_same(new, response.content)
+        self.assertEqual(hashlib.sha512(new).hexdigest(), image.hash_value)
 
 
 class TestStockImages(ProxyTestCase):

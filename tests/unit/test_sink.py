@@ -469,6 +469,63 @@ class TestExistingFile(SinkTestCase):
         self.assertEqual(0o640, mode_of(self.path()))
         self.assert_same(DATA, self.content())
 
+    @base.for_each(
+        {
+            'group': (0o640, 0o600),
+            'group_and_others': (0o644, 0o644),
+            'write': (0o664, 0o644),
+            'set_ids': (0o6750, 0o700),
+        }
+    )
+    def test_owner_cannot_be_kept(self, case: tuple[int, int]) -> None:
+        """What was for one group is not given to another."""
+        mode, expected = case
+        os.chmod(self.write(OLD), mode)
+        self.play_foreign()
+        with mock.patch.object(
+            os, 'chown', side_effect=PermissionError(errno.EPERM, 'no')
+        ):
+            self.save(self.path())
+        self.assertEqual(expected, mode_of(self.path()))
+
+    def test_only_the_group_can_be_kept(self) -> None:
+        """A member of the group may give the file to it."""
+        self.write(OLD)
+        old = self.play_foreign()
+        with mock.patch.object(
+            os, 'chown', side_effect=[PermissionError(errno.EPERM, 'no'), None]
+        ) as chown:
+            self.save(self.path())
+        self.assertEqual(
+            [
+                mock.call(mock.ANY, old.st_uid, old.st_gid),
+                mock.call(mock.ANY, -1, old.st_gid),
+            ],
+            chown.mock_calls,
+        )
+
+    def play_foreign(self) -> os.stat_result:
+        """Let the file be somebody else's, which only root could have it."""
+        real = os.stat(self.path())
+        fields = list(real)
+        fields[stat.ST_UID] += 1
+        fields[stat.ST_GID] += 1
+        foreign = os.stat_result(fields)
+        self.useFixture(
+            fixtures.MockPatchObject(_files, '_stat', return_value=foreign)
+        )
+        return foreign
+
+    def test_nobody_else_reads_it_meanwhile(self) -> None:
+        """Until it has the owner and mode of the old file it has no reader."""
+        os.chmod(self.write(OLD), 0o644)
+        with sink_for(self.path(), ID) as sink:
+            sink.write(DATA)
+            partial = next(n for n in self.files() if n != 'image')
+            self.assertEqual(0o600, mode_of(self.path(partial)))
+            sink.commit()
+        self.assertEqual(0o644, mode_of(self.path()))
+
     def test_vanishes_on_the_way(self) -> None:
         """A file that is removed meanwhile has no mode to keep."""
         self.write(OLD)
@@ -607,6 +664,37 @@ class TestSymbolicLink(SinkTestCase):
         )
         if exists:
             self.assertEqual(OLD, self.content('elsewhere/target'))
+
+
+class TestSharedDirectory(SinkTestCase):
+    """A link that is put, or changed, while we look."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        os.mkdir(self.path('private'))
+        self.write(OLD, 'private/file')
+
+    def assert_refused(self, resolved: str) -> None:
+        """Check what happens when the path resolved so a moment ago."""
+        with mock.patch.object(os.path, 'realpath', return_value=resolved):
+            error = self.assertRaises(
+                exceptions.ImageStreamError, sink_for, self.path(), ID
+            )
+        self.assertIn('replaced by somebody else', str(error))
+
+    def test_link_becomes_a_file(self) -> None:
+        """The file it led to is not touched for the file it is now."""
+        self.write(DATA)
+        self.assert_refused(self.path('private/file'))
+
+    def test_link_vanishes(self) -> None:
+        """Nor for nothing."""
+        self.assert_refused(self.path('private/file'))
+
+    def test_target_vanishes(self) -> None:
+        """Nor is a file made where there was one when we looked."""
+        self.write(DATA)
+        self.assert_refused(self.path('private/none'))
 
 
 class TestCommitOrder(SinkTestCase):

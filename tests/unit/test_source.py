@@ -17,6 +17,7 @@ from collections.abc import Mapping
 import gzip
 import http.client
 import json
+import tracemalloc
 from typing import Any
 from unittest import mock
 import zlib
@@ -475,11 +476,23 @@ class TestEncoding(SourceTestCase):
     def test_unknown_coding(self) -> None:
         """What cannot be decoded is not taken for the image."""
         self.answer(headers={'Content-Encoding': 'rot13'}, body=b'compressed')
-        source = self.source()
-        source.open()
-        self.assertRaises(
-            exceptions.IncompleteDownloadError, self.read_all, source
+        error = self.assertRaises(
+            exceptions.ImageStreamError, self.source().open
         )
+        self.assertIn("'rot13'", str(error))
+
+    def test_bomb(self) -> None:
+        """Zeros that were compressed well do not unfold all at once."""
+        zeros = bytes(64 * 1024 * 1024)
+        self.answer(
+            headers={'Content-Encoding': 'gzip'}, body=gzip.compress(zeros)
+        )
+        source = self.source(size=len(zeros))
+        source.open()
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        self.assertEqual(1_000, len(source.read(1_000)))
+        self.assertLess(tracemalloc.get_traced_memory()[1], 16 * 2**20)
 
     def test_is_cut(self) -> None:
         """A compressed body that breaks off is incomplete."""

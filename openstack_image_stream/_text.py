@@ -1,0 +1,23 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""Words that come from a server, before a person reads them."""
+
+
+def printable(text: str) -> str:
+    """Return a text without what a terminal takes for a command.
+
+    :param text: Anything.
+    :returns: The same, with ``?`` for each character that is not printable.
+    """
+    return ''.join(char if char.isprintable() else '?' for char in text)

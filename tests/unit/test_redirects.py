@@ -1,0 +1,184 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""Tests of redirects, on real sockets."""
+
+from typing import Any
+
+from openstack_image_stream import exceptions
+from tests.unit import base
+from tests.unit import fake_glance
+from tests.unit import modes
+
+DATA = base.some_bytes(10_000)
+FILE = f'/v2/images/{fake_glance.IMAGE_ID}/file'
+ELSEWHERE = '/v2/images/elsewhere/file'
+
+
+def redirect(location: str, status: int = 302) -> fake_glance.Answer:
+    """Return an answer that names another address."""
+    return fake_glance.Answer(status=status, headers={'Location': location})
+
+
+class RedirectTestCase(base.GlanceTestCase):
+    """A test with a Glance, somebody else, and a token."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.glance = self.serve(DATA)
+        self.other = self.serve(DATA)
+        self.conn = self.connect(
+            self.glance,
+            auth_type='admin_token',
+            auth={'endpoint': self.glance.url, 'token': 'secret'},
+        )
+
+    def paths(self) -> list[str]:
+        """Return what Glance was asked for the data."""
+        return [
+            request.path
+            for request in self.glance.requests
+            if request.path.endswith('/file')
+        ]
+
+
+class TestSameHost(RedirectTestCase):
+    """Redirects that stay where the token belongs."""
+
+    @base.for_each(
+        modes.times({str(s): s for s in (301, 302, 303, 305, 307, 308)})
+    )
+    def test_followed(self, case: Any) -> None:
+        """They lead to the image."""
+        kind, status = case
+        self.glance.file_answers.append(
+            redirect(f'{self.glance.url}{ELSEWHERE}', status)
+        )
+        mode = kind(self.directory)
+        self.assert_same(DATA, mode.download(self.conn))
+        self.assertEqual([FILE, ELSEWHERE], self.paths())
+        self.assertEqual(
+            'secret', self.glance.requests[-1].headers['x-auth-token']
+        )
+
+    def test_relative(self) -> None:
+        """An address may be relative to the one that was asked for."""
+        self.glance.file_answers.append(redirect('../elsewhere/file'))
+        response = self.conn.image.download_image(fake_glance.IMAGE_ID)
+        self.assert_same(DATA, response.content)
+        self.assertEqual([FILE, ELSEWHERE], self.paths())
+
+    def test_of_the_metadata(self) -> None:
+        """The metadata may be elsewhere, too, and are asked for as such."""
+        self.glance.metadata_answers.append(redirect('elsewhere?a=b'))
+        response = self.conn.image.download_image(fake_glance.IMAGE_ID)
+        self.assert_same(DATA, response.content)
+        self.assertIn(
+            '/v2/images/elsewhere?a=b',
+            [request.path for request in self.glance.requests],
+        )
+
+    def test_in_a_circle(self) -> None:
+        """They come to an end, also when the server does not want that."""
+        self.glance.stubborn = True
+        self.glance.file_answers.append(redirect(FILE))
+        error = self.assertRaises(
+            exceptions.ImageStreamError,
+            self.conn.image.download_image,
+            fake_glance.IMAGE_ID,
+        )
+        self.assertIn('more than 5 times', str(error))
+        self.assertEqual(6, len(self.paths()))
+
+
+class TestOtherHost(RedirectTestCase):
+    """Redirects that would carry the token away."""
+
+    def assert_refused(self, download: Any, *args: Any) -> None:
+        """Check that it fails, and that nobody else was asked."""
+        error = self.assertRaises(exceptions.ImageStreamError, download, *args)
+        self.assertIn('redirects to', str(error))
+        self.assertIn(self.glance.url, str(error))
+        self.assertEqual([], self.other.requests)
+
+    @base.for_each(modes.ALL)
+    def test_of_the_data(self, kind: type[modes.Mode]) -> None:
+        """The data are not fetched from there."""
+        self.glance.file_answers.append(redirect(self.other.url + FILE))
+        mode = kind(self.directory)
+        self.assert_refused(mode.download, self.conn)
+        self.assertEqual(b'', mode.held())
+        self.assert_nothing_open(self.glance, self.conn)
+
+    def test_of_a_resumed_range(self) -> None:
+        """Not in the middle either."""
+        self.glance.file_answers.extend(
+            [
+                self.glance.honest(cut_after=5_000),
+                redirect(self.other.url + FILE),
+            ]
+        )
+        self.assert_refused(
+            self.conn.image.download_image, fake_glance.IMAGE_ID
+        )
+
+    @base.for_each(
+        {
+            'get': lambda image: image.get_image(fake_glance.IMAGE_ID),
+            'find': lambda image: image.find_image(fake_glance.IMAGE_ID),
+            'download': lambda image: image.download_image(
+                fake_glance.IMAGE_ID
+            ),
+        }
+    )
+    def test_of_the_metadata(self, ask: Any) -> None:
+        """Nor the metadata, whoever asks for them."""
+        self.assertIsNotNone(self.conn.image)
+        self.glance.metadata_answers.append(
+            redirect(f'{self.other.url}/v2/images/{fake_glance.IMAGE_ID}')
+        )
+        self.assert_refused(ask, self.conn.image)
+
+    @base.for_each(
+        {
+            'other_scheme': 'https://127.0.0.1:{port}/file',
+            'other_name': 'http://localhost:{port}/file',
+            'no_scheme': '//example.invalid/file',
+            'user_info': 'http://127.0.0.1:{port}@example.invalid/file',
+            'bad_port': 'http://127.0.0.1:99999999/file',
+            'other_protocol': 'file:///etc/passwd',
+        }
+    )
+    def test_looks_alike(self, location: str) -> None:
+        """An address that only resembles ours is another one."""
+        port = self.glance.url.rpartition(':')[2]
+        self.glance.file_answers.append(redirect(location.format(port=port)))
+        self.assert_refused(
+            self.conn.image.download_image, fake_glance.IMAGE_ID
+        )
+
+    def test_no_address(self) -> None:
+        """An address that is none is no reason for a traceback."""
+        self.glance.file_answers.append(redirect('http://[::1/file'))
+        error = self.assertRaises(
+            exceptions.ImageStreamError,
+            self.conn.image.download_image,
+            fake_glance.IMAGE_ID,
+        )
+        self.assertIn('an address that is none', str(error))
+
+    def test_asked_for(self) -> None:
+        """Who says what to do with redirects has it done."""
+        self.glance.metadata_answers.append(redirect(self.other.url))
+        response = self.conn.image.get('/images', redirect=False)
+        self.assertEqual(302, response.status_code)
