@@ -243,6 +243,7 @@ def _load(response: requests.Response) -> None:
                     'the server describes the image in more than '
                     f'{_LONGEST // _options.MIB} MiB'
                 )
+        _check_length(response, len(body))
     except (
         urllib3.exceptions.HTTPError,
         http.client.HTTPException,
@@ -257,3 +258,11 @@ def _load(response: requests.Response) -> None:
         ) from exc
     response._content = bytes(body)
     response._content_consumed = True  # type: ignore[attr-defined]
+
+
+def _check_length(response: requests.Response, length: int) -> None:
+    # Not every release of urllib3 does it by itself.
+    announced = _ranges.parse_length(response.headers.get('Content-Length'))
+    coded = 'Content-Encoding' in response.headers
+    if announced is not None and length < announced and not coded:
+        raise http.client.IncompleteRead(b'', announced - length)

@@ -93,8 +93,6 @@ class TestDocument(MetadataTestCase):
         {
             'true': True,
             'negative': -1,
-            'text': 'x',
-            'list': [],
             'fraction': 0.5,
             'none': None,
         }
@@ -103,6 +101,15 @@ class TestDocument(MetadataTestCase):
         """What is no size is no reason to refuse the image."""
         self.glance.metadata['size'] = size
         self.assert_same(DATA, self.download())
+
+    @base.for_each({'text': 'x', 'list': [], 'object': {}})
+    def test_size_of_another_type(self, size: object) -> None:
+        """What an SDK cannot make a number of is refused at the worst."""
+        self.glance.metadata['size'] = size
+        try:
+            self.assert_same(DATA, self.download())
+        except exceptions.ImageStreamError as exc:
+            self.assertIn('did not describe', str(exc))
 
     def test_stale_resource(self) -> None:
         """What was known before does not stand in for an answer."""
