@@ -43,6 +43,7 @@ class Transport:
         self._lock = threading.Lock()
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self._aborted = False
+        self._connecting: set[threading.Thread] = set()
         #: Sends requests as the original does.
         self.session = _twin(session)
         # In the order of the original, which is that of looking them up.
@@ -57,6 +58,16 @@ class Transport:
             self._aborted = True
             for sock in list(self._sockets):
                 _shut_down(sock)
+
+    def is_connecting(self, thread: threading.Thread) -> bool:
+        """Tell whether a thread waits for a connection to be made.
+
+        There is no socket then that could be shut down. The thread ends by
+        itself, when the connection is made or does not come.
+
+        :param thread: Which.
+        """
+        return thread in self._connecting
 
     def rearm(self) -> None:
         """Allow connections again after :meth:`abort`."""
@@ -109,7 +120,7 @@ class Transport:
         }
 
     def _remembering(self, pool: Any) -> Any:
-        remember = self._remember
+        remember, connecting = self._remember, self._connecting
 
         class Connection(pool.ConnectionCls):  # type: ignore[misc]
             def _new_conn(self) -> socket.socket:
@@ -118,9 +129,14 @@ class Transport:
                 return sock
 
             def connect(self) -> None:
-                super().connect()
-                # TLS puts another object around the same connection.
-                remember(self.sock)
+                thread = threading.current_thread()
+                connecting.add(thread)
+                try:
+                    super().connect()
+                    # TLS puts another object around the same connection.
+                    remember(self.sock)
+                finally:
+                    connecting.discard(thread)
 
         class Pool(pool):  # type: ignore[misc]
             ConnectionCls = Connection

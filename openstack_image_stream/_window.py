@@ -36,6 +36,10 @@ _SPARE = 1
 _PIECE = _options.MIB
 
 
+#: Seconds between two looks at a thread that has been told to end.
+_PATIENCE = 0.1
+
+
 def limit(connections: int) -> int:
     """Return how many parts a window plans ahead of what was handed on."""
     return connections + _SPARE
@@ -100,7 +104,7 @@ class Window:
         # one of them.
         for thread in self._threads:
             if thread is not threading.current_thread():
-                thread.join()
+                self._shared.join(thread)
 
 
 class _Shared:
@@ -165,6 +169,13 @@ class _Shared:
             self._changed.notify_all()
         if self._transport is not None:
             self._transport.abort()
+
+    def join(self, thread: threading.Thread) -> None:
+        """Wait for a thread, but not for a network that does not answer."""
+        while thread.is_alive():
+            thread.join(_PATIENCE)
+            if self._transport and self._transport.is_connecting(thread):
+                return
 
 
 def _fetch(

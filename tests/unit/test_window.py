@@ -16,12 +16,14 @@ import gc
 import logging
 import threading
 from typing import Any
+from unittest import mock
 
 import fixtures
 import hypothesis
 from hypothesis import strategies
 from openstack import exceptions as sdk_exceptions
 import requests
+import urllib3
 
 from openstack_image_stream import _transport
 from openstack_image_stream import _window
@@ -246,6 +248,38 @@ class TestStopping(WindowTestCase):
                 break
             threading.Event().wait(0.01)
         self.assertEqual([], window_threads())
+
+    def test_no_way_to_connect(self) -> None:
+        """Who waits for a network that swallows everything is not waited for.
+
+        A socket that is being connected cannot be shut down.
+        """
+        answers, network = threading.Event(), iter([self.conn])
+        connect = urllib3.util.connection.create_connection
+
+        def create_connection(*args: Any, **kwargs: Any) -> Any:
+            # Only the first one gets through.
+            if next(network, None) is None:
+                answers.wait(30)
+                raise TimeoutError
+            return connect(*args, **kwargs)
+
+        self.addCleanup(answers.set)
+        with mock.patch.object(
+            urllib3.util.connection, 'create_connection', create_connection
+        ):
+            response = self.stream()
+            response.close()
+            self.assertFalse(answers.is_set())
+            threads = [
+                thread
+                for thread in threading.enumerate()
+                if thread.name in window_threads()
+            ]
+            self.assertNotEqual([], threads)
+            answers.set()
+            for thread in threads:
+                thread.join()
 
     def test_failure(self) -> None:
         """So does an error of one of them."""
