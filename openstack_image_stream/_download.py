@@ -17,6 +17,7 @@ import copy
 import functools
 import logging
 from typing import Any
+import urllib.parse
 
 from keystoneauth1 import adapter
 from openstack import _log
@@ -65,8 +66,10 @@ class Download:
         self._policy = _retry.Policy(retries=options.retries)
         self._id = str(image.id)
         self._url: str = utils.urljoin(image.base_path, image.id, 'file')
-        if store_preferences:
-            self._url = f'{self._url}?prefer={",".join(store_preferences)}'
+        stores = _options.checked_stores(store_preferences)
+        if stores:
+            names = ','.join(urllib.parse.quote(name) for name in stores)
+            self._url = f'{self._url}?prefer={names}'
         self._metadata: _metadata.Metadata
         self._expected: _digest.Expected | None = None
 
@@ -160,7 +163,12 @@ class Download:
         if self._options.connections > 1:
             get_file = _get_file_of_many
             keystone, transport = _with_transport(
-                self._given.session, self._options.connections
+                self._given.session,
+                # No more of them are ever used than there are parts.
+                min(
+                    self._options.connections,
+                    _window.count(self._metadata.size or 0, start),
+                ),
             )
             session = _asking_once(
                 self._given, self._options.timeout, keystone

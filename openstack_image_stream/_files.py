@@ -83,7 +83,7 @@ class DirectSink(_DescriptorSink):
     """
 
     _STANDARD = {'/dev/stdout': 1, '/dev/stderr': 2}
-    _DESCRIPTOR = re.compile(r'(?:/dev|/proc/self)/fd/(\d+)')
+    _DESCRIPTOR = re.compile(r'(?:/dev|/proc/self)/fd/(\d+)', re.ASCII)
 
     def __init__(self, path: str) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class DirectSink(_DescriptorSink):
     def descriptor_of(cls, path: str) -> int | None:
         """Return the descriptor that a path names, if it names one."""
         found = cls._DESCRIPTOR.fullmatch(path)
-        return int(found[1]) if found else cls._STANDARD.get(path)
+        return int(found[1][:20]) if found else cls._STANDARD.get(path)
 
     def __enter__(self) -> 'DirectSink':
         number = self.descriptor_of(self._path)

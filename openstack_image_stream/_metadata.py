@@ -31,12 +31,11 @@ from keystoneauth1 import exceptions as ksa_exceptions
 from openstack import _log
 from openstack import exceptions as sdk_exceptions
 import requests
-import urllib3
 
+from openstack_image_stream import _answers
 from openstack_image_stream import _options
 from openstack_image_stream import _ranges
 from openstack_image_stream import _retry
-from openstack_image_stream import _text
 from openstack_image_stream import exceptions
 
 #: Bytes of a description that are taken. The longest that Glance lets a user
@@ -99,7 +98,9 @@ def fetch(
         except _retry.Interrupted as exc:
             delay = patience.delay(exc)
             if delay is None:
-                error = exc.error or exc
+                error = exc.error or exceptions.ImageStreamError(
+                    f'cannot read the metadata of image {image.id}: {exc}'
+                )
                 raise error from _retry.cause(exc, error)
             _LOG.warning(
                 'image %s: its metadata could not be read (%s), trying '
@@ -221,7 +222,7 @@ def _limited(
     def request_some(*args: Any, **kwargs: Any) -> requests.Response:
         response = request(*args, **{**kwargs, 'stream': True})
         # keystoneauth has read it already where it logs bodies.
-        if not response._content_consumed:  # type: ignore[attr-defined]
+        if not _answers.is_loaded(response):
             try:
                 _load(response)
             finally:
@@ -234,8 +235,9 @@ def _limited(
 
 
 def _load(response: requests.Response) -> None:
+    _answers.guard_chunks(response)
     body = bytearray()
-    try:
+    with _answers.interruptions():
         while piece := response.raw.read(_BLOCK, decode_content=True):
             body += piece
             if len(body) > _LONGEST:
@@ -244,25 +246,12 @@ def _load(response: requests.Response) -> None:
                     f'{_LONGEST // _options.MIB} MiB'
                 )
         _check_length(response, len(body))
-    except (
-        urllib3.exceptions.HTTPError,
-        http.client.HTTPException,
-        OSError,
-    ) as exc:
-        reason = _text.printable(str(exc)) or type(exc).__name__
-        raise _retry.Interrupted(
-            reason,
-            error=exceptions.ImageStreamError(
-                f'cannot read what the server says about the image: {reason}'
-            ),
-        ) from exc
-    response._content = bytes(body)
-    response._content_consumed = True  # type: ignore[attr-defined]
+    _answers.put_content(response, bytes(body))
+    _answers.settle_charset(response)
 
 
 def _check_length(response: requests.Response, length: int) -> None:
     # Not every release of urllib3 does it by itself.
     announced = _ranges.parse_length(response.headers.get('Content-Length'))
-    coded = 'Content-Encoding' in response.headers
-    if announced is not None and length < announced and not coded:
+    if announced and length < announced and not _answers.coding(response):
         raise http.client.IncompleteRead(b'', announced - length)

@@ -17,7 +17,7 @@ import contextlib
 import dataclasses
 import functools
 import inspect
-import math
+import reprlib
 from typing import Any, TypeVar
 
 from openstack_image_stream import exceptions
@@ -28,6 +28,13 @@ MIB = 1024 * 1024
 #: What an option is called in the configuration of a cloud begins with this,
 #: in the manner of openstacksdk: ``<service>_<option>``.
 _PREFIX = 'image_stream_'
+
+#: More than any service would serve, and little enough for the memory of a
+#: window of them.
+_MOST_CONNECTIONS = 1000
+
+#: Some eleven days. What a socket takes for a timeout has an end, too.
+_MOST_SECONDS = 1_000_000
 
 _FLAGS = {
     **dict.fromkeys(('true', 'yes', 'on', '1'), True),
@@ -72,7 +79,7 @@ class Options:
             value = getattr(self, name)
             if not rule.holds(value):
                 raise exceptions.InvalidArgumentError(
-                    f'{name} must be {rule.words}, not {value!r}'
+                    f'{name} must be {rule.words}, not {_shown(value)}'
                 )
 
 
@@ -89,17 +96,23 @@ def _is_flag(value: Any) -> bool:
     return isinstance(value, bool)
 
 
-def _is_positive(value: Any) -> bool:
-    # True is an int to Python, but nobody means one byte by it.
-    return not isinstance(value, bool) and math.isfinite(value) and value > 0
-
-
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and _is_positive(value)
+    # True is an int to Python, but nobody means one byte by it.
+    return _is_whole(value) and value > 0
+
+
+def _is_connections(value: Any) -> bool:
+    return _is_whole(value) and 0 < value <= _MOST_CONNECTIONS
 
 
 def _is_seconds(value: Any) -> bool:
-    return isinstance(value, (int, float)) and _is_positive(value)
+    # This is never true of what is not a number.
+    number = _is_whole(value) or isinstance(value, float)
+    return number and 0 < value <= _MOST_SECONDS
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _is_progress(value: Any) -> bool:
@@ -110,19 +123,55 @@ def _read_flag(text: str) -> bool:
     return _FLAGS[text.strip().lower()]
 
 
-_COUNT = _Rule('a positive whole number', _is_count, int)
 _FLAG = _Rule('True or False', _is_flag, _read_flag)
 _RULES = {
     'chunk_size': _Rule('a positive whole number of bytes', _is_count, int),
     'validate_checksum': _FLAG,
     'allow_md5_fallback': _FLAG,
-    'connections': _COUNT,
-    'retries': _COUNT,
-    'timeout': _Rule('a positive number of seconds', _is_seconds, float),
+    'connections': _Rule(
+        f'a whole number from 1 to {_MOST_CONNECTIONS}', _is_connections, int
+    ),
+    'retries': _Rule('a positive whole number', _is_count, int),
+    'timeout': _Rule(
+        f'a positive number of seconds, at most {_MOST_SECONDS:,}',
+        _is_seconds,
+        float,
+    ),
     'resume': _FLAG,
     'sparse': _FLAG,
     'progress': _Rule('True, False or a function', _is_progress, _read_flag),
 }
+
+
+def checked_stores(store_preferences: Any) -> tuple[str, ...]:
+    """Check the names of stores to read from.
+
+    :param store_preferences: As a caller gave them.
+    :returns: The names, none for ``None``.
+    :raises: :exc:`~openstack_image_stream.exceptions.InvalidArgumentError`
+        when they are no sequence of names.
+    """
+    if store_preferences is None:
+        return ()
+    names = None
+    # A text is a sequence of texts to Python.
+    if not isinstance(store_preferences, (str, bytes)):
+        with contextlib.suppress(TypeError):
+            names = tuple(store_preferences)
+    if names is None or not all(isinstance(name, str) for name in names):
+        raise exceptions.InvalidArgumentError(
+            'store_preferences must be a list of names of stores, not '
+            f'{_shown(store_preferences)}'
+        )
+    return names
+
+
+def _shown(value: Any) -> str:
+    try:
+        return reprlib.repr(value)
+    except ValueError:
+        # Python writes no number of more than some thousand digits.
+        return f'a very long {type(value).__name__}'
 
 
 def from_cloud(config: Mapping[str, Any], cloud: str) -> dict[str, Any]:
@@ -162,7 +211,7 @@ def from_cloud(config: Mapping[str, Any], cloud: str) -> dict[str, Any]:
         # A function can be given in a call alone.
         if callable(read) or not rule.holds(read):
             raise exceptions.InvalidArgumentError(
-                f'{where} must be {rule.words}, not {value!r}'
+                f'{where} must be {rule.words}, not {_shown(value)}'
             )
         found[name] = read
     return found

@@ -89,6 +89,12 @@ def _sink_for_path(
         raise exceptions.InvalidArgumentError(
             f'output {path!r} has a null byte in it, no file name may'
         )
+    try:
+        os.fsencode(path)
+    except UnicodeError:
+        raise exceptions.InvalidArgumentError(
+            f'output {path!r} has characters that no file name can have here'
+        ) from None
     if _files.DirectSink.descriptor_of(path) is not None:
         return _files.DirectSink(path)
     target = os.path.realpath(path)

@@ -103,7 +103,7 @@ class Proxy(_upstream.Proxy):
             may stand in for a multihash whose algorithm is not available. It
             may not by default.
         :param connections: How many ranges of the image to ask for at a time,
-            at least 1, which is the default. More are of use where the
+            1 to 1000, 1 by default. More are of use where the
             service or the network limits each connection, and where one does
             not fill the wire. With N of them the download takes at most
             64 MiB + (N + 2) x 8 MiB of memory above that of the connected
@@ -116,7 +116,8 @@ class Proxy(_upstream.Proxy):
             up to half an hour. More are of use where a service is gone for
             minutes at a time. From a store that serves no ranges it is also
             how often, in all, the image is fetched from its first byte again.
-        :param timeout: Longest silence of a connection in seconds, positive.
+        :param timeout: Longest silence of a connection in seconds, positive and at
+            most 1,000,000.
             The default is the ``api_timeout`` of the cloud, or 60 where it has
             none. It is no limit to the whole download. More is of use where a
             store takes minutes before its first byte.

@@ -19,6 +19,7 @@ import urllib.parse
 
 import requests
 
+from openstack_image_stream import _answers
 from openstack_image_stream import exceptions
 
 #: Statuses that name another address for the same request (RFC 9110, 15.4).
@@ -57,7 +58,13 @@ def follow(
     if 'redirect' in kwargs:
         return request(url, method, **kwargs)
     for _ in range(_LONGEST + 1):
-        response = request(url, method, redirect=False, **kwargs)
+        response = request(
+            url,
+            method,
+            redirect=False,
+            hooks=_answers.BODILESS_REDIRECTS,
+            **kwargs,
+        )
         location = response.headers.get('Location')
         if response.status_code not in _STATUSES or not location:
             return response

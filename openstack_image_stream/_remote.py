@@ -18,8 +18,6 @@ which another attempt may cure, or an error that none can.
 """
 
 from collections.abc import Callable, Mapping
-import contextlib
-import http.client
 import logging
 from typing import Any
 
@@ -27,32 +25,21 @@ from keystoneauth1 import exceptions as ksa_exceptions
 from openstack import _log
 from openstack import exceptions as sdk_exceptions
 import requests
-import urllib3
 
+from openstack_image_stream import _answers
 from openstack_image_stream import _ranges
 from openstack_image_stream import _retry
-from openstack_image_stream import _text
 from openstack_image_stream import exceptions
 
 #: Sends one GET for the image's data with these headers, and returns the
 #: answer with its body unread.
 Opener = Callable[[Mapping[str, str]], requests.Response]
 
-#: Bytes of an error message that are read. The server decides how long its
-#: message is; nobody reads more than a page of it.
-_ERROR_BODY = 64 * 1024
-
 #: Bytes read from a connection at a time. What a connection had delivered of
 #: a read is lost when it is reset in the middle, so this is what a cut costs.
 _READ = 256 * 1024
 
 _LOG: logging.Logger = _log.setup_logging('openstack.image_stream')
-
-
-#: Codings that can be undone, and bytes to undo at a time: of zeros they make
-#: a thousand times as many, and some releases of urllib3 return them all.
-_CODINGS = frozenset({'gzip', 'x-gzip', 'deflate'})
-_READ_ENCODED = 4 * 1024
 
 
 class RangesRefused(Exception):
@@ -75,6 +62,7 @@ class Body:
         # Not to be taken from the response later on: whoever gets that finds
         # a reader of the whole image in its place.
         self._raw: Any = response.raw
+        _answers.guard_chunks(response)
         self._encoded = encoded
         self._decoded = b''
 
@@ -88,21 +76,15 @@ class Body:
         """
         if not self._encoded:
             return self._receive(min(size, _READ))
-        piece = self._decoded or self._receive(_READ_ENCODED)
+        piece = self._decoded or self._receive(_answers.ENCODED_BLOCK)
         self._decoded = piece[size:]
         return piece[:size]
 
     def _receive(self, size: int) -> bytes:
-        try:
+        with _answers.interruptions():
             # Decoding is asked for only where there is something to decode,
             # as urllib3 copies everything through a buffer for it.
             piece: bytes = self._raw.read(size, decode_content=self._encoded)
-        except (
-            urllib3.exceptions.HTTPError,
-            http.client.HTTPException,
-            OSError,
-        ) as exc:
-            raise _retry.Interrupted(_in_words(exc)) from exc
         return piece
 
     def close(self) -> None:
@@ -153,7 +135,7 @@ class Remote:
             store serves no ranges, at the beginning of the image. Its caller
             closes it.
         :raises: :exc:`RangesRefused` when a range was asked for and is not
-            served; the next call asks for the whole.
+            served; the next call asks for the whole, unless a part is wanted.
         :raises: :exc:`~openstack_image_stream._retry.Interrupted` for what
             another attempt may cure.
         :raises: :exc:`~openstack.exceptions.HttpException` or a subclass for
@@ -168,6 +150,8 @@ ImageDataMissingError` for an image without data.
         if span != _ranges.Span(0) and self.ranged:
             asked = span
             headers['Range'] = span.header()
+        elif span.stop is not None:
+            raise RangesRefused
         elif span.start > 0:
             self._count_reopening()
         response = self._send(headers)
@@ -194,8 +178,8 @@ ImageDataMissingError` for an image without data.
         return Body(response, start, encoded=encoded)
 
     def _is_encoded(self, response: requests.Response) -> bool:
-        coding = _coding(response)
-        if coding and coding not in _CODINGS:
+        coding = _answers.coding(response)
+        if coding and coding not in _answers.CODINGS:
             raise exceptions.ImageStreamError(
                 f'the server sends image {self.image_id} in the coding '
                 f'{coding!r}, though it was asked for the plain bytes'
@@ -216,7 +200,7 @@ ImageDataMissingError` for an image without data.
             return self._opener(headers)
         except ksa_exceptions.ClientException as exc:
             if _retry.is_curable(exc):
-                raise _retry.Interrupted(_in_words(exc)) from exc
+                raise _retry.Interrupted(_answers.in_words(exc)) from exc
             raise exceptions.ImageStreamError(
                 f'cannot download image {self.image_id}: {exc}'
             ) from exc
@@ -273,13 +257,13 @@ ImageDataMissingError` for an image without data.
     def _raise_for_status(self, response: requests.Response) -> None:
         status = response.status_code
         message = f'Unable to download image {self.image_id}'
-        reason = _text.printable(response.reason or '')
+        reason = _answers.printable(response.reason or '')
         error: Exception = exceptions.ImageStreamError(
             f'{message}: the server answered {status} {reason}, '
             'which is no answer to a request for an image'
         )
         if status >= 400:
-            _load_error_body(response)
+            _answers.load_words(response)
             try:
                 sdk_exceptions.raise_from_response(response, message)
             except sdk_exceptions.SDKException as exc:
@@ -322,33 +306,3 @@ ImageDataMissingError` for an image without data.
                 expected=self._content_md5,
                 actual=content_md5,
             )
-
-
-def _coding(response: requests.Response) -> str:
-    """Return the coding of a body, an empty string if it has none."""
-    coding: str = response.headers.get('Content-Encoding', '').strip().lower()
-    return '' if coding == 'identity' else coding
-
-
-def _load_error_body(response: requests.Response) -> None:
-    # keystoneauth has read it already where it logs at DEBUG.
-    if response._content_consumed:  # type: ignore[attr-defined]
-        return
-    # The SDK reads response.content for the server's words. Put a bounded
-    # part of them there; an error is an error also when its text breaks off.
-    coding = _coding(response)
-    amount = _READ_ENCODED if coding else _ERROR_BODY
-    body = b''
-    if not coding or coding in _CODINGS:
-        with contextlib.suppress(
-            urllib3.exceptions.HTTPError, http.client.HTTPException, OSError
-        ):
-            body = response.raw.read(amount, decode_content=True)
-    # What is left of it must not wait in the pool for the next request.
-    response.raw.close()
-    response._content = body[:_ERROR_BODY]
-    response._content_consumed = True  # type: ignore[attr-defined]
-
-
-def _in_words(exc: Exception) -> str:
-    return _text.printable(str(exc)) or type(exc).__name__

@@ -120,8 +120,6 @@ class Stretch:
         span = _ranges.Span(self.position, self.span.stop)
         # Where each stretch is a part, none of them may fetch the whole.
         part = span.stop is not None
-        if part and not self._remote.ranged:
-            raise _remote.RangesRefused
         try:
             body = self._remote.open(span)
         except _remote.RangesRefused:

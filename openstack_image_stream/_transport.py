@@ -21,12 +21,17 @@ like the caller's but for a connection pool that remembers what it opens.
 import collections
 import contextlib
 import socket
+import struct
 import threading
 from typing import Any
 import weakref
 
 import requests
 from requests import adapters
+
+
+#: To linger for no time is to close with a reset (:manpage:`socket(7)`).
+_AT_ONCE = struct.pack('ii', 1, 0)
 
 
 class Transport:
@@ -163,6 +168,9 @@ def _twin(original: Any) -> Any:
 
 def _shut_down(sock: socket.socket) -> None:
     with contextlib.suppress(OSError):
+        # A server that is still sending shall notice when this is closed,
+        # not a minute later.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
         # That of an SSLSocket would take its TLS state away from the thread
         # that is using it.
         socket.socket.shutdown(sock, socket.SHUT_RDWR)

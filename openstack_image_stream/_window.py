@@ -35,9 +35,13 @@ _SPARE = 1
 #: memory of the part twice.
 _PIECE = _options.MIB
 
-
 #: Seconds between two looks at a thread that has been told to end.
 _PATIENCE = 0.1
+
+
+def count(size: int, start: int) -> int:
+    """Return how many parts there are from a position on, at least one."""
+    return max(1, -(-(size - start) // PART))
 
 
 def limit(connections: int) -> int:

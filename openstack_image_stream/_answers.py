@@ -1,0 +1,167 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""Answers of a server that may send anything, read without harm."""
+
+from collections.abc import Callable, Iterator
+import contextlib
+import http.client
+from typing import Any
+
+import requests
+import urllib3
+
+from openstack_image_stream import _retry
+
+#: What reading from a connection may raise. http.client is where the
+#: ValueError comes from, for a chunk of less than no bytes.
+_FAILURES = (
+    urllib3.exceptions.HTTPError,
+    http.client.HTTPException,
+    OSError,
+    ValueError,
+)
+
+#: Bytes of an error message that are read. The server decides how long its
+#: message is; nobody reads more than a page of it.
+_WORDS = 64 * 1024
+
+#: Codings that can be undone, and bytes to undo at a time: of zeros they make
+#: a thousand times as many, and some releases of urllib3 return them all.
+CODINGS = frozenset({'gzip', 'x-gzip', 'deflate'})
+ENCODED_BLOCK = 4 * 1024
+
+
+@contextlib.contextmanager
+def interruptions() -> Iterator[None]:
+    """Make of what a connection does an interruption of the download."""
+    try:
+        yield
+    except _FAILURES as exc:
+        raise _retry.Interrupted(in_words(exc)) from exc
+
+
+def in_words(exc: Exception) -> str:
+    """Return what an error says, or what it is if it says nothing."""
+    return printable(str(exc)) or type(exc).__name__
+
+
+def printable(text: str) -> str:
+    """Return a text without what a terminal takes for a command.
+
+    :param text: Anything.
+    :returns: The same, with ``?`` for each character that is not printable.
+    """
+    return ''.join(char if char.isprintable() else '?' for char in text)
+
+
+def coding(response: requests.Response) -> str:
+    """Return the coding of a body, an empty string if it has none."""
+    name: str = response.headers.get('Content-Encoding', '').strip().lower()
+    return '' if name == 'identity' else name
+
+
+def guard_chunks(response: requests.Response) -> None:
+    """Keep a chunk of -1 bytes from being all that will ever come.
+
+    That is what :mod:`http.client` makes of it, whatever is asked for.
+
+    :param response: An answer with its body unread.
+    """
+    answer = getattr(response.raw, '_fp', None)
+    read_size: Callable[[], int] | None = getattr(
+        answer, '_read_next_chunk_size', None
+    )
+    if read_size is None or not getattr(answer, 'chunked', False):
+        return
+
+    def read_positive_size() -> int:
+        size = read_size()
+        if size < 0:
+            raise ValueError(f'a chunk of {size} bytes')
+        return size
+
+    answer._read_next_chunk_size = read_positive_size  # type: ignore[union-attr]
+
+
+def load_words(response: requests.Response) -> None:
+    """Read the text of an error, a bounded part of it.
+
+    The SDK reads ``response.content`` for the server's words. An error is an
+    error also when its text breaks off.
+
+    :param response: An answer with an error status, closed afterwards.
+    """
+    # keystoneauth has read it already where it logs at DEBUG.
+    if not is_loaded(response):
+        guard_chunks(response)
+        name = coding(response)
+        body = b''
+        if not name or name in CODINGS:
+            with contextlib.suppress(*_FAILURES):
+                body = response.raw.read(
+                    ENCODED_BLOCK if name else _WORDS, decode_content=True
+                )
+        # What is left of it must not wait in the pool for the next request.
+        response.raw.close()
+        put_content(response, body[:_WORDS])
+    settle_charset(response)
+
+
+def settle_charset(response: requests.Response) -> None:
+    """Have a text decoded as UTF-8 where it cannot be as the server says.
+
+    :param response: An answer with its content loaded.
+    """
+    try:
+        response.content.decode(response.encoding or 'utf-8', 'replace')
+    except (LookupError, ValueError):
+        response.encoding = 'utf-8'
+
+
+def is_loaded(response: requests.Response) -> bool:
+    """Tell whether the body of an answer was read already."""
+    return bool(response._content_consumed)  # type: ignore[attr-defined]
+
+
+def put_content(response: requests.Response, body: bytes) -> None:
+    """Give an answer the bytes that its body is to have had.
+
+    :param response: The answer; its body counts as read from now on.
+    :param body: Its content.
+    """
+    response._content = body
+    response._content_consumed = True  # type: ignore[attr-defined]
+
+
+class _Bodiless:
+    """A hook of Requests that gives redirects no body.
+
+    Requests reads all of it, to use the connection again, also where it is
+    not to follow.
+    """
+
+    def __call__(
+        self, response: requests.Response, *args: Any, **kwargs: Any
+    ) -> None:
+        if response.is_redirect:
+            response.raw.close()
+            put_content(response, b'')
+
+    def __repr__(self) -> str:
+        # The SDK has it in the keys of its cache.
+        return 'bodiless redirects'
+
+
+#: For the ``hooks`` of a request.
+BODILESS_REDIRECTS = {'response': _Bodiless()}
