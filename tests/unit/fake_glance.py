@@ -18,7 +18,7 @@ wrong.
 """
 
 import collections
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 import contextlib
 import dataclasses
 import functools
@@ -28,11 +28,22 @@ import re
 import socket
 import struct
 import threading
-from typing import Any
+from typing import Any, TypeVar
 
+from keystoneauth1 import fixture
 import openstack
 
+#: Bytes that are sent at a time.
+_CHUNK = 256 * 1024
+
+_BINARY = 'application/octet-stream'
+
+_Item = TypeVar('_Item')
+
 IMAGE_ID = '0b8c6a6e-5bd7-4f1c-9d6a-6c1fb3a4a0d1'
+
+#: What it gives to whoever logs in, as if it were Keystone, too.
+TOKEN = 'the-token'
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,6 +58,15 @@ class Answer:
     :param cut_after: Bytes of the body after which the connection ends.
     :param reset: End it with a TCP reset.
     :param hang_up: End it without an answer.
+    :param silent_after: Bytes of the body after which nothing comes any more,
+        while the connection stands; -1 for no answer at all.
+    :param pace: Bytes of the body to send at a time, and the seconds to wait
+        after them; everything at once by default.
+    :param absent: Seconds during which nobody listens at the port once this
+        is answered and the connection closed, nor while it is answered.
+    :param patience: Seconds to wait for a client that does not read, or that
+        asks for nothing more, before the connection is closed; with
+        ``reset``, by a reset.
     """
 
     status: int = 200
@@ -56,6 +76,10 @@ class Answer:
     cut_after: int | None = None
     reset: bool = False
     hang_up: bool = False
+    silent_after: int | None = None
+    pace: tuple[int, float] | None = None
+    absent: float | None = None
+    patience: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,10 +115,17 @@ class FakeGlance:
         #: Answers to the next requests for the data; an honest one when
         #: empty.
         self.file_answers: collections.deque[Answer] = collections.deque()
-        #: Whether the last of them is given again and again.
+        #: Whether the last of them is given again and again, and the last of
+        #: the spoilers used so.
         self.stubborn = False
         #: Whether an honest answer to a request for a range is that range.
         self.ranged = True
+        #: What becomes of the next honest answers to requests for the data.
+        self.spoilers: collections.deque[Callable[[Answer], Answer]] = (
+            collections.deque()
+        )
+        #: Bytes of data that were sent so far.
+        self.sent = 0
         #: Where the next honest answers end, in bytes, and whether by a
         #: reset.
         self.cuts: collections.deque[tuple[int, bool]] = collections.deque()
@@ -112,7 +143,7 @@ class FakeGlance:
         self._listener = socket.create_server(('127.0.0.1', 0))
         self._port = self._listener.getsockname()[1]
         self._connections: set[socket.socket] = set()
-        self._is_over = False
+        self._over = threading.Event()
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._left = threading.Condition(self._lock)
@@ -155,7 +186,7 @@ class FakeGlance:
 
     def honest(self, **changes: Any) -> Answer:
         """Return what Glance would answer to a request for the data."""
-        headers = {'Content-Type': 'application/octet-stream'}
+        headers = {'Content-Type': _BINARY}
         if self.metadata['checksum']:
             headers['Content-MD5'] = self.metadata['checksum']
         return dataclasses.replace(
@@ -168,12 +199,12 @@ class FakeGlance:
 
     def __exit__(self, *exc_info: object) -> None:
         self.may_answer.set()
-        # shutdown() wakes up the thread that waits in accept().
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        self._over.set()
         with self._lock:
-            self._is_over = True
+            # shutdown() wakes up the thread that waits in accept().
+            with contextlib.suppress(OSError):
+                self._listener.shutdown(socket.SHUT_RDWR)
+            self._listener.close()
             for connection in self._connections:
                 with contextlib.suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
@@ -192,7 +223,7 @@ class FakeGlance:
             except OSError:
                 return
             with self._lock:
-                if self._is_over:
+                if self._over.is_set():
                     connection.close()
                     return
                 self.accepted += 1
@@ -200,12 +231,19 @@ class FakeGlance:
             self._start(self._serve, connection)
 
     def _serve(self, connection: socket.socket) -> None:
+        answer = None
         try:
             with connection, connection.makefile('rb') as lines:
                 while request := _read_request(lines):
                     self.requests.append(request)
-                    if not _send(connection, self._answer(request)):
-                        return
+                    answer = self._answer(request)
+                    if answer.absent is not None:
+                        # Before the client knows that it has to come again.
+                        self._stop_listening()
+                    if not self._send(connection, answer):
+                        break
+            if answer and answer.absent is not None:
+                self._be_absent(answer.absent)
         except OSError:
             pass  # the client went away
         finally:
@@ -215,24 +253,36 @@ class FakeGlance:
 
     def _answer(self, request: Request) -> Answer:
         path = request.path.partition('?')[0]
-        if path.rstrip('/') in ('', '/v1', '/v2'):
+        if path.rstrip('/') in ('', '/versions', '/v1', '/v2'):
             return json_answer({'versions': self._versions()})
+        if path.endswith('/auth/tokens'):
+            return json_answer(
+                fixture.V3Token(), status=201, extra={'X-Subject-Token': TOKEN}
+            )
         if re.fullmatch('/v2/images/[^/]+/file', path):
             if request.method == 'PUT':
                 return Answer(status=204)
             if self.file_answers:
                 return self._next(self.file_answers)
-            return self._cut(self._honest_to(request))
+            return self._spoil(self._cut(self._honest_to(request)))
         if self.metadata_answers:
             return self._next(self.metadata_answers)
         if path == '/v2/images' and request.method == 'GET':
             return json_answer({'images': [self.metadata]})
         return json_answer(self.metadata)
 
-    def _next(self, answers: collections.deque[Answer]) -> Answer:
-        if self.stubborn and len(answers) == 1:
-            return answers[0]
-        return answers.popleft()
+    def _next(self, answers: collections.deque[_Item]) -> _Item:
+        with self._lock:
+            if self.stubborn and len(answers) == 1:
+                return answers[0]
+            return answers.popleft()
+
+    def _spoil(self, answer: Answer) -> Answer:
+        try:
+            spoiler = self._next(self.spoilers)
+        except IndexError:
+            return answer
+        return spoiler(answer)
 
     def _cut(self, answer: Answer) -> Answer:
         after, reset = self.cut_every, False
@@ -270,6 +320,60 @@ class FakeGlance:
             body=self.data[start:stop],
         )
 
+    def _stop_listening(self) -> None:
+        with self._lock, contextlib.suppress(OSError):
+            # Only this makes the kernel refuse connections.
+            self._listener.shutdown(socket.SHUT_RDWR)
+            self._listener.close()
+
+    def _be_absent(self, seconds: float) -> None:
+        self._over.wait(seconds)
+        with self._lock:
+            if not self._over.is_set():
+                self._listener = socket.create_server(
+                    ('127.0.0.1', self._port)
+                )
+                self._start(self._accept)
+
+    def _send(self, connection: socket.socket, answer: Answer) -> bool:
+        """Send an answer; tell whether the connection goes on."""
+        if answer.hang_up:
+            return False
+        if answer.silent_after is not None and answer.silent_after < 0:
+            return self._keep_silent(connection)
+        head, body = _framed(answer)
+        amount, seconds = answer.pace or (_CHUNK, 0.0)
+        connection.settimeout(answer.patience)
+        if answer.reset:
+            # Closing with a linger time of zero sends RST instead of FIN.
+            connection.setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0)
+            )
+        # The first of it in one packet, as servers do.
+        connection.sendall(head + body[:amount])
+        for start in range(amount, len(body), amount):
+            if seconds and self._over.wait(seconds):
+                return False
+            connection.sendall(body[start : start + amount])
+            self._count(answer, len(body[start : start + amount]))
+        self._count(answer, len(body[:amount]))
+        if answer.silent_after is not None:
+            return self._keep_silent(connection)
+        if answer.framing == 'close' or answer.absent is not None:
+            return False
+        return answer.cut_after is None and not answer.reset
+
+    def _count(self, answer: Answer, amount: int) -> None:
+        if answer.headers.get('Content-Type') == _BINARY:
+            with self._lock:
+                self.sent += amount
+
+    def _keep_silent(self, connection: socket.socket) -> bool:
+        # Until the client goes, or the test is over.
+        with contextlib.suppress(OSError):
+            connection.recv(1)
+        return False
+
     def _versions(self) -> list[dict[str, Any]]:
         return [
             {
@@ -294,10 +398,12 @@ def _hashes(data: bytes) -> dict[str, str]:
     }
 
 
-def json_answer(content: Any, **changes: Any) -> Answer:
+def json_answer(
+    content: Any, *, extra: Mapping[str, str] | None = None, **changes: Any
+) -> Answer:
     """Return an answer with a JSON document as its body."""
     return Answer(
-        headers={'Content-Type': 'application/json'},
+        headers={'Content-Type': 'application/json', **(extra or {})},
         body=json.dumps(content).encode(),
         **changes,
     )
@@ -316,10 +422,8 @@ def _read_request(lines: Any) -> Request | None:
     return Request(method, path, headers, body)
 
 
-def _send(connection: socket.socket, answer: Answer) -> bool:
-    """Send an answer; tell whether the connection goes on."""
-    if answer.hang_up:
-        return False
+def _framed(answer: Answer) -> tuple[bytes, bytes]:
+    """Return what goes over the wire: the head, and the body."""
     headers = dict(answer.headers)
     if answer.framing == 'length':
         headers['Content-Length'] = str(len(answer.body))
@@ -329,22 +433,18 @@ def _send(connection: socket.socket, answer: Answer) -> bool:
         headers['Connection'] = 'close'
     else:
         headers['Content-Length'] = str(answer.framing)
+    if answer.absent is not None:
+        headers['Connection'] = 'close'
     lines = [f'HTTP/1.1 {answer.status} Scripted']
     lines += [f'{name}: {value}' for name, value in headers.items()]
     head = '\r\n'.join([*lines, '', '']).encode('latin-1')
     if answer.status == 204:
-        connection.sendall(head)
-        return True
+        return head, b''
     body = answer.body[: answer.cut_after]
+    if answer.silent_after is not None:
+        body = body[: answer.silent_after]
     if answer.framing == 'chunked':
         body = b'%x\r\n%s\r\n' % (len(body), body) if body else b''
-        if answer.cut_after is None:
+        if answer.cut_after is None and answer.silent_after is None:
             body += b'0\r\n\r\n'
-    connection.sendall(head + body)
-    if answer.reset:
-        # Closing with a linger time of zero sends RST instead of FIN.
-        connection.setsockopt(
-            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0)
-        )
-        return False
-    return answer.cut_after is None and answer.framing != 'close'
+    return head, body
