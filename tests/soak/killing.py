@@ -1,0 +1,146 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A download whose process is killed, and the same once more."""
+
+import dataclasses
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+
+from tests.soak import faults
+from tests.soak import images
+from tests.soak import plans
+from tests.soak import server
+from tests.soak import single
+from tests.soak import traces
+
+#: Seconds; a process that takes longer hangs.
+_PATIENCE = 60
+
+
+@dataclasses.dataclass(frozen=True)
+class Killing:
+    """A download, and how it is killed.
+
+    :param plan: The download.
+    :param number: Number of the signal.
+    :param delay: Seconds from the first request for data to the signal.
+    """
+
+    plan: plans.Plan
+    number: int
+    delay: float
+
+
+def draw(dice: random.Random) -> Killing:
+    """Return a killing by chance.
+
+    :param dice: The chance.
+    """
+    plan = plans.draw(dice, 'path')
+    size = dice.randrange(1, 24 * images.MIB)
+    # Slow, so that there is a middle to kill it in.
+    slow = tuple(faults.Pace(10, 0.02) for _ in range(4))
+    plan = dataclasses.replace(
+        plan,
+        image=images.draw_of_size(dice, size, plan.image.image_id),
+        script=dataclasses.replace(
+            plan.script, data_faults=slow, metadata_faults=()
+        ),
+        options={**plan.options, 'retries': 2, 'timeout': _PATIENCE},
+        progress='none',
+        # An empty file is filled in place, for which nothing is promised
+        # when the process is killed.
+        before=dice.choice(('nothing', 'file')),
+    )
+    number = dice.choice((signal.SIGKILL, signal.SIGTERM, signal.SIGINT))
+    return Killing(plan, number, dice.uniform(0, 0.4))
+
+
+def run(killing: Killing) -> single.Result:
+    """Kill a download, and do it once more.
+
+    :param killing: What to do.
+    """
+    result = single.Result()
+    plan = killing.plan
+    with (
+        tempfile.TemporaryDirectory(prefix='soak-') as directory,
+        server.Server(plan.image, plan.script) as glance,
+    ):
+        traces.prepare(directory, plan)
+        before = traces.read(directory)
+        result.flaws += _kill(killing, glance, directory)
+        result.counts.killed += 1
+        result.counts.downloads += 1
+        if traces.read(directory) not in (before, plan.image.data):
+            result.flaws.append('the output file is not what it has to be')
+        _remove_orphans(directory, killing, result)
+        with single.connected(glance, result) as conn:
+            single.repeat(conn, glance, directory, plan, result)
+        result.counts.faults += glance.faults_played
+    return result
+
+
+def _kill(
+    killing: Killing, glance: server.Server, directory: str
+) -> list[str]:
+    """Start a download and kill it; return what was wrong with it."""
+    plan = killing.plan
+    child = subprocess.Popen(
+        [
+            *(sys.executable, '-m', 'tests.soak.victim', glance.url),
+            plan.image.image_id,
+            os.path.join(directory, traces.NAME),
+            json.dumps(plan.options),
+        ],
+        stderr=subprocess.PIPE,
+        text=True,
+        # Ctrl-C at the terminal is for the soak, not for it.
+        start_new_session=True,
+    )
+    with child:
+        asked = glance.asked.wait(_PATIENCE)
+        if asked:
+            try:
+                child.wait(killing.delay)
+            except subprocess.TimeoutExpired:
+                child.send_signal(killing.number)
+        try:
+            _, words = child.communicate(timeout=_PATIENCE)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            return [f'it does not end with signal {killing.number}']
+    natural = child.returncode in (0, -killing.number)
+    return [] if asked and natural else [f'it ended otherwise:\n{words}']
+
+
+def _remove_orphans(
+    directory: str, killing: Killing, result: single.Result
+) -> None:
+    """Remove what nobody but a killed process may leave.
+
+    That is a partial file which no other download would find. The process
+    that is only interrupted removes it itself.
+    """
+    plan = killing.plan
+    for name in os.listdir(directory):
+        if not traces.is_orphan(name, plan.image):
+            continue
+        os.unlink(os.path.join(directory, name))
+        if plan.resumable or killing.number == signal.SIGINT:
+            result.flaws.append(f'{name} was left over')

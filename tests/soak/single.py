@@ -1,0 +1,209 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""One download and what follows it, and the judgement of both."""
+
+from collections.abc import Iterator
+import contextlib
+import dataclasses
+import gc
+import os
+import tempfile
+import traceback
+from typing import Any
+
+from openstack_image_stream import progress
+from tests.soak import client
+from tests.soak import ends
+from tests.soak import excuses
+from tests.soak import figures
+from tests.soak import plans
+from tests.soak import server
+from tests.soak import sockets
+from tests.soak import traces
+
+#: Snapshots of the progress after which a function has had enough.
+_ENOUGH = 2
+
+
+@dataclasses.dataclass
+class Result:
+    """What came of an episode.
+
+    :param counts: What was counted.
+    :param flaws: What was wrong.
+    """
+
+    counts: figures.Figures = dataclasses.field(
+        default_factory=figures.Figures
+    )
+    flaws: list[str] = dataclasses.field(default_factory=list)
+
+
+class _Watcher:
+    """Is told of the progress."""
+
+    def __init__(self, *, raising: bool) -> None:
+        self._raising = raising
+        self._seen: list[progress.Progress] = []
+
+    def __call__(self, snapshot: progress.Progress) -> None:
+        self._seen.append(snapshot)
+        if self._raising and len(self._seen) == _ENOUGH:
+            raise excuses.Stop
+
+    def last(self) -> int:
+        """Return how many bytes were there in the end."""
+        return self._seen[-1].done if self._seen else -1
+
+
+def run(plan: plans.Plan) -> Result:
+    """Do what a plan says.
+
+    :param plan: The plan.
+    """
+    result = Result()
+    with (
+        tempfile.TemporaryDirectory(prefix='soak-') as directory,
+        server.Server(plan.image, plan.script) as glance,
+    ):
+        traces.prepare(directory, plan)
+        with connected(glance, result) as conn:
+            error = attempt(conn, directory, plan, result, excuses.of(plan))
+            if error is not None and plan.again:
+                repeat(conn, glance, directory, plan, result)
+        result.counts.faults += glance.faults_played
+    return result
+
+
+@contextlib.contextmanager
+def connected(glance: server.Server, result: Result) -> Iterator[Any]:
+    """Connect, and see afterwards that no socket is left.
+
+    :param glance: Where to.
+    :param result: Takes note if one is.
+    """
+    conn = client.connect(glance.url)
+    try:
+        yield conn
+    finally:
+        client.close(conn)
+        if glance.open_connections:
+            # A response that was forgotten may be part of a cycle.
+            gc.collect()
+        if not sockets.let_go(glance.port):
+            result.flaws.append('a connection is still open')
+
+
+def attempt(
+    conn: Any,
+    directory: str,
+    plan: plans.Plan,
+    result: Result,
+    excused: tuple[type[Exception], ...],
+) -> Exception | None:
+    """Download once, and judge it.
+
+    :param conn: The connection.
+    :param directory: Where the files are.
+    :param plan: What is downloaded, and how.
+    :param result: Takes note of what is wrong.
+    :param excused: Errors that it may end in.
+    :returns: The error that it ended in.
+    """
+    end = ends.ALL[plan.end](directory, plan)
+    with contextlib.closing(end):
+        error = download(conn, plan, end.download, result, excused)
+        result.flaws += end.flaws(error)
+    return error
+
+
+def download(
+    conn: Any,
+    plan: plans.Plan,
+    consume: Any,
+    result: Result,
+    excused: tuple[type[Exception], ...],
+) -> Exception | None:
+    """Download once, and judge the error alone.
+
+    :param conn: The connection.
+    :param plan: What is downloaded, and how.
+    :param consume: Is given a function that downloads.
+    :param result: Takes note of what is wrong.
+    :param excused: Errors that it may end in.
+    :returns: The error that it ended in.
+    """
+    watcher = _Watcher(raising=plan.progress == 'raising')
+    options = dict(plan.options)
+    if plan.progress != 'none':
+        options['progress'] = watcher
+    result.counts.downloads += 1
+    try:
+        consume(client.caller(conn, plan.image.image_id, options))
+    except Exception as exc:
+        _judge(exc, result, excused)
+        return exc
+    if plan.end not in ('closed_early', 'forgotten', 'broken_fifo'):
+        result.counts.bytes += plan.image.size
+        if plan.progress != 'none' and watcher.last() != plan.image.size:
+            result.flaws.append(f'the progress ended at {watcher.last()}')
+    return None
+
+
+def _judge(
+    error: Exception, result: Result, excused: tuple[type[Exception], ...]
+) -> None:
+    if excuses.covers(excused, error):
+        result.counts.errors[type(error).__name__] += 1
+        return
+    text = ''.join(traceback.format_exception(error)).rstrip()
+    result.flaws.append(f'an error that nothing excuses:\n{text}')
+
+
+def repeat(
+    conn: Any,
+    glance: server.Server,
+    directory: str,
+    plan: plans.Plan,
+    result: Result,
+) -> None:
+    """Do the same again, with an honest server.
+
+    :param conn: The connection.
+    :param glance: The server.
+    :param directory: Where the files are, as they were left.
+    :param plan: The plan.
+    :param result: Takes note of what is wrong.
+    """
+    glance.calm_down()
+    honest = plans.honest(plan, glance.image)
+    resumed = _resumed_from(directory, honest)
+    before = len(glance.ranges_asked_for())
+    excused = excuses.of(honest)
+    error = attempt(conn, directory, honest, result, excused)
+    if error is None and resumed:
+        asked = glance.ranges_asked_for()[before]
+        if not asked.startswith(f'bytes={resumed}-'):
+            result.flaws.append(
+                f'it was not resumed from {resumed}, but asked for {asked!r}'
+            )
+
+
+def _resumed_from(directory: str, plan: plans.Plan) -> int:
+    """Return the byte that a download to a path has to go on from."""
+    path = os.path.join(directory, traces.partial_name(plan.image))
+    image = plan.image
+    if not (plan.resumable and image.sized and os.path.exists(path)):
+        return 0
+    length = os.path.getsize(path)
+    return min(length, image.size - 1) if length <= image.size else 0
