@@ -33,8 +33,9 @@ _FAILURES = (
 )
 
 #: Bytes of an error message that are read. The server decides how long its
-#: message is; nobody reads more than a page of it.
-_WORDS = 64 * 1024
+#: message is; nobody reads more than a page of it, and the SDK takes time that
+#: grows with the square of it to find tags there.
+_WORDS = 4 * 1024
 
 #: Codings that can be undone, and bytes to undo at a time: of zeros they make
 #: a thousand times as many, and some releases of urllib3 return them all.

@@ -162,8 +162,8 @@ class Download:
         transport = None
         if self._options.connections > 1:
             get_file = _get_file_of_many
-            keystone, transport = _with_transport(
-                self._given.session,
+            transport = _transport.Transport(
+                self._given.session.session,
                 # No more of them are ever used than there are parts.
                 min(
                     self._options.connections,
@@ -171,7 +171,7 @@ class Download:
                 ),
             )
             session = _asking_once(
-                self._given, self._options.timeout, keystone
+                self._given, self._options.timeout, transport
             )
         remote = _remote.Remote(
             functools.partial(get_file, session, self._url),
@@ -251,7 +251,9 @@ def _get_file_of_many(
 
 
 def _asking_once(
-    session: adapter.Adapter, timeout: float, keystone: Any = None
+    session: adapter.Adapter,
+    timeout: float,
+    transport: _transport.Transport | None = None,
 ) -> adapter.Adapter:
     """Return an adapter that asks once, and does not wait for ever.
 
@@ -260,11 +262,15 @@ def _asking_once(
 
     :param session: The adapter to be like.
     :param timeout: Longest silence in seconds.
-    :param keystone: Session of keystoneauth to use instead of its own.
+    :param transport: Connections to use instead of its own.
     """
     ours = copy.copy(session)
-    if keystone is not None:
-        ours.session = keystone
+    ours.session = keystone = copy.copy(session.session)
+    if keystone.timeout is None:
+        # For the requests that renew a token, which know no other.
+        keystone.timeout = timeout
+    if transport is not None:
+        keystone.session = transport.session
     request = ours.request
 
     # Methods of resources hand neither a timeout nor retries on to the
@@ -284,13 +290,3 @@ def _asking_once(
 
     ours.request = request_once  # type: ignore[method-assign]
     return ours
-
-
-def _with_transport(
-    keystone: Any, connections: int
-) -> tuple[Any, _transport.Transport]:
-    """Return a session with connections of its own, and those."""
-    twin = copy.copy(keystone)
-    transport = _transport.Transport(keystone.session, connections)
-    twin.session = transport.session
-    return twin, transport

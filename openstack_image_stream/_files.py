@@ -37,7 +37,6 @@ _ZEROS = bytes(_BLOCK)
 _HOPELESS = (
     exceptions.ChecksumMismatchError,
     exceptions.ImageChangedError,
-    exceptions.ImageDataMissingError,
     sdk_exceptions.NotFoundException,
 )
 
@@ -242,6 +241,10 @@ class ReplacingSink(_RegularSink):
 
     def write(self, piece: bytes) -> None:
         with self._naming_the_file():
+            # It is this length that makes one download go on where another
+            # ended; what somebody cut off would become zeros.
+            if os.fstat(self._descriptor).st_size != self._position:
+                raise self._changed()
             super().write(piece)
 
     def commit(self) -> None:
@@ -249,22 +252,26 @@ class ReplacingSink(_RegularSink):
             self._commit()
 
     def _commit(self) -> None:
+        partial = self._partial
+        if partial is None or not partial.still_there():
+            raise self._changed()
         self._keep_attributes()
         _sync(self._descriptor)
-        partial = self._partial
+        # That may have taken a while.
         if (
-            partial is None
-            or not partial.still_there()
+            not partial.still_there()
             or os.fstat(self._descriptor).st_size != self._position
         ):
-            raise exceptions.ImageStreamError(
-                'the partial file was removed, replaced or changed by '
-                f'somebody else, nothing was put in the place of '
-                f'{self._target!r}'
-            )
+            raise self._changed()
         os.replace(partial.path, self._target)
         self._committed = True
         _sync_directory(os.path.dirname(self._target))
+
+    def _changed(self) -> exceptions.ImageStreamError:
+        return exceptions.ImageStreamError(
+            'the partial file was removed, replaced or changed by somebody '
+            f'else, nothing was put in the place of {self._target!r}'
+        )
 
     def _keep_attributes(self) -> None:
         old = _stat(self._target)
@@ -295,18 +302,16 @@ class ReplacingSink(_RegularSink):
         partial = self._partial
         if partial is None or not partial.still_there():
             return
-        if (
-            not partial.resumable
-            or self._position == 0
-            or isinstance(exc, _HOPELESS)
-        ):
+        # Not what was counted: Ctrl-C may have come in the middle of a write.
+        kept = os.fstat(self._descriptor).st_size
+        if not partial.resumable or not kept or isinstance(exc, _HOPELESS):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(partial.path)
             return
         _LOG.warning(
             'the first %s bytes of image %s are kept in %s, the same download '
             'will go on from there',
-            self._position,
+            kept,
             self._image_id,
             partial.path,
         )

@@ -135,22 +135,40 @@ def name(target: str, image_id: str, unique: str = '') -> str:
 
 def _claim_shared(path: str, mode: int) -> Partial | None:
     try:
-        descriptor = _open(path, mode)
+        descriptor, is_new = _open_or_make(path, mode)
     except OSError as exc:
         # A link, a directory or somebody else's file in its place. Whether
         # a file can be created here at all shows with the next one.
         _LOG.info('cannot use the partial file %s (%s)', path, exc)
         return None
+    taken = False
     try:
         if _is_plainly_ours(descriptor) and _lock(path, descriptor):
             # A former download may have made it for a file that was not
             # there yet.
             _restrict(descriptor, mode)
             return Partial(path, descriptor, resumable=True)
+    except BlockingIOError:
+        taken = True
+        _LOG.info(
+            'another download is writing %s, this one writes a file of its '
+            'own',
+            path,
+        )
     except OSError as exc:
         _LOG.info('cannot use the partial file %s (%s)', path, exc)
+    if is_new and not taken and _leads_to(path, descriptor):
+        # Nobody can make use of it.
+        os.unlink(path)
     os.close(descriptor)
     return None
+
+
+def _open_or_make(path: str, mode: int) -> tuple[int, bool]:
+    """Open a file; tell whether it had to be made."""
+    with contextlib.suppress(FileExistsError):
+        return _open(path, mode, os.O_EXCL), True
+    return _open(path, mode), False
 
 
 def _open(path: str, mode: int, extra: int = 0) -> int:
@@ -176,16 +194,11 @@ def _restrict(descriptor: int, mode: int) -> None:
 
 
 def _lock(path: str, descriptor: int) -> bool:
-    """Lock a file; tell whether that kept others out."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        _LOG.info(
-            'another download is writing %s, this one writes a file of its '
-            'own',
-            path,
-        )
-        return False
+    """Lock a file; tell whether that keeps others out.
+
+    :raises: :exc:`BlockingIOError` when somebody else has it.
+    """
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     if not _leads_to(path, descriptor):
         return True  # of no use, as the caller will see
     # Some file systems say yes to every lock. One that we hold must be

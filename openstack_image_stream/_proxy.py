@@ -116,11 +116,11 @@ class Proxy(_upstream.Proxy):
             up to half an hour. More are of use where a service is gone for
             minutes at a time. From a store that serves no ranges it is also
             how often, in all, the image is fetched from its first byte again.
-        :param timeout: Longest silence of a connection in seconds, positive and at
-            most 1,000,000.
-            The default is the ``api_timeout`` of the cloud, or 60 where it has
-            none. It is no limit to the whole download. More is of use where a
-            store takes minutes before its first byte.
+        :param timeout: Longest silence of a connection in seconds, more than 0
+            and at most 1,000,000. The default is the ``api_timeout`` of the
+            cloud, or 60 where it has none. It is no limit to the whole
+            download. More is of use where a store takes minutes before its
+            first byte.
         :param resume: Whether the partial file of an ``output`` path is kept
             after a failure and taken up by the next download, which is the
             default. ``False`` leaves nothing behind. A connection is taken

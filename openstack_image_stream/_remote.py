@@ -64,6 +64,8 @@ class Body:
         self._raw: Any = response.raw
         _answers.guard_chunks(response)
         self._encoded = encoded
+        #: Whether it is a part, and so ends where it was said to.
+        self.ranged = response.status_code == 206
         self._decoded = b''
 
     def read(self, size: int) -> bytes:

@@ -173,9 +173,9 @@ class Stretch:
         return pieces[0] if len(pieces) == 1 else b''.join(pieces)
 
     def _expect_nothing(self, body: _remote.Body) -> None:
-        # Only an answer that runs to the end of the image, and announces no
-        # length of its own, can be caught with more than that.
-        if self.span.stop is not None:
+        # Only an answer with the whole image can be caught with more than
+        # that. To look for it behind a part might be to wait for nothing.
+        if body.ranged:
             return
         try:
             surplus = body.read(1)

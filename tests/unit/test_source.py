@@ -224,7 +224,7 @@ class TestStatus(SourceTestCase):
         error = self.assertRaises(
             sdk_exceptions.HttpException, self.source().open
         )
-        self.assertEqual(64 * 1024, len(error.response.content))
+        self.assertEqual(4 * 1024, len(error.response.content))
         # What is left of it must not wait in the pool for the next request.
         self.assertTrue(self.glance.wait_until_left())
 
