@@ -273,6 +273,8 @@ class Replaced(Fault):
     errors = (
         exceptions.ImageChangedError,
         exceptions.ChecksumMismatchError,
+        # A shorter one that announces no length only never gets whole.
+        exceptions.IncompleteDownloadError,
     )
     fails = False
     corrupts = True

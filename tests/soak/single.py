@@ -97,7 +97,7 @@ def connected(glance: server.Server, result: Result) -> Iterator[Any]:
         yield conn
     finally:
         client.close(conn)
-        if glance.open_connections:
+        if sockets.is_held(glance.port):
             # A response that was forgotten may be part of a cycle.
             gc.collect()
         if not sockets.let_go(glance.port):
@@ -206,4 +206,6 @@ def _resumed_from(directory: str, plan: plans.Plan) -> int:
     if not (plan.resumable and image.sized and os.path.exists(path)):
         return 0
     length = os.path.getsize(path)
-    return min(length, image.size - 1) if length <= image.size else 0
+    if not image.size or length > image.size:
+        return 0
+    return min(length, image.size - 1)

@@ -31,14 +31,18 @@ def let_go(port: int) -> bool:
     :param port: Of the server, on loopback.
     """
     until = time.monotonic() + _PATIENCE
-    while _held(port):
+    while is_held(port):
         if time.monotonic() > until:
             return False
         time.sleep(_PAUSE)
     return True
 
 
-def _held(port: int) -> bool:
+def is_held(port: int) -> bool:
+    """Tell whether anybody holds a socket to a port at this moment.
+
+    :param port: Of the server, on loopback.
+    """
     remote = f'0100007F:{port:04X}'
     with open('/proc/self/net/tcp') as table:
         for line in table:
