@@ -16,6 +16,7 @@ import base64
 import collections.abc
 import configparser
 import contextlib
+import dataclasses
 import os
 import pathlib
 import sqlite3
@@ -28,12 +29,28 @@ from tests.cloud import accounts
 _Sections = dict[str, dict[str, object]]
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What one cloud may have otherwise than another.
+
+    :param token_expiration: For how many seconds a token is good.
+    :param token_cache: For how many seconds Glance takes a token for good
+        without asking Keystone again; -1 for none.
+    :param client_timeout: For how many seconds Glance waits for a client
+        that does not read.
+    """
+
+    token_expiration: int = 3600
+    token_cache: int = 300
+    client_timeout: int = 600
+
+
 def write_keystone(
-    directory: pathlib.Path, token_expiration: int
+    directory: pathlib.Path, settings: Settings
 ) -> pathlib.Path:
     """Write keystone.conf and the keys that it names.
 
-    :param token_expiration: For how many seconds a token is good.
+    :param settings: How long a token is good.
     """
     keys = _write_keys(directory / 'keys')
     return _write_ini(
@@ -41,7 +58,7 @@ def write_keystone(
         {
             'database': _database(directory / 'keystone.sqlite'),
             'token': {
-                'expiration': token_expiration,
+                'expiration': settings.token_expiration,
                 # Expired is expired, whichever service passes a token on.
                 'allow_expired_window': 0,
             },
@@ -59,11 +76,13 @@ def write_glance(
     directory: pathlib.Path,
     paste: pathlib.Path,
     credentials: dict[str, typing.Any],
+    settings: Settings,
 ) -> pathlib.Path:
     """Write glance-api.conf and make the directories that it names.
 
     :param paste: The WSGI pipelines that came with Glance.
     :param credentials: What Glance asks Keystone about tokens with.
+    :param settings: How long it remembers the answer.
     """
     stores: _Sections = {}
     for section, name in (
@@ -77,14 +96,22 @@ def write_glance(
     return _write_ini(
         directory / 'glance-api.conf',
         {
-            'DEFAULT': {'enabled_backends': 'file:file'},
+            'DEFAULT': {'enabled_backends': 'file:file, web:http'},
             'glance_store': {'default_backend': 'file'},
             **stores,
+            'oslo_concurrency': {'lock_path': directory / 'locks'},
+            # Images may also be at a web server of this machine, which by
+            # default is the last thing that Glance would let one ask for.
+            'import_filtering_opts': {
+                'allowed_hosts': '[127.0.0.1]',
+                'allowed_ports': '[]',
+            },
             'database': _database(directory / 'glance.sqlite'),
             'paste_deploy': {'config_file': paste, 'flavor': 'keystone'},
             'keystone_authtoken': {
                 'auth_type': 'password',
                 'www_authenticate_uri': credentials['auth_url'],
+                'token_cache_time': settings.token_cache,
                 **credentials,
             },
         },
@@ -96,6 +123,7 @@ def write_uwsgi(
     module: str,
     descriptor: int,
     *,
+    python: pathlib.Path,
     processes: int,
     threads: int,
     options: collections.abc.Mapping[str, object],
@@ -104,6 +132,7 @@ def write_uwsgi(
 
     :param module: The WSGI application.
     :param descriptor: The number of the listening socket, inherited.
+    :param python: What runs uwsgi.
     :param options: Further settings.
     """
     return _write_ini(
@@ -120,6 +149,9 @@ def write_uwsgi(
                 'lazy-apps': 'true',
                 'need-app': 'true',
                 'die-on-term': 'true',
+                # What it would run at a reload is the Python that the virtual
+                # environment was made of, which has no uwsgi.
+                'binary-path': python,
                 'no-orphans': 'true',
                 'buffer-size': 65535,
                 # uwsgi closes every connection, but would not tell.
@@ -127,6 +159,8 @@ def write_uwsgi(
                 # A chunk of an upload may be as large as the pieces that
                 # a client is given; by default more than 1 MiB fails.
                 'chunked-input-limit': 300_000_000,
+                # By default a reload waits a minute for slow requests.
+                'worker-reload-mercy': 1,
                 # By default a client that does not read for four seconds
                 # is cut off. Whoever wants that does it on purpose.
                 'socket-timeout': 600,

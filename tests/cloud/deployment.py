@@ -19,12 +19,15 @@ import pathlib
 import shutil
 import sqlite3
 import tempfile
+import time
 import types
 import typing
 
 from tests.cloud import accounts
+from tests.cloud import configuration
 from tests.cloud import installation
 from tests.cloud import interruption
+from tests.cloud import service
 from tests.cloud import sources
 from tests.cloud import startup
 
@@ -62,8 +65,12 @@ class Cloud:
         self.directory = directory
         self.image_url = services.image_url
         self.identity_url = services.identity_url
+        #: The services, for whoever wants to see them fail.
+        self.image_service = services.glance
+        self.identity_service = services.keystone
         self.clouds_yaml = directory / 'clouds.yaml'
         self._session = accounts.connect(services.user, self.identity_url)
+        self._admin = accounts.connect(services.admin, self.identity_url)
         self._resources = resources
         self._owner = os.getpid()
 
@@ -72,6 +79,7 @@ class Cloud:
         cls,
         directory: str | os.PathLike[str] | None = None,
         token_expiration: int = 3600,
+        **settings: int,
     ) -> 'Cloud':
         """Start a cloud of its own, and wait until it answers.
 
@@ -79,6 +87,8 @@ class Cloud:
             if it is missing, left behind at the end. By default a temporary
             directory, removed at the end.
         :param token_expiration: For how many seconds a token is good.
+        :param settings: Further
+            :class:`~tests.cloud.configuration.Settings`.
         :raises CloudError: A service could not be installed or started.
         :raises FileExistsError: The directory is not empty.
         """
@@ -96,7 +106,11 @@ class Cloud:
                     raise FileExistsError(f'{path} is not empty')
             services = startup.Startup(path, venv)
             resources.callback(services.stop)
-            services.run(token_expiration)
+            services.run(
+                configuration.Settings(
+                    token_expiration=token_expiration, **settings
+                )
+            )
             cloud = cls(path, services, resources.pop_all())
         # The last resort, for whoever forgets to stop it.
         atexit.register(cloud.stop)
@@ -152,7 +166,10 @@ class Cloud:
         }
 
     def upload(
-        self, name: str, source: sources.Source, **properties: typing.Any
+        self,
+        name: str,
+        source: sources.Source | None,
+        **properties: typing.Any,
     ) -> str:
         """Make an image, without the help of the SDK's image service.
 
@@ -162,9 +179,10 @@ class Cloud:
         :param source: The data: bytes, the path of a file, or a callable
             that opens a binary file, which need not be a real one: ``read``
             and ``close`` do, and a ``__len__`` where it cannot ``seek``.
+            ``None`` for none at all.
         :param properties: Further attributes of the image; by default it
             is a ``raw`` one in a ``bare`` container.
-        :returns: The id of the image, which is active.
+        :returns: The id of the image, which is active if it has data.
         :raises keystoneauth1.exceptions.HttpError: Glance refused it.
         """
         attributes = {
@@ -176,6 +194,8 @@ class Cloud:
         images = f'{self.image_url}/v2/images'
         image = self._session.post(images, json=attributes).json()
         image_id: str = image['id']
+        if source is None:
+            return image_id
         with sources.opened(source) as body:
             self._session.put(
                 f'{images}/{image_id}/file',
@@ -183,6 +203,55 @@ class Cloud:
                 headers={'Content-Type': 'application/octet-stream'},
             )
         return image_id
+
+    def link(self, name: str, url: str, sha512: str) -> str:
+        """Make an image of what a web server has.
+
+        Its store is the one called ``http``, which serves no ranges.
+
+        :param name: The name of the image.
+        :param url: Where the data is, on this machine.
+        :param sha512: The digest of the data, in hexadecimal.
+        :returns: The id of the image, which is active.
+        :raises keystoneauth1.exceptions.HttpError: Glance refused it.
+        :raises CloudError: It could not read the data.
+        """
+        image_id = self.upload(name, None)
+        image_url = f'{self.image_url}/v2/images/{image_id}'
+        self._session.post(
+            f'{image_url}/locations',
+            json={
+                'url': url,
+                'validation_data': {
+                    'os_hash_algo': 'sha512',
+                    'os_hash_value': sha512,
+                },
+            },
+        )
+        # Glance reads all of it, to compute the hashes by itself.
+        end = time.monotonic() + service.TIMEOUT
+        while self._session.get(image_url).json()['status'] != 'active':
+            if time.monotonic() > end:
+                raise self.image_service.error(f'did not take {url}')
+            time.sleep(0.1)
+        return image_id
+
+    def deactivate(self, image_id: str) -> None:
+        """Keep everybody but the administrator from the data of an image."""
+        self._admin.post(
+            f'{self.image_url}/v2/images/{image_id}/actions/deactivate'
+        )
+
+    def delete(self, image_id: str) -> None:
+        """Delete an image."""
+        self._session.delete(f'{self.image_url}/v2/images/{image_id}')
+
+    def revoke(self, token: str) -> None:
+        """Make a token of the user worthless before its time."""
+        self._session.delete(
+            f'{self.identity_url}/auth/tokens',
+            headers={'X-Subject-Token': token},
+        )
 
     def stored_file(self, image_id: str) -> pathlib.Path:
         """Return the file that Glance keeps the data of an image in."""

@@ -94,6 +94,11 @@ class Process:
         if status is not None:
             raise self.error(f'ended with status {status}')
 
+    def pids(self) -> list[int]:
+        """Return the ids of the command, first, and of its children."""
+        [command] = _children(self._keeper.pid)
+        return [command, *_children(command)]
+
     def finish(self, timeout: float) -> None:
         """Wait until the command has done its work.
 
@@ -131,3 +136,14 @@ class Process:
                 + [f'  {line}' for line in lines[-_TAIL:]]
             )
         )
+
+
+def _children(parent: int) -> list[int]:
+    found = []
+    for path in pathlib.Path('/proc').glob('[0-9]*/stat'):
+        # It may have ended since. The name, in brackets, may be anything.
+        with contextlib.suppress(OSError):
+            state, ppid = path.read_text().rpartition(')')[2].split()[:2]
+            if int(ppid) == parent and state != 'Z':
+                found.append(int(path.parent.name))
+    return sorted(found)

@@ -13,10 +13,14 @@
 """One API under uwsgi, on a free port of the loopback interface."""
 
 import collections.abc
+import functools
 import http.client
+import os
 import pathlib
+import signal
 import socket
 import time
+import typing
 
 from tests.cloud import configuration
 from tests.cloud import process
@@ -44,9 +48,9 @@ class Service:
         self._name = name
         self._directory = directory
         self._process: process.Process | None = None
-        self._socket = socket.socket()
-        self._socket.bind((_HOST, 0))
+        self._socket = _bound(0)
         self._port: int = self._socket.getsockname()[1]
+        self._launch: collections.abc.Callable[[], None] | None = None
 
     @property
     def url(self) -> str:
@@ -70,17 +74,32 @@ class Service:
         :param environment: Where the service finds its configuration.
         :param options: Further settings of uwsgi.
         """
-        settings = configuration.write_uwsgi(
-            self._directory / f'{self._name}-uwsgi.ini',
-            f'{self._name}.wsgi.api:application',
-            self._socket.fileno(),
+        self._launch = functools.partial(
+            self._start,
+            venv,
+            environment,
             processes=processes,
             threads=threads,
             options=options or {},
         )
+        self._launch()
+
+    def _start(
+        self,
+        venv: pathlib.Path,
+        environment: collections.abc.Mapping[str, str],
+        **settings: typing.Any,
+    ) -> None:
+        path = configuration.write_uwsgi(
+            self._directory / f'{self._name}-uwsgi.ini',
+            f'{self._name}.wsgi.api:application',
+            self._socket.fileno(),
+            python=venv / 'bin' / 'python',
+            **settings,
+        )
         self._socket.listen()
         self._process = process.Process(
-            [venv / 'bin' / 'uwsgi', '--ini', settings],
+            [venv / 'bin' / 'uwsgi', '--ini', path],
             self._directory / f'{self._name}.log',
             # Not in uwsgi's settings: its Python has looked before that.
             extra_environment=environment,
@@ -118,6 +137,62 @@ class Service:
         if self._process is not None:
             self._process.stop()
 
+    def pause(self) -> None:
+        """Have it fall silent; connections are still accepted for it."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on after :meth:`pause`."""
+        self._signal(signal.SIGCONT)
+
+    def is_asked(self) -> bool:
+        """Tell whether there is a connection that it has not taken yet."""
+        address = f'0100007F:{self._port:04X}'
+        for line in pathlib.Path('/proc/net/tcp').read_text().splitlines():
+            _, local, _, state, queues, *_ = line.split()
+            # Of a listening socket the second queue is the backlog.
+            if (local, state) == (address, '0A'):
+                return int(queues.partition(':')[2], 16) > 0
+        return False
+
+    def kill_workers(self) -> None:
+        """Kill the processes that serve; others are started at once."""
+        workers = self._pids()[1:]
+        for pid in workers:
+            os.kill(pid, signal.SIGKILL)
+        self._wait_for_end(workers)
+
+    def reload(self) -> None:
+        """Have it loaded anew, and wait until the old processes are gone."""
+        master, *workers = self._pids()
+        os.kill(master, signal.SIGHUP)
+        self._wait_for_end(workers)
+
+    def restart(self) -> None:
+        """Start it again after :meth:`stop`, at the same port.
+
+        :raises CloudError: as :meth:`wait`.
+        """
+        assert self._launch is not None
+        self._socket = _bound(self._port)
+        self._launch()
+        self.wait()
+
+    def _pids(self) -> list[int]:
+        assert self._process is not None
+        return self._process.pids()
+
+    def _signal(self, number: signal.Signals) -> None:
+        for pid in self._pids():
+            os.kill(pid, number)
+
+    def _wait_for_end(self, pids: collections.abc.Collection[int]) -> None:
+        end = time.monotonic() + TIMEOUT
+        while not set(pids).isdisjoint(self._pids()):
+            if time.monotonic() > end:
+                raise self.error(f'kept its workers for {TIMEOUT:g} s')
+            time.sleep(0.05)
+
     def _answers(self) -> bool:
         # The kernel accepts connections long before the service does, so
         # the time limit matters. Proxies of the environment do not: this
@@ -131,3 +206,16 @@ class Service:
             return False
         finally:
             connection.close()
+
+
+def _bound(port: int) -> socket.socket:
+    """Return a socket that has a port.
+
+    :param port: Which, 0 for any that is free.
+    """
+    bound = socket.socket()
+    # What is left of connections to a service that was stopped must not keep
+    # the next one from its port.
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind((_HOST, port))
+    return bound

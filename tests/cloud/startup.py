@@ -41,24 +41,25 @@ class Startup:
         self._directory = directory
         self._venv = venv
         self._commands: list[process.Process] = []
-        self._keystone = service.Service('keystone', directory)
-        self._glance = service.Service('glance', directory)
-        self.identity_url = f'{self._keystone.url}/v3'
-        self.image_url = self._glance.url
+        self.keystone = service.Service('keystone', directory)
+        self.glance = service.Service('glance', directory)
+        self.identity_url = f'{self.keystone.url}/v3'
+        self.image_url = self.glance.url
         self.admin = accounts.Account(_ADMIN, _ADMIN)
         self.user = accounts.Account(_USER, _USER)
 
-    def run(self, token_expiration: int) -> None:
+    def run(self, settings: configuration.Settings) -> None:
         """Start everything, and wait until it answers.
 
-        :param token_expiration: For how many seconds a token is good.
+        :param settings: How it is to be.
         :raises CloudError: A command or a service failed.
         """
-        configuration.write_keystone(self._directory, token_expiration)
+        configuration.write_keystone(self._directory, settings)
         configuration.write_glance(
             self._directory,
             self._venv / 'etc' / 'glance' / 'glance-api-paste.ini',
             self.admin.credentials(self.identity_url),
+            settings,
         )
         # Each of these spends two to four seconds of one core on imports
         # and migrations. Only Keystone's own three have an order, so what
@@ -68,30 +69,33 @@ class Startup:
         keystone_tables.finish(service.TIMEOUT)
         bootstrap = self._bootstrap()
         glance_tables.finish(service.TIMEOUT)
-        self._glance.start(
+        self.glance.start(
             self._venv,
             processes=2,
-            threads=4,
+            threads=8,
             environment={'OS_GLANCE_CONFIG_DIR': str(self._directory)},
-            # Not for Keystone: some releases begin a transaction inside
-            # another, which would wait for itself.
-            options={'shared-import': _TRANSACTIONS},
+            options={
+                # Not for Keystone: some releases begin a transaction inside
+                # another, which would wait for itself.
+                'shared-import': _TRANSACTIONS,
+                'socket-timeout': settings.client_timeout,
+            },
         )
         # It looks into its tables when it is first asked, not before.
         # One process: loading a second one would cost more than it gives.
-        self._keystone.start(
+        self.keystone.start(
             self._venv,
             processes=1,
             threads=8,
             environment={'OS_KEYSTONE_CONFIG_DIR': str(self._directory)},
         )
         bootstrap.finish(service.TIMEOUT)
-        self._keystone.wait()
+        self.keystone.wait()
         try:
             self._fill()
         except exceptions.ClientException as exc:
-            raise self._keystone.error(f'was no help: {exc}') from exc
-        self._glance.wait()
+            raise self.keystone.error(f'was no help: {exc}') from exc
+        self.glance.wait()
 
     def stop(self) -> None:
         """Take everything down, also what has come half way only."""
@@ -100,7 +104,7 @@ class Startup:
             for command in self._commands:
                 stack.callback(command.stop)
                 command.request_stop()
-            for served in (self._keystone, self._glance):
+            for served in (self.keystone, self.glance):
                 stack.callback(served.stop)
                 served.request_stop()
 

@@ -1,0 +1,244 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""Where a download takes place: a scripted Glance, and a directory."""
+
+from collections.abc import Callable
+from concurrent import futures
+import dataclasses
+import pathlib
+import random
+import re
+import time
+from typing import Any
+
+import yaml
+
+from tests.faults import attempt
+from tests.faults import ways
+from tests.unit import fake_glance
+
+MIB = 1024 * 1024
+
+#: Three parts of a window, the last of them not full.
+DATA = random.Random(17).randbytes(17 * MIB + 17)
+
+#: What is at the path before.
+OLD = random.Random(18).randbytes(3 * MIB)
+
+#: Seconds that an answer takes where something has to happen meanwhile.
+PACE = 1.0
+
+#: Bytes that go over the wire at a time then.
+_STEP = 256 * 1024
+
+#: Seconds that nothing should ever take.
+_DEADLINE = 30.0
+
+#: The ways of the plugin that end in a file.
+TO_PATH = ('path', 'connections')
+
+
+class Stage:
+    """A scripted Glance, and a directory to download to.
+
+    :param directory: Nobody else's; need not exist.
+    :param data: The bytes of the image.
+    :param old: What is at the path before.
+    """
+
+    def __init__(
+        self,
+        directory: pathlib.Path,
+        *,
+        data: bytes = DATA,
+        old: bytes | None = None,
+    ) -> None:
+        self.data = data
+        self.glance = fake_glance.FakeGlance(data)
+        self.path = directory / 'out' / 'image'
+        self.path.parent.mkdir(parents=True)
+        if old is not None:
+            self.path.write_bytes(old)
+        #: The partial file that a later download will find.
+        self.shared = self.path.with_name(
+            f'{self.path.name}.{fake_glance.IMAGE_ID}.part'
+        )
+        self._directory = directory
+        self._place = _place(self.glance, directory)
+        self._sent_before = 0
+
+    def __enter__(self) -> 'Stage':
+        self.glance.__enter__()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.glance.__exit__(*exc_info)
+
+    def run(self, way: ways.Way, **how: Any) -> attempt.Outcome:
+        """Download once.
+
+        :param way: How.
+        :param how: What else :func:`attempt.run` takes.
+        """
+        return attempt.run(way, self._place, self.path, data=self.data, **how)
+
+    def start(self, way: ways.Way, **how: Any) -> attempt.Running:
+        """Begin to download.
+
+        :param way: How.
+        :param how: What else :func:`attempt.start` takes.
+        """
+        return attempt.start(
+            way, self._place, self.path, data=self.data, **how
+        )
+
+    def spoil(self, **changes: Any) -> None:
+        """Change every answer from now on.
+
+        :param changes: Of the answer.
+        """
+        self._spoil(lambda answer: dataclasses.replace(answer, **changes))
+
+    def spoil_once(self, **changes: Any) -> None:
+        """Change the next answer.
+
+        :param changes: Of the answer.
+        """
+        self.spoil(**changes)
+        self.glance.stubborn = False
+
+    def pace(self, seconds: float = PACE) -> None:
+        """Let all further downloads take their time.
+
+        Of several ranges the later ones take longer, so that there is always
+        something left to come.
+
+        :param seconds: The time.
+        """
+
+        def slow(answer: fake_glance.Answer) -> fake_glance.Answer:
+            steps = max(1, len(answer.body) // _STEP)
+            share = _end(answer, len(self.data)) / len(self.data)
+            return dataclasses.replace(
+                answer, pace=(_STEP, seconds * share / steps)
+            )
+
+        self._spoil(slow)
+
+    def _spoil(
+        self, spoiler: Callable[[fake_glance.Answer], fake_glance.Answer]
+    ) -> None:
+        self.glance.spoilers.clear()
+        self.glance.spoilers.append(spoiler)
+        self.glance.stubborn = True
+
+    def restart(self) -> int:
+        """Have another server, which spoils nothing.
+
+        The kernel may take its time to tell the present one that a client
+        was killed.
+
+        :returns: How many bytes of data were sent so far.
+        """
+        self.glance.__exit__(None, None, None)
+        self._sent_before += self.glance.sent
+        self.glance = fake_glance.FakeGlance(self.data)
+        self.glance.__enter__()
+        self._place = _place(self.glance, self._directory)
+        return self._sent_before
+
+    def sent(self) -> int:
+        """Return how many bytes of data were sent, once nobody is left."""
+        assert self.glance.wait_until_left()
+        return self._sent_before + self.glance.sent
+
+    def partials(self) -> list[pathlib.Path]:
+        """Return the partial files that there are."""
+        return sorted(self.path.parent.glob(f'{self.path.name}.*.part'))
+
+    def kept(self) -> int:
+        """Return how many bytes the partial files have."""
+        return sum(path.stat().st_size for path in self.partials())
+
+    def content(self) -> bytes | None:
+        """Return what is at the path, if anything is."""
+        return self.path.read_bytes() if self.path.exists() else None
+
+    def grown(self, process: Any, size: int) -> pathlib.Path | None:
+        """Wait until the file that is written has so many bytes.
+
+        :param process: Who writes it.
+        :param size: The bytes.
+        :returns: The file, ``None`` when the process ended before.
+        """
+        found: list[pathlib.Path] = []
+
+        def look() -> bool:
+            for path in [*self.partials(), self.path]:
+                if path.exists() and path.stat().st_size >= size:
+                    found.append(path)
+            return bool(found) or not process.is_alive()
+
+        wait(look)
+        return found[0] if found else None
+
+
+def wait(condition: Callable[[], bool]) -> None:
+    """Wait for a condition, and fail when it does not come true.
+
+    :param condition: The condition.
+    """
+    end = time.monotonic() + _DEADLINE
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def each_peer(see: Callable[[str, ways.Way], str]) -> dict[str, str]:
+    """Look at all peers at the same time, since most of it is waiting.
+
+    :param see: Called with the name and the way of each.
+    :returns: What it returned, by the name.
+    """
+    with futures.ThreadPoolExecutor(len(ways.PEERS)) as pool:
+        words = pool.map(see, ways.PEERS, ways.PEERS.values())
+        return dict(zip(ways.PEERS, words, strict=True))
+
+
+def _end(answer: fake_glance.Answer, size: int) -> int:
+    """Return the byte of the image that an answer ends at."""
+    found = re.search(r'-(\d+)/', answer.headers.get('Content-Range', ''))
+    return int(found[1]) + 1 if found else size
+
+
+def _place(
+    glance: fake_glance.FakeGlance, directory: pathlib.Path
+) -> ways.Place:
+    """Describe a scripted Glance to every kind of client."""
+    cloud = {
+        'auth_type': 'none',
+        'auth': {'endpoint': glance.url},
+        'image_endpoint_override': f'{glance.url}/v2',
+        'image_api_version': '2',
+    }
+    hook = {'vendor_hook': 'openstack_image_stream:load'}
+    path = directory / 'clouds.yaml'
+    path.write_text(
+        yaml.safe_dump({'clouds': {'plain': cloud, 'stream': cloud | hook}})
+    )
+    return ways.Place(
+        clouds_yaml=str(path),
+        glance=('--os-image-url', glance.url, '--os-auth-token', 'none'),
+        image_id=fake_glance.IMAGE_ID,
+    )

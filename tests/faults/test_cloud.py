@@ -1,0 +1,206 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Faults of a real Keystone, a real Glance, and its stores.
+
+What goes wrong in the middle of a download goes wrong once, for all ways to
+download, which are all in the middle of one.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+import contextlib
+import hashlib
+import pathlib
+import random
+
+import pytest
+
+from tests import cloud as _cloud
+from tests.faults import attempt
+from tests.faults import outages
+from tests.faults import scene as _scene
+from tests.faults import table as _table
+from tests.faults import ways
+from tests.faults import web_store
+
+#: Some parts for each of four connections, and one that is not full.
+DATA = random.Random(29).randbytes(40 * _scene.MIB + 17)
+
+#: Seconds of silence that the plugin is told to put up with; more than any
+#: service takes to start.
+TIMEOUT = 30.0
+
+#: Seconds after which somebody who waits for ever is taken to do so. The SDK
+#: by itself repeats what is answered 503 for some fifteen.
+PATIENCE = 30.0
+
+#: Makes the scene of a fault.
+Stage = Callable[
+    [outages.Outage], contextlib.AbstractContextManager[_scene.Scene]
+]
+
+
+class _Clouds:
+    """The clouds of this module, each started when it is first needed."""
+
+    def __init__(self) -> None:
+        self._resources = contextlib.ExitStack()
+        self._clouds: dict[bool, _cloud.Cloud] = {}
+
+    def get(self, short_lived: bool) -> _cloud.Cloud:
+        """Return the one with tokens that soon expire, or the other."""
+        if short_lived not in self._clouds:
+            self._clouds[short_lived] = self._resources.enter_context(
+                _cloud.Cloud.start(
+                    token_expiration=15 if short_lived else 3600,
+                    # Otherwise a token would stay good for minutes.
+                    token_cache=-1,
+                    client_timeout=3,
+                )
+            )
+        return self._clouds[short_lived]
+
+    def stop(self) -> None:
+        """Stop those that were started."""
+        self._resources.close()
+
+
+@pytest.fixture(scope='module')
+def clouds() -> Iterator[_Clouds]:
+    """Clouds with long tokens and with short ones."""
+    clouds = _Clouds()
+    yield clouds
+    clouds.stop()
+
+
+@pytest.fixture(scope='module')
+def store() -> Iterator[web_store.WebStore]:
+    """A web server that has the image."""
+    with web_store.WebStore(DATA) as store:
+        yield store
+
+
+@pytest.fixture
+def stage(
+    clouds: _Clouds, store: web_store.WebStore, tmp_path: pathlib.Path
+) -> Stage:
+    """Make an image of its own for a fault, and the scene."""
+
+    def make(fault: outages.Outage) -> _scene.Scene:
+        cloud = clouds.get(fault.short_lived)
+        if fault.source == 'web':
+            image_id = cloud.link(
+                fault.name, store.url, hashlib.sha512(DATA).hexdigest()
+            )
+        else:
+            image_id = cloud.upload(
+                fault.name, DATA if fault.source == 'file' else None
+            )
+        return _scene.Scene(
+            cloud, store, image_id, DATA, tmp_path, fault.settings
+        )
+
+    return make
+
+
+def _play(
+    scene: _scene.Scene,
+    fault: outages.Outage,
+    chosen: Mapping[str, ways.Way],
+    *,
+    deadline: float,
+) -> dict[str, attempt.Outcome]:
+    """Download in several ways at a time, and have it go wrong."""
+    if fault.before is not None:
+        fault.before(scene)
+    for mode, way in chosen.items():
+        scene.begin(
+            mode,
+            way,
+            {'timeout': TIMEOUT, 'retries': 2, **fault.options},
+            **fault.proxy(mode),
+        )
+    if fault.during is not None:
+        scene.wait_until(lambda proxy: proxy.fetched >= _scene.HELD)
+        fault.during(scene)
+        scene.release()
+    return scene.outcomes(deadline)
+
+
+@pytest.mark.parametrize(
+    'fault',
+    [
+        pytest.param(
+            fault,
+            id=fault.name,
+            marks=[] if fault.brief else [pytest.mark.thorough],
+        )
+        for fault in outages.FAULTS
+    ],
+)
+def test_plugin(
+    fault: outages.Outage,
+    stage: Stage,
+    table: _table.Table,
+    thorough: bool,
+) -> None:
+    """What is promised holds, in every way to download."""
+    chosen = dict(fault.plugin)
+    if not thorough:
+        # They take the same way but for its end, and the memory.
+        chosen.pop('memory', None)
+        chosen.pop('file', None)
+    with stage(fault) as scene:
+        outcomes = _play(scene, fault, chosen, deadline=_scene.DEADLINE)
+        for mode, outcome in outcomes.items():
+            table.note(
+                fault,
+                f'test_cloud.py::test_plugin[{fault.name}]',
+                outcome,
+                again=scene.proxies[mode].fetched - len(DATA),
+            )
+        for mode, outcome in outcomes.items():
+            _check(fault, mode, outcome, scene.proxies[mode])
+
+
+def _check(
+    fault: outages.Outage,
+    mode: str,
+    outcome: attempt.Outcome,
+    proxy: _scene.Proxy,
+) -> None:
+    seen = (mode, outcome, proxy.statuses)
+    if fault.error is None:
+        assert outcome.error is None, seen
+        assert outcome.content == 'right', seen
+    else:
+        assert fault.error in outcome.bases, seen
+        assert outcome.content == 'none', seen
+    kept = [name for name in outcome.others if name.endswith('.part')]
+    assert list(outcome.others) == kept, seen
+    assert len(kept) == (fault.kept and mode in ('path', 'connections')), seen
+    # What should have gone wrong has.
+    assert fault.status is None or fault.status in proxy.statuses, seen
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize(
+    'fault', outages.FAULTS, ids=[fault.name for fault in outages.FAULTS]
+)
+def test_peers(
+    fault: outages.Outage, stage: Stage, table: _table.Table
+) -> None:
+    """What others make of it is written down, whatever it is."""
+    with stage(fault) as scene:
+        outcomes = _play(scene, fault, fault.peers, deadline=PATIENCE)
+    row = table.row(fault, '')
+    for peer, outcome in outcomes.items():
+        row.peers[peer] = outcome.in_words(len(DATA))

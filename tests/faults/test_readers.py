@@ -1,0 +1,208 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""Somebody reads slowly, and the server does not wait."""
+
+from collections.abc import Callable, Mapping
+import dataclasses
+import os
+import pathlib
+import threading
+import time
+from typing import Any
+
+import openstack
+import pytest
+
+from tests.faults import stage
+from tests.faults import table as _table
+from tests.faults import ways
+
+#: Seconds for which the server waits.
+PATIENCE = 1.0
+
+#: Seconds for which nothing is read.
+PAUSE = 1.6
+
+
+@dataclasses.dataclass(frozen=True)
+class SlowStream:
+    """Read a stream, with a pause after the first piece.
+
+    :param cloud: Of ``clouds.yaml``.
+    """
+
+    cloud: str
+
+    def __call__(
+        self,
+        place: ways.Place,
+        path: pathlib.Path,
+        options: Mapping[str, Any],
+    ) -> None:
+        os.environ['OS_CLIENT_CONFIG_FILE'] = place.clouds_yaml
+        conn = openstack.connect(cloud=self.cloud)
+        response = conn.image.download_image(
+            place.image_id, stream=True, **options
+        )
+        with response:
+            pieces = response.iter_content(stage.MIB)
+            content = [next(pieces)]
+            time.sleep(PAUSE)
+            content.extend(pieces)
+        path.write_bytes(b''.join(content))
+
+
+@dataclasses.dataclass(frozen=True)
+class SlowPipe:
+    """Download to a FIFO, whose reader has a pause after the first piece.
+
+    :param way: How.
+    """
+
+    way: ways.Way
+
+    def __call__(
+        self,
+        place: ways.Place,
+        path: pathlib.Path,
+        options: Mapping[str, Any],
+    ) -> None:
+        pipe = path.with_name('pipe')
+        os.mkfifo(pipe)
+        content: list[bytes] = []
+        reader = threading.Thread(
+            target=_read_slowly, args=(pipe, content), daemon=True
+        )
+        reader.start()
+        self.way(place, pipe, options)
+        reader.join()
+        path.write_bytes(b''.join(content))
+
+
+def _read_slowly(pipe: pathlib.Path, content: list[bytes]) -> None:
+    with pipe.open('rb') as file:
+        content.append(file.read(stage.MIB))
+        time.sleep(PAUSE)
+        content.append(file.read())
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SlowFault(_table.Fault):
+    """A reader that is slower than a server waits.
+
+    :param ways: The plugin's, by the word in the name of a test.
+    :param peers: Those of others, by the head of their column.
+    :param reset: Whether the server resets the connection.
+    """
+
+    ways: Mapping[str, ways.Way]
+    peers: Mapping[str, ways.Way]
+    reset: bool = False
+    promise: str = 'goes on with the next byte'
+
+
+_STREAM: dict[str, Any] = {
+    'ways': {'stream': SlowStream('stream')},
+    'peers': {'openstacksdk, stream=True': SlowStream('plain')},
+}
+_PIPE: dict[str, Any] = {
+    'ways': {'path': SlowPipe(ways.PLUGIN['path'])},
+    'peers': {name: SlowPipe(way) for name, way in ways.PEERS.items()},
+}
+
+FAULTS = [
+    SlowFault(
+        name='slow-stream',
+        title='a stream is read slowly, the server closes the connection',
+        **_STREAM,
+    ),
+    SlowFault(
+        name='slow-stream-reset',
+        title='a stream is read slowly, the server resets the connection',
+        reset=True,
+        **_STREAM,
+    ),
+    SlowFault(
+        name='slow-pipe',
+        title='a FIFO is read slowly, the server closes the connection',
+        **_PIPE,
+    ),
+    SlowFault(
+        name='slow-pipe-reset',
+        title='a FIFO is read slowly, the server resets the connection',
+        reset=True,
+        **_PIPE,
+    ),
+]
+
+_each_fault = pytest.mark.parametrize(
+    'fault',
+    [
+        pytest.param(
+            fault,
+            id=fault.name,
+            marks=pytest.mark.thorough if fault.reset else (),
+        )
+        for fault in FAULTS
+    ],
+)
+
+
+def _requests(on: stage.Stage) -> int:
+    """Return how often the data were asked for."""
+    return sum(
+        request.path.endswith('/file') for request in on.glance.requests
+    )
+
+
+@_each_fault
+@pytest.mark.parametrize(
+    'connections', [1, pytest.param(4, marks=pytest.mark.thorough)]
+)
+def test_plugin(
+    fault: SlowFault,
+    connections: int,
+    tmp_path: pathlib.Path,
+    note: Callable[..., None],
+) -> None:
+    """Every byte comes, and in order."""
+    # More than four connections take while nobody reads.
+    data = stage.DATA * (1 if connections == 1 else 4)
+    for name, way in fault.ways.items():
+        with stage.Stage(tmp_path / name, data=data) as on:
+            on.spoil_once(patience=PATIENCE, reset=fault.reset)
+            outcome = on.run(way, options={'connections': connections})
+            note(fault, outcome, again=on.sent() - len(data))
+            assert outcome.error is None, outcome
+            assert outcome.content == 'right'
+            # It did happen; parts are received whatever the reader does.
+            assert connections > 1 or _requests(on) > 1
+
+
+@pytest.mark.peers
+@_each_fault
+def test_peers(
+    fault: SlowFault, tmp_path: pathlib.Path, table: _table.Table
+) -> None:
+    """What others make of it is written down, whatever it is."""
+
+    def see(peer: str, way: ways.Way) -> str:
+        if peer not in fault.peers:
+            return ''
+        with stage.Stage(tmp_path / peer) as on:
+            on.spoil_once(patience=PATIENCE, reset=fault.reset)
+            outcome = on.run(fault.peers[peer], deadline=10.0)
+        return outcome.in_words(len(on.data))
+
+    table.row(fault, '').peers.update(stage.each_peer(see))

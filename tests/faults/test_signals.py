@@ -1,0 +1,204 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""Processes that end in the middle of a download."""
+
+from collections.abc import Callable
+import contextlib
+import dataclasses
+import os
+import pathlib
+import random
+import signal
+import time
+
+import pytest
+
+from tests.faults import attempt
+from tests.faults import machine
+from tests.faults import stage
+from tests.faults import table as _table
+from tests.faults import ways
+
+#: Seconds within which an interrupted process has to end. It takes a small
+#: part of one; a silent server would keep it for a minute.
+SOON = 5.0
+
+#: Bytes that others are sent before it happens.
+SAID = 6 * stage.MIB
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SignalFault(_table.Fault):
+    """A signal that ends the process.
+
+    :param number: The signal.
+    :param ends: What the process says to that: an error, or nothing.
+    """
+
+    number: int
+    ends: str
+    promise: str = (
+        'the old file stays, the same call completes the partial one'
+    )
+
+
+FAULTS = [
+    SignalFault(
+        name='sigkill',
+        title='SIGKILL at any moment',
+        number=signal.SIGKILL,
+        ends='died',
+    ),
+    SignalFault(
+        name='sigterm',
+        title='SIGTERM at any moment',
+        number=signal.SIGTERM,
+        ends='died',
+    ),
+    SignalFault(
+        name='sigint',
+        title='Ctrl-C at any moment',
+        number=signal.SIGINT,
+        ends='KeyboardInterrupt',
+    ),
+]
+
+SILENT = SignalFault(
+    name='sigint-silent',
+    title='Ctrl-C while the server is silent',
+    promise='ends at once, the same call completes the partial file',
+    number=signal.SIGINT,
+    ends='KeyboardInterrupt',
+)
+
+_each_fault = pytest.mark.parametrize(
+    'fault', FAULTS, ids=[fault.name for fault in FAULTS]
+)
+_each_mode = pytest.mark.parametrize('mode', stage.TO_PATH)
+
+
+@pytest.fixture
+def moments(request: pytest.FixtureRequest, thorough: bool) -> list[float]:
+    """Seconds from the start of a process, up to a little after its end."""
+    seed = request.config.getoption('--faults-seed')
+    # Each test has moments of its own.
+    chance = random.Random(f'{seed} {request.node.name}')
+    count = 3 if thorough else 1
+    return [chance.uniform(0, 1.3 * stage.PACE) for _ in range(count)]
+
+
+def _send(running: attempt.Running, number: int) -> None:
+    # It may have ended by itself.
+    if running.process.is_alive():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(running.process.pid, number)
+
+
+def _again(on: stage.Stage, way: ways.Way) -> attempt.Outcome:
+    """Repeat a call, and see that it fetches what is missing."""
+    kept, before = on.kept(), on.restart()
+    outcome = on.run(way)
+    assert outcome.error is None, outcome
+    assert outcome.content == 'right'
+    assert outcome.others == ()
+    # There has to be an answer, so that one byte is asked for in any case.
+    assert on.sent() - before == max(1, len(on.data) - kept)
+    return outcome
+
+
+@_each_fault
+@_each_mode
+def test_plugin(
+    fault: SignalFault,
+    mode: str,
+    moments: list[float],
+    tmp_path: pathlib.Path,
+    note: Callable[..., None],
+) -> None:
+    """There is the old file or the image; the next call goes on."""
+    way = ways.PLUGIN[mode]
+    for index, moment in enumerate(moments):
+        old = stage.OLD if index % 2 else None
+        with stage.Stage(tmp_path / str(index), old=old) as on:
+            on.pace()
+            with on.start(way, prepare=machine.be_interruptible) as running:
+                time.sleep(moment)
+                _send(running, fault.number)
+                outcome = running.outcome(SOON)
+            note(fault, outcome)
+            # A signal before the download began finds nobody who reports.
+            assert outcome.error in (None, 'died', fault.ends), outcome
+            assert outcome.content == 'right' or on.content() == old
+            assert len(outcome.others) <= 1
+            done = outcome.content == 'right'
+            outcome = _again(on, way)
+            again = None if done else on.sent() - len(on.data)
+            note(fault, outcome, again=again)
+
+
+@pytest.mark.parametrize(
+    ('mode', 'said', 'kept'),
+    [
+        ('path', 10 * stage.MIB, 8 * stage.MIB),
+        # Parts are written when they are whole, and none is.
+        ('connections', 6 * stage.MIB, 0),
+    ],
+    ids=['path', 'connections'],
+)
+def test_silent_server(
+    mode: str,
+    said: int,
+    kept: int,
+    tmp_path: pathlib.Path,
+    note: Callable[..., None],
+) -> None:
+    """Nobody has to wait until the server says something."""
+    way = ways.PLUGIN[mode]
+    with stage.Stage(tmp_path, old=stage.OLD) as on:
+        on.spoil(silent_after=said)
+        with on.start(way, prepare=machine.be_interruptible) as running:
+            stage.wait(lambda: on.glance.sent >= said)
+            assert not kept or on.grown(running.process, kept)
+            _send(running, SILENT.number)
+            outcome = running.outcome(SOON)
+        note(SILENT, outcome)
+        assert outcome.error == SILENT.ends, outcome
+        assert on.content() == stage.OLD
+        assert on.kept() == kept
+        note(SILENT, _again(on, way), again=on.sent() - len(on.data))
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize(
+    'fault', [*FAULTS, SILENT], ids=lambda fault: fault.name
+)
+def test_peers(
+    fault: SignalFault, tmp_path: pathlib.Path, table: _table.Table
+) -> None:
+    """What others make of it is written down, whatever it is."""
+
+    def see(peer: str, way: ways.Way) -> str:
+        with stage.Stage(tmp_path / peer) as on:
+            if fault is SILENT:
+                on.spoil(silent_after=SAID)
+            else:
+                on.pace()
+            with on.start(way, prepare=machine.be_interruptible) as running:
+                # Not all of them write what they have.
+                stage.wait(lambda: on.glance.sent >= SAID)
+                _send(running, fault.number)
+                outcome = running.outcome(SOON)
+        return outcome.in_words(len(on.data))
+
+    table.row(fault, '').peers.update(stage.each_peer(see))
