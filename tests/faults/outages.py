@@ -259,9 +259,10 @@ FAULTS = [
     Outage(
         name='removed-on-disk',
         title='file removed from the disk of the store',
-        promise='ImageDataMissingError, nothing is kept',
+        promise='ImageDataMissingError, the partial file is kept',
         during=mishaps.remove,
         error='ImageDataMissingError',
+        kept=True,
         status=204,
         brief=False,
     ),

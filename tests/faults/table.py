@@ -90,7 +90,7 @@ class Table:
         :param fault: The fault.
         :param test: Module and name of the test that shows it.
         """
-        return self._rows.setdefault(fault.name, Row(fault, test))
+        return self._rows.setdefault(fault.title, Row(fault, test))
 
     def note(
         self,

@@ -177,8 +177,8 @@ def test_plugin(
     note: Callable[..., None],
 ) -> None:
     """Every byte comes, and in order."""
-    # More than four connections take while nobody reads.
-    data = stage.DATA * (1 if connections == 1 else 4)
+    # More than the connections take while nobody reads.
+    data = stage.DATA * (2 if connections == 1 else 4)
     for name, way in fault.ways.items():
         with stage.Stage(tmp_path / name, data=data) as on:
             on.spoil_once(patience=PATIENCE, reset=fault.reset)
