@@ -146,7 +146,8 @@ class Table:
                     row.cases,
                     row.wrong,
                     *(row.peers.get(name, '') for name in names),
-                    f'``{row.test}``',
+                    # Words that can be broken into lines.
+                    row.test.replace('.py::', ': ').replace('test_', ''),
                 ]
             )
         return text.getvalue()
