@@ -28,6 +28,7 @@ from openstack_image_stream import _digest
 from openstack_image_stream import _metadata
 from openstack_image_stream import _options
 from openstack_image_stream import _outputs
+from openstack_image_stream import _pace
 from openstack_image_stream import _pipeline
 from openstack_image_stream import _redirects
 from openstack_image_stream import _remote
@@ -159,14 +160,17 @@ class Download:
     ) -> tuple[requests.Response, _pipeline.Pipeline]:
         session = self._session
         get_file = _get_file
-        transport = None
-        if self._options.connections > 1:
+        transport = pace = None
+        connections = self._options.connections
+        if connections == _options.AUTO:
+            pace, connections = _pace.Pace(), _pace.MOST
+        if connections > 1:
             get_file = _get_file_of_many
             transport = _transport.Transport(
                 self._given.session.session,
                 # No more of them are ever used than there are parts.
                 min(
-                    self._options.connections,
+                    connections,
                     _window.count(self._metadata.size or 0, start),
                 ),
             )
@@ -184,7 +188,8 @@ class Download:
             remote,
             self._policy,
             start=start,
-            connections=self._options.connections,
+            connections=connections,
+            pace=pace,
             part_size=_window.PART,
             transport=transport,
         )

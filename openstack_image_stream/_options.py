@@ -18,7 +18,7 @@ import dataclasses
 import functools
 import inspect
 import reprlib
-from typing import Any, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from openstack_image_stream import exceptions
 
@@ -28,6 +28,9 @@ MIB = 1024 * 1024
 #: What an option is called in the configuration of a cloud begins with this,
 #: in the manner of openstacksdk: ``<service>_<option>``.
 _PREFIX = 'image_stream_'
+
+#: The number of connections that is found out.
+AUTO: Final = 'auto'
 
 #: More than any service would serve, and little enough for the memory of a
 #: window of them.
@@ -52,7 +55,7 @@ class Options:
     :param validate_checksum: Whether the digest is compared.
     :param allow_md5_fallback: Whether MD5 may stand in for a hash that cannot
         be used.
-    :param connections: Ranges to ask for at a time, positive.
+    :param connections: Ranges to ask for at a time, positive, or ``'auto'``.
     :param retries: Attempts that may follow a failed one without a single new
         byte, positive.
     :param timeout: Longest silence of a connection in seconds, positive.
@@ -67,7 +70,7 @@ class Options:
     chunk_size: int = MIB
     validate_checksum: bool = True
     allow_md5_fallback: bool = False
-    connections: int = 1
+    connections: int | Literal['auto'] = 1
     retries: int = 5
     timeout: float = 60
     resume: bool = True
@@ -102,6 +105,8 @@ def _is_count(value: Any) -> bool:
 
 
 def _is_connections(value: Any) -> bool:
+    if isinstance(value, str):
+        return value == AUTO
     return _is_whole(value) and 0 < value <= _MOST_CONNECTIONS
 
 
@@ -119,6 +124,10 @@ def _is_progress(value: Any) -> bool:
     return value is None or _is_flag(value) or callable(value)
 
 
+def _read_connections(text: str) -> int | str:
+    return AUTO if text.strip().lower() == AUTO else int(text)
+
+
 def _read_flag(text: str) -> bool:
     return _FLAGS[text.strip().lower()]
 
@@ -129,7 +138,9 @@ _RULES = {
     'validate_checksum': _FLAG,
     'allow_md5_fallback': _FLAG,
     'connections': _Rule(
-        f'a whole number from 1 to {_MOST_CONNECTIONS}', _is_connections, int
+        f"a whole number from 1 to {_MOST_CONNECTIONS}, or '{AUTO}'",
+        _is_connections,
+        _read_connections,
     ),
     'retries': _Rule('a positive whole number', _is_count, int),
     'timeout': _Rule(

@@ -13,7 +13,7 @@
 """The proxy of the Image service, which hands out our images."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from openstack.image.v2 import _proxy as _upstream
 from openstack.image.v2 import image as _upstream_image
@@ -57,7 +57,7 @@ class Proxy(_upstream.Proxy):
         store_preferences: Sequence[str] | None = None,
         validate_checksum: bool = True,
         allow_md5_fallback: bool = False,
-        connections: int = 1,
+        connections: int | Literal['auto'] = 1,
         retries: int = 5,
         timeout: float = 60,
         resume: bool = True,
@@ -107,8 +107,10 @@ class Proxy(_upstream.Proxy):
             service or the network limits each connection, and where one does
             not fill the wire. With N of them the download takes at most
             64 MiB + (N + 2) x 8 MiB of memory above that of the connected
-            process. Images of up to 8 MiB and stores that serve no ranges
-            are downloaded over one all the same.
+            process. ``'auto'`` begins with one, adds others as long as that
+            makes the download faster, up to 8, and takes them away again
+            where it does not. Images of up to 8 MiB and stores that serve no
+            ranges are downloaded over one all the same.
         :param retries: Attempts in a row that may follow a failed one without
             a single new byte, at least 1, 5 by default. Before each there is
             a wait of random length, of up to 0.5 s before the first, twice as

@@ -106,7 +106,8 @@ class Parts:
         self._next_start = start
         self._size = size
         self._part_size = part_size
-        self._limit = limit
+        #: Parts at a time.
+        self.limit = limit
         #: Position up to which everything was given away.
         self.given = start
         self._waiting: dict[int, tuple[int, list[bytes]]] = {}
@@ -127,13 +128,17 @@ class Parts:
 
         :returns: The part, ``None`` if none is left or too many are out.
         """
-        if self.all_planned or self._outside >= self._limit:
+        if self.all_planned or self._outside >= self.limit:
             return None
         start = self._next_start
         stop = min(start + self._part_size, self._size)
         self._next_start = stop
         self._outside += 1
         return Span(start, stop)
+
+    def plan_no_more(self) -> None:
+        """Hand out no further part; what is out is all there will be."""
+        self._size = self._next_start
 
     def put(self, span: Span, pieces: list[bytes]) -> None:
         """Take a part back.

@@ -20,6 +20,7 @@ import threading
 from openstack import _log
 import requests
 
+from openstack_image_stream import _pace
 from openstack_image_stream import _ranges
 from openstack_image_stream import _remote
 from openstack_image_stream import _retry
@@ -27,6 +28,9 @@ from openstack_image_stream import _stretch
 from openstack_image_stream import _transport
 from openstack_image_stream import _window
 from openstack_image_stream import exceptions
+
+#: Parts that must be left for a second connection to be tried.
+_LEAST = 4
 
 _LOG: logging.Logger = _log.setup_logging('openstack.image_stream')
 
@@ -40,6 +44,7 @@ class Source:
     :param policy: When to try again.
     :param start: Position in the image to begin at.
     :param connections: How many ranges to ask for at a time.
+    :param pace: Finds that out instead, up to ``connections``, if it is given.
     :param part_size: Bytes of such a range.
     :param transport: The connections that the image is asked for with, if
         they can be broken from another thread.
@@ -52,12 +57,14 @@ class Source:
         *,
         start: int = 0,
         connections: int = 1,
+        pace: _pace.Pace | None = None,
         part_size: int = _window.PART,
         transport: _transport.Transport | None = None,
     ) -> None:
         self._remote = remote
         self._policy = policy
         self._connections = connections
+        self._pace = pace
         self._part_size = part_size
         self._transport = transport
         self._cancelled = threading.Event()
@@ -85,6 +92,7 @@ IncompleteDownloadError` when there is no answer, and as
             # Fewer than two parts have nothing to do side by side.
             if (
                 self._connections > 1
+                and self._pace is None
                 and size is not None
                 and size - self.position > self._part_size
             ):
@@ -118,12 +126,56 @@ IncompleteDownloadError` when the connection fails once too often, and as
     def _read(self, size: int) -> bytes:
         if self._window is not None:
             try:
-                return self._window.read()
+                piece = self._window.read()
             except _remote.RangesRefused:
-                self._window.close()
-                self._window = None
-                self._fall_back()
-        return self._stretch.read(size)
+                self._log_fallback()
+                self._pace = None
+                piece = b''
+            if piece or self.position == self._remote.size:
+                return piece
+            self._leave_window()
+        if self._pace is None:
+            return self._stretch.read(size)
+        # While it looks, it is to see more of them.
+        if not self._pace.is_resting:
+            size = min(size, _window.PIECE)
+        piece = self._stretch.read(size)
+        self._pace.received(len(piece))
+        if self._pace.connections > 1:
+            self._try_another(self.position + len(piece))
+        return piece
+
+    def _try_another(self, position: int) -> None:
+        """Have a second connection beside the one that there is."""
+        size = self._remote.size
+        if size is None or size - position <= _LEAST * self._part_size:
+            self._pace = None
+            return
+        parts = self._plan(position, size, connections=2)
+        mine, other = parts.plan(), parts.plan()
+        if self._pace is None or mine is None or other is None:
+            return
+        try:
+            body = self._remote.open(other)
+        except _retry.Interrupted:
+            self._pace.refuse()
+            return
+        except Exception as exc:
+            # What is wrong with the whole download shows with the connection
+            # that there is.
+            _LOG.debug(
+                'image %s: no second connection (%s)',
+                self._remote.image_id,
+                exc,
+            )
+            self._pace = None
+            return
+        self._stretch.end_at(mine.stop or size)
+        second = self._make_stretch()(other)
+        second.use(body)
+        self._window = self._make_window(
+            parts, [self._stretch, second], connections=2
+        )
 
     def close(self) -> None:
         """Let go of every connection and thread.
@@ -138,35 +190,54 @@ IncompleteDownloadError` when the connection fails once too often, and as
             self._transport.close()
 
     def _open_window(self, size: int) -> requests.Response:
-        parts = _ranges.Parts(
-            self.position,
-            size,
-            self._part_size,
-            limit=_window.limit(self._connections),
+        parts = self._plan(self.position, size, self._connections)
+        first = self._make_stretch()(
+            parts.plan() or _ranges.Span(self.position, size)
         )
-        more = self._make_stretch()
-        first = more(parts.plan() or _ranges.Span(self.position, size))
         try:
             response = first.open()
         except _remote.RangesRefused:
             self._log_fallback()
             return self._stretch.open()
-        self._window = _window.Window(
+        self._window = self._make_window(
             parts,
-            first,
-            more,
+            [first],
             # No more than there are parts.
             connections=min(
                 self._connections,
                 -(-(size - self.position) // self._part_size),
             ),
-            cancelled=self._cancelled,
-            transport=self._transport,
         )
         return response
 
-    def _fall_back(self) -> None:
-        self._log_fallback()
+    def _plan(
+        self, position: int, size: int, connections: int
+    ) -> _ranges.Parts:
+        return _ranges.Parts(
+            position, size, self._part_size, limit=_window.limit(connections)
+        )
+
+    def _make_window(
+        self,
+        parts: _ranges.Parts,
+        first: list[_stretch.Stretch],
+        connections: int,
+    ) -> _window.Window:
+        return _window.Window(
+            parts,
+            first,
+            self._make_stretch(),
+            connections=connections,
+            cancelled=self._cancelled,
+            transport=self._transport,
+            pace=self._pace,
+        )
+
+    def _leave_window(self) -> None:
+        """Go on over one connection."""
+        if self._window is not None:
+            self._window.close()
+            self._window = None
         self._cancelled = threading.Event()
         if self._transport is not None:
             self._transport.rearm()

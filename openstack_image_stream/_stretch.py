@@ -62,6 +62,22 @@ class Stretch:
         #: Position in the image of the next byte.
         self.position = span.start
 
+    def end_at(self, stop: int) -> None:
+        """Have it end before the end of the image.
+
+        What its connection sends beyond that is not read.
+
+        :param stop: Position in the image behind its last byte.
+        """
+        self.span = _ranges.Span(self.position, stop)
+
+    def use(self, body: _remote.Body) -> None:
+        """Take over a connection that somebody made.
+
+        :param body: What it sends, from the first byte of the stretch on.
+        """
+        self._body = body
+
     def open(self) -> requests.Response:
         """Connect, if it is not connected.
 
@@ -175,7 +191,7 @@ class Stretch:
     def _expect_nothing(self, body: _remote.Body) -> None:
         # Only an answer with the whole image can be caught with more than
         # that. To look for it behind a part might be to wait for nothing.
-        if body.ranged:
+        if self.span.stop is not None or body.ranged:
             return
         try:
             surplus = body.read(1)

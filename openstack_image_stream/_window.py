@@ -12,12 +12,13 @@
 
 """Several connections that fetch the parts of an image side by side."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 import contextlib
 import threading
 import weakref
 
 from openstack_image_stream import _options
+from openstack_image_stream import _pace
 from openstack_image_stream import _ranges
 from openstack_image_stream import _stretch
 from openstack_image_stream import _transport
@@ -33,7 +34,7 @@ _SPARE = 1
 
 #: Bytes of the pieces that a part is kept in. Joining them would need the
 #: memory of the part twice.
-_PIECE = _options.MIB
+PIECE = _options.MIB
 
 #: Seconds between two looks at a thread that has been told to end.
 _PATIENCE = 0.1
@@ -55,10 +56,12 @@ class Window:
     Whoever makes one calls :meth:`close`. The threads hold no reference to
     this object and end also when it is simply forgotten.
 
-    :param parts: Plans the parts; the first one is ``first``'s.
-    :param first: A stretch that is connected already, over the first part.
+    :param parts: Plans the parts; the first ones are those of ``first``.
+    :param first: Stretches that are connected already, over the first parts.
     :param more: Makes a stretch for another part.
     :param connections: How many connections at a time.
+    :param pace: Says how many from now on, if that is not settled. Once it
+        has come down to one, the window ends with what was planned.
     :param cancelled: What the stretches listen to.
     :param transport: The connections that they use, if those can be broken
         so that no thread waits for them any longer.
@@ -67,29 +70,41 @@ class Window:
     def __init__(
         self,
         parts: _ranges.Parts,
-        first: _stretch.Stretch,
+        first: Sequence[_stretch.Stretch],
         more: Callable[[_ranges.Span], _stretch.Stretch],
         *,
         connections: int,
         cancelled: threading.Event,
         transport: _transport.Transport | None,
+        pace: _pace.Pace | None = None,
     ) -> None:
-        self._shared = _Shared(parts, cancelled, transport)
+        self._shared = _Shared(parts, connections, cancelled, transport, pace)
+        self._more = more
         self._stop = weakref.finalize(self, self._shared.cancel)
         self._pieces: list[bytes] = []
-        self._threads = [
-            threading.Thread(
-                target=_fetch,
-                args=(self._shared, more, first if number == 0 else None),
-                name=f'openstack-image-stream-{number}',
-                # A Response that is still open when the interpreter ends
-                # must not keep it from ending.
-                daemon=True,
-            )
-            for number in range(connections)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._threads: list[threading.Thread] = []
+        for stretch in first:
+            self._start(stretch)
+        self._fill()
+
+    def _fill(self) -> None:
+        """Start the threads that are missing."""
+        while self._shared.is_short_of_threads():
+            self._start(None)
+
+    def _start(self, stretch: _stretch.Stretch | None) -> None:
+        self._threads = [t for t in self._threads if t.is_alive()]
+        self._shared.enter()
+        thread = threading.Thread(
+            target=_fetch,
+            args=(self._shared, self._more, stretch),
+            name=f'openstack-image-stream-{len(self._threads)}',
+            # A Response that is still open when the interpreter ends must
+            # not keep it from ending.
+            daemon=True,
+        )
+        self._threads.append(thread)
+        thread.start()
 
     def read(self) -> bytes:
         """Return the next piece, waiting for it where needed.
@@ -97,9 +112,15 @@ class Window:
         :returns: The piece, ``b''`` at the end.
         :raises: what kept a thread from fetching its part.
         """
-        if not self._pieces:
-            self._pieces = self._shared.take()[::-1]
-        return self._pieces.pop() if self._pieces else b''
+        while not self._pieces:
+            pieces = self._shared.take()
+            if pieces is None:
+                self._fill()
+            elif not pieces:
+                return b''
+            else:
+                self._pieces = pieces[::-1]
+        return self._pieces.pop()
 
     def close(self) -> None:
         """End the threads. May be called more than once."""
@@ -117,26 +138,64 @@ class _Shared:
     def __init__(
         self,
         parts: _ranges.Parts,
+        connections: int,
         cancelled: threading.Event,
         transport: _transport.Transport | None,
+        pace: _pace.Pace | None,
     ) -> None:
+        #: How many fetch, or are about to.
+        self.threads = 0
+        self._connections = connections
+        self._pace = pace
         self.parts = parts
         self.cancelled = cancelled
         self._transport = transport
         self._failure: BaseException | None = None
-        # Guards the parts and the failure.
+        # Guards the parts, the failure, the pace and the numbers.
         self._changed = threading.Condition()
 
     def plan(self) -> _ranges.Span | None:
-        """Wait for a part to fetch; ``None`` when there is none left."""
+        """Wait for a part to fetch; ``None`` when the thread is to end."""
         with self._changed:
             while not self.cancelled.is_set():
+                if self.threads > self._connections:
+                    break
                 if span := self.parts.plan():
                     return span
                 if self.parts.all_planned:
                     break
                 self._changed.wait()
         return None
+
+    def is_short_of_threads(self) -> bool:
+        """Tell whether another thread would find a part to fetch."""
+        with self._changed:
+            missing = self.threads < self._connections
+            return missing and not self.parts.all_planned
+
+    def enter(self) -> None:
+        """A thread begins."""
+        with self._changed:
+            self.threads += 1
+
+    def leave(self) -> None:
+        """A thread ends."""
+        with self._changed:
+            self.threads -= 1
+
+    def received(self, amount: int) -> None:
+        """Take note of a piece."""
+        if self._pace is None:
+            return
+        with self._changed:
+            self._pace.received(amount)
+            if self._pace.connections == self._connections:
+                return
+            self._connections = self._pace.connections
+            self.parts.limit = limit(self._connections)
+            if self._connections == 1:
+                self.parts.plan_no_more()
+            self._changed.notify_all()
 
     def put(self, span: _ranges.Span, pieces: list[bytes]) -> None:
         """Hand in a part."""
@@ -153,8 +212,12 @@ class _Shared:
                 self._failure = failure
             self._changed.notify_all()
 
-    def take(self) -> list[bytes]:
-        """Wait for the next part in order; ``[]`` at the end."""
+    def take(self) -> list[bytes] | None:
+        """Wait for the next part in order.
+
+        :returns: Its pieces, ``[]`` at the end, ``None`` when there should
+            be another thread first.
+        """
         with self._changed:
             while not self.parts.finished:
                 pieces = self.parts.take()
@@ -163,6 +226,8 @@ class _Shared:
                     return pieces
                 if self._failure is not None:
                     raise self._failure
+                if self.is_short_of_threads():
+                    return None
                 self._changed.wait()
         return []
 
@@ -195,14 +260,17 @@ def _fetch(
                     return
                 stretch = more(span)
             with contextlib.closing(stretch):
-                shared.put(stretch.span, _read_all(stretch))
+                shared.put(stretch.span, _read_all(shared, stretch))
             stretch = None
     except BaseException as exc:
         shared.fail(exc)
+    finally:
+        shared.leave()
 
 
-def _read_all(stretch: _stretch.Stretch) -> list[bytes]:
+def _read_all(shared: _Shared, stretch: _stretch.Stretch) -> list[bytes]:
     pieces = []
-    while piece := stretch.read(_PIECE):
+    while piece := stretch.read(PIECE):
         pieces.append(piece)
+        shared.received(len(piece))
     return pieces

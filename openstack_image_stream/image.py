@@ -13,7 +13,7 @@
 """The image resource, whose download streams."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from keystoneauth1 import adapter
 from openstack.image.v2 import image as _upstream
@@ -44,7 +44,7 @@ class Image(_upstream.Image):
         store_preferences: Sequence[str] | None = None,
         validate_checksum: bool = True,
         allow_md5_fallback: bool = False,
-        connections: int = 1,
+        connections: int | Literal['auto'] = 1,
         retries: int = 5,
         timeout: float = 60,
         resume: bool = True,
