@@ -22,9 +22,9 @@ import re
 import time
 from typing import Any
 
-import yaml
 
 from tests.faults import attempt
+from tests.faults import scripted
 from tests.faults import ways
 from tests.unit import fake_glance
 
@@ -75,7 +75,7 @@ class Stage:
             f'{self.path.name}.{fake_glance.IMAGE_ID}.part'
         )
         self._directory = directory
-        self._place = _place(self.glance, directory)
+        self._place = scripted.place(self.glance, directory)
         self._sent_before = 0
 
     def __enter__(self) -> 'Stage':
@@ -155,7 +155,7 @@ class Stage:
         self._sent_before += self.glance.sent
         self.glance = fake_glance.FakeGlance(self.data)
         self.glance.__enter__()
-        self._place = _place(self.glance, self._directory)
+        self._place = scripted.place(self.glance, self._directory)
         return self._sent_before
 
     def sent(self) -> int:
@@ -220,25 +220,3 @@ def _end(answer: fake_glance.Answer, size: int) -> int:
     """Return the byte of the image that an answer ends at."""
     found = re.search(r'-(\d+)/', answer.headers.get('Content-Range', ''))
     return int(found[1]) + 1 if found else size
-
-
-def _place(
-    glance: fake_glance.FakeGlance, directory: pathlib.Path
-) -> ways.Place:
-    """Describe a scripted Glance to every kind of client."""
-    cloud = {
-        'auth_type': 'none',
-        'auth': {'endpoint': glance.url},
-        'image_endpoint_override': f'{glance.url}/v2',
-        'image_api_version': '2',
-    }
-    hook = {'vendor_hook': 'openstack_image_stream:load'}
-    path = directory / 'clouds.yaml'
-    path.write_text(
-        yaml.safe_dump({'clouds': {'plain': cloud, 'stream': cloud | hook}})
-    )
-    return ways.Place(
-        clouds_yaml=str(path),
-        glance=('--os-image-url', glance.url, '--os-auth-token', 'none'),
-        image_id=fake_glance.IMAGE_ID,
-    )

@@ -25,10 +25,10 @@ import pathlib
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.faults import answers
 from tests.faults import attempt
+from tests.faults import scripted
 from tests.faults import breaks
 from tests.faults import lies
 from tests.faults import table as _table
@@ -86,34 +86,6 @@ class Result:
     told: bool
 
 
-def _place(
-    glance: fake_glance.FakeGlance, directory: pathlib.Path
-) -> ways.Place:
-    """Describe a scripted Glance to every kind of client."""
-    cloud = {
-        'auth_type': 'v3password',
-        'auth': {
-            'auth_url': f'{glance.url}/v3',
-            'username': 'me',
-            'password': 'secret',
-            'user_domain_id': 'default',
-        },
-        'image_endpoint_override': f'{glance.url}/v2',
-        'image_api_version': '2',
-    }
-    hook = {'vendor_hook': 'openstack_image_stream:load'}
-    path = directory / 'clouds.yaml'
-    path.write_text(
-        yaml.safe_dump({'clouds': {'plain': cloud, 'stream': cloud | hook}})
-    )
-    token = ('--os-auth-token', fake_glance.TOKEN)
-    return ways.Place(
-        clouds_yaml=str(path),
-        glance=('--os-image-url', glance.url, *token),
-        image_id=fake_glance.IMAGE_ID,
-    )
-
-
 def _script(
     glance: fake_glance.FakeGlance,
     fault: answers.AnswerFault,
@@ -156,7 +128,7 @@ def _run(
             _script(glance, fault, answers.Scene(at, elsewhere))
         outcome = attempt.run(
             way,
-            _place(glance, directory),
+            scripted.place(glance, directory),
             directory / 'out' / 'image',
             data=answers.DATA,
             **how,
