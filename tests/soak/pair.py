@@ -43,7 +43,7 @@ def draw(dice: random.Random) -> Pair:
 
     :param dice: The chance.
     """
-    first, second = plans.draw(dice, 'path'), plans.draw(dice, 'path')
+    first, second = _plan(dice), _plan(dice)
     if dice.random() < 0.6:
         # Faults that were drawn for another image may be beyond it.
         script = server.Script(ranges=second.script.ranges)
@@ -54,6 +54,14 @@ def draw(dice: random.Random) -> Pair:
         for plan in (first, second)
     )
     return Pair((first, second))
+
+
+def _plan(dice: random.Random) -> plans.Plan:
+    # An image of no bytes would be an empty file for the other one, which is
+    # filled in place and leaves its partial file alone.
+    while not (plan := plans.draw(dice, 'path')).image.size:
+        pass
+    return plan
 
 
 def run(pair: Pair) -> single.Result:

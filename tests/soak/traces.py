@@ -29,7 +29,6 @@ NAME = 'image'
 _HOPELESS = (
     exceptions.ChecksumMismatchError,
     exceptions.ImageChangedError,
-    exceptions.ImageDataMissingError,
     sdk_exceptions.NotFoundException,
 )
 
