@@ -141,7 +141,7 @@ def honest(plan: Plan, image: images.Image) -> Plan:
 
 def _draw_options(dice: random.Random, image: images.Image) -> dict[str, Any]:
     options: dict[str, Any] = {
-        'connections': dice.choice((1, 1, 1, 1, 2, 3, 4, 8)),
+        'connections': dice.choice((1, 1, 1, 1, 2, 3, 4, 8, 'auto')),
         'retries': dice.choice((1, 2, 3, 5, 5, 8, 20)),
         'validate_checksum': dice.random() < 0.9 or not image.sized,
         'allow_md5_fallback': dice.random() < 0.5,
