@@ -1,0 +1,191 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Measure, and print what came of it."""
+
+import argparse
+import collections.abc
+import pathlib
+import sys
+import tempfile
+
+from benchmarks import bars
+from benchmarks import errors
+from benchmarks import plan as planning
+from benchmarks import programs
+from benchmarks import results
+from benchmarks import rooms
+from benchmarks import runner
+from benchmarks import stage as staging
+from benchmarks import tables
+from tests import cloud
+
+#: Whose memory is looked at all the time, in the first scenario that can.
+_TRACED = ('plugin-path', 'sdk-stream-path', 'sdk-path')
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog='tox -e bench --',
+        description='Measure downloads with the plugin and without it.',
+    )
+    parser.add_argument(
+        '--quick',
+        action='store_true',
+        help='small images and the main contenders, within two minutes',
+    )
+    parser.add_argument(
+        '--only',
+        action='append',
+        default=[],
+        metavar='PATTERN',
+        help='measure scenarios that match, as "front-*", or contenders of'
+        ' them, as "*-1024:plugin-*"; may be given again',
+    )
+    parser.add_argument(
+        '--rounds',
+        type=int,
+        metavar='N',
+        help='give each contender N turns in each scenario',
+    )
+    parser.add_argument(
+        '--disk',
+        type=pathlib.Path,
+        default=pathlib.Path(),
+        metavar='DIRECTORY',
+        help='a directory on the disk to download to; Glance keeps its'
+        ' images there, too (default: the current one)',
+    )
+    parser.add_argument(
+        '--json',
+        type=pathlib.Path,
+        metavar='FILE',
+        help='write every single figure to FILE',
+    )
+    arguments = parser.parse_args()
+    if arguments.rounds is not None and arguments.rounds < 1:
+        parser.error('--rounds must be at least 1')
+    return arguments
+
+
+def _report(what: str) -> None:
+    print(f'{what} ...', file=sys.stderr, flush=True)
+
+
+def _report_run(run: results.Run) -> None:
+    outcome = f'{run.wall:.2f} s' if run.error is None else run.error
+    print(
+        f'  {run.scenario} {run.round + 1}: {run.contender}: {outcome}',
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def _planned(arguments: argparse.Namespace) -> results.Results:
+    """Return what is to be measured, without a figure yet.
+
+    :raises BenchmarkError: It cannot be.
+    """
+    programs.check()
+    places = rooms.places(arguments.disk)
+    plan, left_out = rooms.fit(
+        planning.select(
+            planning.QUICK if arguments.quick else planning.FULL,
+            arguments.only,
+            arguments.rounds,
+        ),
+        rooms.Room.measure(arguments.disk),
+    )
+    return results.Results(
+        sizes=plan.sizes,
+        scenarios=plan.scenarios,
+        machine=programs.describe(places),
+        left_out=left_out,
+    )
+
+
+def _measure(
+    measured: results.Results, disk: pathlib.Path, *, traced: bool
+) -> None:
+    """Add the figures.
+
+    :param traced: Whether memory is to be looked at all the time, too.
+    """
+    places = rooms.places(disk)
+    with (
+        tempfile.TemporaryDirectory(
+            dir=disk, prefix='bench-cloud-'
+        ) as directory,
+        staging.Stage.open(
+            pathlib.Path(directory),
+            {scenario.size for scenario in measured.scenarios},
+            _report,
+        ) as stage,
+    ):
+        for scenario in measured.scenarios:
+            place = places[scenario.place]
+            for run in runner.runs(stage, scenario, place):
+                measured.runs.append(run)
+                _report_run(run)
+            print(tables.scenario(measured, scenario), flush=True)
+        if traced:
+            _report('Looking at memory')
+            _trace(measured, stage, places)
+
+
+def _trace(
+    measured: results.Results,
+    stage: staging.Stage,
+    places: collections.abc.Mapping[str, pathlib.Path],
+) -> None:
+    for scenario in measured.scenarios:
+        names = [name for name in _TRACED if name in scenario.contenders]
+        if scenario.size != measured.sizes['large'] or not names:
+            continue
+        for name in names:
+            measured.traces.append(
+                runner.trace(stage, scenario, places[scenario.place], name)
+            )
+        return
+
+
+def main() -> int:
+    """Run the benchmark.
+
+    :returns: The exit status, which does not depend on the verdicts.
+    """
+    arguments = _parse()
+    try:
+        measured = _planned(arguments)
+        print(tables.head(measured), flush=True)
+        try:
+            _measure(
+                measured,
+                arguments.disk.resolve(),
+                traced=arguments.json is not None,
+            )
+        finally:
+            # What is there is worth something after Ctrl-C, too.
+            if arguments.json:
+                measured.save(arguments.json)
+        print(tables.verdicts(measured, bars.verdicts(measured)))
+    except KeyboardInterrupt:
+        print('Stopped.', file=sys.stderr)
+        return 130
+    except (cloud.CloudError, errors.BenchmarkError) as exc:
+        print(exc, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

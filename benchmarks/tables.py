@@ -1,0 +1,127 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Everything that is printed."""
+
+import collections.abc
+
+from benchmarks import bars
+from benchmarks import contenders
+from benchmarks import plan as planning
+from benchmarks import results
+
+_MIB = planning.MIB
+
+#: Columns for the names of contenders.
+_NAME = 30
+
+_ORIGINS = {
+    'front': 'nginx and its sendfile',
+    'capped': 'nginx, each connection limited',
+    'glance': 'Glance',
+}
+
+_VERDICTS = {True: 'met', False: 'MISSED', None: 'not measured'}
+
+_EXPLANATION = """\
+Medians of several runs, and the fastest and the slowest. "floor" is the time
+divided by the longer of: curl and fsync of its file, unverified; SHA-512 of
+the bytes in memory. A call is measured in a process that is connected; its
+memory is what the peak grew by. A command is measured from its start to its
+end; its memory is the peak of its largest process, no less than the 10 MiB
+of what measures it."""
+
+
+def head(measured: results.Results) -> str:
+    """Return what is measured, on what, and what is not."""
+    lines = [f'{name}: {value}' for name, value in measured.machine.items()]
+    lines += [
+        f'left out: {each.what}: {each.why}' for each in measured.left_out
+    ]
+    return '\n'.join([*lines, '', _EXPLANATION])
+
+
+def scenario(measured: results.Results, shown: planning.Scenario) -> str:
+    """Return the table of a scenario."""
+    blocks: dict[str, list[str]] = {'call': [], 'command': [], 'reference': []}
+    for name in shown.contenders:
+        contender = contenders.CONTENDERS[name]
+        if name in planning.REFERENCES:
+            block = 'reference'
+        elif isinstance(contender, contenders.Call):
+            block = 'call'
+        else:
+            block = 'command'
+        blocks[block].append(_row(measured, shown.name, name))
+    lines = [
+        '',
+        f'{shown.name}: {shown.size} MiB from {_ORIGINS[shown.origin]}'
+        f' over {shown.scheme.upper()} to {shown.place}',
+    ]
+    for title, rows in blocks.items():
+        if rows:
+            lines += [_heading(title), *rows]
+    return '\n'.join(lines)
+
+
+def verdicts(
+    measured: results.Results, judged: collections.abc.Iterable[bars.Verdict]
+) -> str:
+    """Return the table of the bars."""
+    sizes = ', '.join(
+        f'{name} is {size} MiB' for name, size in measured.sizes.items()
+    )
+    return '\n'.join(
+        [
+            '',
+            f'Bars: ratios of wall times, where nothing else is said; {sizes}',
+            f'  {"":58}{"figure":>9}{"bar":>14}  verdict',
+            *(
+                f'  {each.title:58}{each.figure:>9}{each.limit:>14}'
+                f'  {_VERDICTS[each.met]}'
+                for each in judged
+            ),
+        ]
+    )
+
+
+def _heading(title: str) -> str:
+    return (
+        f'  {title:{_NAME}}{"wall":>9}{"min-max":>15}{"floor":>8}'
+        f'{"CPU":>9}{"memory":>11}{"sent":>13}{"requests":>10}'
+    )
+
+
+def _row(measured: results.Results, where: str, name: str) -> str:
+    title = f'  {contenders.CONTENDERS[name].title:{_NAME}}'
+    wall = measured.values(where, name, 'wall')
+    if not wall:
+        failures = measured.values(where, name, 'error')
+        return f'{title}  {failures[0] if failures else "not measured"}'
+    median = measured.median(where, name, 'wall') or 0.0
+    floor = measured.floor(where)
+    spread = f'{min(wall):.3f}-{max(wall):.3f}'
+    return (
+        f'{title}{median:7.3f} s{spread:>15}'
+        + (f'{median / floor:8.2f}' if floor else f'{"n/a":>8}')
+        + _cell(measured.median(where, name, 'cpu'), 1, '.2f', 's', 9)
+        + _cell(measured.median(where, name, 'memory'), _MIB, '.0f', 'MiB', 11)
+        + _cell(measured.median(where, name, 'size'), _MIB, '.1f', 'MiB', 13)
+        + _cell(measured.median(where, name, 'requests'), 1, '.0f', '', 10)
+    )
+
+
+def _cell(
+    figure: float | None, unit: int, form: str, word: str, width: int
+) -> str:
+    text = 'n/a' if figure is None else f'{figure / unit:{form}} {word}'
+    return f'{text.strip():>{width}}'

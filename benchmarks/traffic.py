@@ -1,0 +1,120 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What went over the wire, from the logs of those who served it."""
+
+import collections.abc
+import dataclasses
+import pathlib
+import re
+import time
+import typing
+
+#: Of uwsgi, about an answer: the body, and the headers after it.
+_UWSGI = re.compile(r'=> generated (\d+) bytes in .*? headers in (\d+) bytes')
+
+#: Seconds without a further line after which uwsgi has written all.
+_QUIET = 0.1
+
+
+@dataclasses.dataclass(frozen=True)
+class Traffic:
+    """What a client was sent.
+
+    :param size: Of all answers with their headers, in bytes.
+    """
+
+    requests: int
+    size: int
+
+
+class Log(typing.Protocol):
+    """Tells the traffic of one server."""
+
+    def mark(self) -> None:
+        """Count from here on."""
+
+    def read(self) -> Traffic:
+        """Return what has been since the mark."""
+
+
+class FrontLog:
+    """The access log of nginx.
+
+    :param path: The log.
+    :param port: The port that counts.
+    :param touch: Makes a request that is in the log after all before it.
+    """
+
+    def __init__(
+        self,
+        path: pathlib.Path,
+        port: int,
+        touch: collections.abc.Callable[[], None],
+    ) -> None:
+        self._path = path
+        self._port = port
+        self._touch = touch
+        self._position = 0
+
+    def mark(self) -> None:
+        """Count from here on."""
+        self._touch()
+        self._position = self._path.stat().st_size
+
+    def read(self) -> Traffic:
+        """Return what has been since the mark."""
+        self._touch()
+        lines = _lines(self._path, self._position)
+        fields = [line.split(maxsplit=2) for line in lines]
+        sizes = [
+            int(size) for port, size, _ in fields if int(port) == self._port
+        ]
+        return Traffic(len(sizes), sum(sizes))
+
+
+class UwsgiLog:
+    """The log of Glance, where uwsgi tells what it has sent.
+
+    :param path: The log.
+    """
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self._path = path
+        self._position = 0
+
+    def mark(self) -> None:
+        """Count from here on."""
+        self._settle()
+        self._position = self._path.stat().st_size
+
+    def read(self) -> Traffic:
+        """Return what has been since the mark."""
+        self._settle()
+        sizes = [
+            int(match[1]) + int(match[2])
+            for line in _lines(self._path, self._position)
+            if (match := _UWSGI.search(line))
+        ]
+        return Traffic(len(sizes), sum(sizes))
+
+    def _settle(self) -> None:
+        # Its processes write when they have the time.
+        size = -1
+        while size != (size := self._path.stat().st_size):
+            time.sleep(_QUIET)
+
+
+def _lines(path: pathlib.Path, position: int) -> list[str]:
+    with path.open(errors='replace') as file:
+        file.seek(position)
+        return file.read().splitlines()
