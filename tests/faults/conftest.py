@@ -66,6 +66,20 @@ def pytest_collection_modifyitems(
         ]
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand the table in where several processes run the tests."""
+    output = getattr(session.config, 'workeroutput', None)
+    if output is not None:
+        output['faults'] = session.config.stash[_TABLE].as_data()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take the table of one of several processes."""
+    output = getattr(node, 'workeroutput', {})
+    node.config.stash[_TABLE].merge(output.get('faults', []))
+
+
 def pytest_terminal_summary(
     terminalreporter: Any, config: pytest.Config
 ) -> None:

@@ -18,7 +18,7 @@ import dataclasses
 import io
 import itertools
 import textwrap
-from typing import TextIO
+from typing import Any, TextIO
 
 from tests.faults import attempt
 
@@ -115,6 +115,35 @@ class Table:
         if again is not None and outcome.error is None:
             row.again += max(0, again)
             row.measured += 1
+
+    def as_data(self) -> list[dict[str, Any]]:
+        """Return it as what another process can be given."""
+        return [
+            {
+                **{
+                    field.name: getattr(row, field.name)
+                    for field in dataclasses.fields(Row)
+                },
+                'fault': {
+                    field.name: getattr(row.fault, field.name)
+                    for field in dataclasses.fields(Fault)
+                },
+            }
+            for row in self._rows.values()
+        ]
+
+    def merge(self, data: list[dict[str, Any]]) -> None:
+        """Add the rows of another process, and have all in the usual order.
+
+        :param data: What :meth:`as_data` returned there, of other modules.
+        """
+        rows = list(self._rows.values())
+        rows += [
+            Row(**{**each, 'fault': Fault(**each['fault'])}) for each in data
+        ]
+        # Modules by their names, and what is in them as it came.
+        rows.sort(key=lambda row: row.test.partition('::')[0])
+        self._rows = {row.fault.title: row for row in rows}
 
     def __bool__(self) -> bool:
         return bool(self._rows)
