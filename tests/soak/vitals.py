@@ -13,6 +13,7 @@
 """What a process holds while nothing is being done, and whether it grows."""
 
 import collections
+import ctypes
 import gc
 import os
 import threading
@@ -56,8 +57,11 @@ class Vitals:
     def flaws(self) -> list[str]:
         """Look at the process; return what is wrong with it."""
         client.forget()
-        # Downloads that are part of a cycle end when that is found.
+        # Downloads that are part of a cycle end when that is found, and what
+        # they held is found the next time.
         gc.collect()
+        gc.collect()
+        _trim()
         flaws = [
             f'thread {thread.name} is still running'
             for thread in threading.enumerate()
@@ -84,6 +88,14 @@ class Vitals:
         """Return what was seen last."""
         seen = self._seen[-1] if self._seen else _now()
         return ', '.join(f'{count} {name}' for name, count in seen.items())
+
+
+def _trim() -> None:
+    """Have the allocator give back what it keeps between what is in use."""
+    # Others than the GNU one have no such function.
+    trim = getattr(ctypes.CDLL(None), 'malloc_trim', None)
+    if trim is not None:
+        trim(0)
 
 
 def _now() -> dict[str, int]:
