@@ -28,9 +28,9 @@ import pytest
 
 from tests.faults import answers
 from tests.faults import attempt
-from tests.faults import scripted
 from tests.faults import breaks
 from tests.faults import lies
+from tests.faults import scripted
 from tests.faults import table as _table
 from tests.faults import ways
 from tests.unit import fake_glance

@@ -165,7 +165,7 @@ class TestCuts:
         tmp_path: pathlib.Path,
         connections: int,
     ) -> None:
-        """A reset is no worse than an end that comes too early."""
+        """A reset costs a piece at the most."""
         cut = 8 * MIB if connections == 1 else 5 * MIB
         with cutting_proxy.CuttingProxy(
             running_cloud.image_url, cuts=itertools.repeat(cut), reset=True
@@ -178,7 +178,8 @@ class TestCuts:
             )
         assert content == DATA
         assert proxy.broken >= 6
-        assert proxy.fetched <= 1.1 * len(DATA)
+        # What came of a piece is lost with the connection.
+        assert proxy.fetched <= len(DATA) + proxy.broken * PIECE
 
     @pytest.mark.parametrize('connections', [1, 4])
     def test_patience_ends(

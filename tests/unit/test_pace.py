@@ -13,8 +13,8 @@
 
 """Tests of the number of connections that is found out."""
 
-import random
 from collections.abc import Callable
+import random
 from typing import Any
 
 import fixtures

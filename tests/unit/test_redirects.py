@@ -39,8 +39,13 @@ class RedirectTestCase(base.GlanceTestCase):
         self.other = self.serve(DATA)
         self.conn = self.connect(
             self.glance,
-            auth_type='admin_token',
-            auth={'endpoint': self.glance.url, 'token': 'secret'},
+            auth_type='v3password',
+            auth={
+                'auth_url': f'{self.glance.url}/v3',
+                'username': 'me',
+                'password': 'secret',
+                'user_domain_id': 'default',
+            },
         )
 
     def paths(self) -> list[str]:
@@ -68,7 +73,7 @@ class TestSameHost(RedirectTestCase):
         self.assert_same(DATA, mode.download(self.conn))
         self.assertEqual([FILE, ELSEWHERE], self.paths())
         self.assertEqual(
-            'secret', self.glance.requests[-1].headers['x-auth-token']
+            fake_glance.TOKEN, self.glance.requests[-1].headers['x-auth-token']
         )
 
     def test_relative(self) -> None:
