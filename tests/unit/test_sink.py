@@ -382,6 +382,89 @@ class TestPartialFile(SinkTestCase):
         self.assertLessEqual(len(os.fsencode(partial)), 255)
 
 
+class TestSomebodyElse(SinkTestCase):
+    """The partial file is not only ours to change."""
+
+    def entered(self) -> _sink.Sink:
+        """Return a sink with two pieces written."""
+        sink = self.enter(sink_for(self.path(), ID))
+        sink.write(DATA)
+        sink.write(DATA)
+        return sink
+
+    def enter(self, sink: _sink.Sink) -> _sink.Sink:
+        """Enter a sink, and leave it after the test."""
+        self.addCleanup(sink.__exit__, None, None, None)
+        return sink.__enter__()
+
+    def partial(self) -> str:
+        """Return the path of the partial file."""
+        return self.path(self.files()[0])
+
+    @base.for_each({'cut': len(DATA), 'empty': 0, 'longer': 3 * len(DATA)})
+    def test_length_when_it_is_written(self, length: int) -> None:
+        """It is noticed before anything is written in the wrong place."""
+        sink = self.entered()
+        os.truncate(self.partial(), length)
+        error = self.assertRaises(
+            exceptions.ImageStreamError, sink.write, DATA
+        )
+        self.assertIn('by somebody else', str(error))
+
+    @base.for_each(
+        {
+            'cut': lambda path: os.truncate(path, 1),
+            'removed': os.unlink,
+            'replaced': lambda path: os.rename(path, f'{path}.old'),
+        }
+    )
+    def test_at_the_end(self, act: Any) -> None:
+        """It does not become the file."""
+        sink = self.entered()
+        act(self.partial())
+        self.assertRaises(exceptions.ImageStreamError, sink.commit)
+        self.assertNotIn('image', self.files())
+
+    def test_while_it_is_flushed(self) -> None:
+        """Not even when it happens at the last moment."""
+        sink = self.entered()
+        path = self.partial()
+        with mock.patch.object(
+            os, 'fsync', side_effect=lambda descriptor: os.unlink(path)
+        ):
+            self.assertRaises(exceptions.ImageStreamError, sink.commit)
+        self.assertEqual([], self.files())
+
+
+class TestWriteBack(SinkTestCase):
+    """The disk writes beside the download."""
+
+    def advised(self, **changes: Any) -> list[Any]:
+        """Save a file in small steps; return what the kernel was told."""
+        self.useFixture(fixtures.MockPatchObject(_files, '_FLUSHED', 1_000))
+        with (
+            mock.patch.object(os, 'posix_fadvise', **changes) as advise,
+            sink_for(self.path(), ID) as sink,
+        ):
+            for _ in range(6):
+                sink.write(bytes(range(250)) * 2)
+            sink.commit()
+        self.assertEqual(3_000, os.path.getsize(self.path()))
+        return [call.args[1:] for call in advise.mock_calls]
+
+    def test_is_told_to_begin(self) -> None:
+        """Each step is told once, as it is full."""
+        self.assertEqual(
+            [(at, 1_000, os.POSIX_FADV_DONTNEED) for at in (0, 1_000, 2_000)],
+            self.advised(),
+        )
+
+    def test_does_not_have_to(self) -> None:
+        """Where it cannot be told, the file is written all the same."""
+        error = OSError(errno.EINVAL, 'no')
+        self.assertEqual(3, len(self.advised(side_effect=error)))
+
+
 class TestExistingFile(SinkTestCase):
     """A file with content."""
 

@@ -192,6 +192,34 @@ class TestStatus(SourceTestCase):
         )
         self.assertIn('Out of disks', str(error))
 
+    @base.for_each(
+        {'unknown': 'martian', 'its_own': 'idna', 'no_text': 'zlib'}
+    )
+    def test_words_in_a_charset_of_its_own(self, charset: str) -> None:
+        """A charset that cannot be decoded is taken for UTF-8."""
+        self.answer(
+            status=404,
+            headers={'Content-Type': f'text/html; charset={charset}'},
+            body='Keine Bücher'.encode(),
+        )
+        error = self.assertRaises(
+            sdk_exceptions.NotFoundException, self.source().open
+        )
+        self.assertIn('Keine Bücher', str(error))
+
+    def test_chunk_of_the_rest(self) -> None:
+        """A chunk of -1 bytes is not all that will ever come."""
+        self.answer(
+            headers={'Transfer-Encoding': 'chunked'},
+            framing='close',
+            body=b'-1\r\n' + bytes(100_000),
+        )
+        source = self.source()
+        source.open()
+        self.assertRaises(
+            exceptions.IncompleteDownloadError, self.read_all, source
+        )
+
     def test_words_were_read_before(self) -> None:
         """keystoneauth reads the words itself when it logs at DEBUG."""
 
