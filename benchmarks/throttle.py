@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """A line that gives each connection so much and no more.
 
 nginx limits requests, not connections: who asks for one range after the other

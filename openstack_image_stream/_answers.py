@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """Answers of a server that may send anything, read without harm."""
 
 from collections.abc import Callable, Iterator

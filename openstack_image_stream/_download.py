@@ -171,7 +171,9 @@ class Download:
                 # No more of them are ever used than there are parts.
                 min(
                     connections,
-                    _window.count(self._metadata.size or 0, start),
+                    _window.count(
+                        (self._metadata.size or 0) - start, _window.PART
+                    ),
                 ),
             )
             session = _asking_once(

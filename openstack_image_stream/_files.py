@@ -275,10 +275,10 @@ class ReplacingSink(_RegularSink):
 
     def _keep_attributes(self) -> None:
         old = _stat(self._target)
-        new = os.fstat(self._descriptor)
         if old is None:
             # Made for a file that was there then.
-            if stat.S_IMODE(new.st_mode) == _partial.PRIVATE:
+            made = os.fstat(self._descriptor)
+            if stat.S_IMODE(made.st_mode) == _partial.PRIVATE:
                 mode = _partial.usual_mode(self._target, self._image_id)
                 os.chmod(self._descriptor, mode)
             return

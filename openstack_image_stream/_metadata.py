@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """What the Image service says about an image, asked for and looked at.
 
 A document from a server is as foreign as the image's bytes: it may be of any

@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """How many connections pay, found out by trying."""
 
 from collections.abc import Callable

@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """Redirects: followed on the same host, refused to any other."""
 
 from collections.abc import Callable

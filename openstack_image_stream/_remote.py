@@ -42,7 +42,7 @@ Opener = Callable[[Mapping[str, str]], requests.Response]
 #: and do not have to be joined.
 _READ = 256 * 1024
 
-#: Seconds in which a read is fast. This is what a cut costs at the most.
+#: Seconds in which a read must be done for the next one to be larger.
 _SOON = 0.05
 
 _LOG: logging.Logger = _log.setup_logging('openstack.image_stream')

@@ -205,7 +205,7 @@ IncompleteDownloadError` when the connection fails once too often, and as
             # No more than there are parts.
             connections=min(
                 self._connections,
-                -(-(size - self.position) // self._part_size),
+                _window.count(size - self.position, self._part_size),
             ),
         )
         return response

@@ -40,9 +40,9 @@ PIECE = _options.MIB
 _PATIENCE = 0.1
 
 
-def count(size: int, start: int) -> int:
-    """Return how many parts there are from a position on, at least one."""
-    return max(1, -(-(size - start) // PART))
+def count(length: int, part_size: int) -> int:
+    """Return how many parts some bytes have, at least one."""
+    return max(1, -(-length // part_size))
 
 
 def limit(connections: int) -> int:

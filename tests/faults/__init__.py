@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """Every fault that is promised to be survived, and what others make of it.
 
 ``pytest tests/faults`` is a short selection of it, with the plugin alone.

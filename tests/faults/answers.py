@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """A fault of answers, and the ways to spoil an answer that was right."""
 
 from collections.abc import Callable, Mapping

@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """One download in a process of its own, and what came of it."""
 
 from collections.abc import Callable, Mapping

@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """Faults in which the bytes do not come, or the service says no."""
 
 from tests.faults import answers

@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """The options, the table, and where the downloads take place."""
 
 import collections.abc

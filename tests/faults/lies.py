@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """Faults in which an answer is not what it should be, or says so."""
 
 from tests.faults import answers

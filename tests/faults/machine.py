@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """What can be wrong with a machine; each function is called in a child.
 
 Whatever they change, of the process or of what it sees of the file systems,

@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """Where a download takes place: a scripted Glance, and a directory."""
 
 from collections.abc import Callable

@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """What came of all downloads, fault by fault."""
 
 import csv

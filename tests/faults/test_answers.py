@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """Faults of answers, by a server that lies where it is told to.
 
 No honest server does these on demand, so it is a scripted one, on real

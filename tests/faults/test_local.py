@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """Faults of the place that is written to: full, limited, not writable."""
 
 from collections.abc import Callable, Mapping

@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """Somebody else changes the file while it is written.
 
 That is the plugin's partial file, and the final file of everybody else.

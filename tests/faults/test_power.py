@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """The power fails.
 
 No test can do that. What it leaves is what was flushed, in the order in which

@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """Several processes that download to one name at the same time."""
 
 from collections.abc import Callable

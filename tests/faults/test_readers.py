@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """Somebody reads slowly, and the server does not wait."""
 
 from collections.abc import Callable, Mapping

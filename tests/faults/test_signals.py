@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """Processes that end in the middle of a download."""
 
 from collections.abc import Callable

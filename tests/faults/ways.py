@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """The ways to download an image: the plugin's, and those of others.
 
 Each is a function that runs in a process of its own, and that writes the

@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """A network that breaks, between a client and the real Glance."""
 
 import collections.abc

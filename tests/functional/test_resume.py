@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """Downloads over a network that breaks, and by processes that die."""
 
 import collections.abc

@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """Downloads over several connections at once, and holes in files."""
 
 from concurrent import futures

@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """What the unit tests have in common."""
 
 from collections.abc import Callable, Mapping

@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """A cloud of which only the words are there: Keystone and Glance, mocked."""
 
 from collections.abc import Sequence

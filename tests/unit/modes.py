@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """The ways to download that the contract knows, to test them alike."""
 
 import abc

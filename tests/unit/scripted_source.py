@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """A source whose every piece is scripted."""
 
 from collections.abc import Iterable

@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """Tests of choosing a hash, and of hashing beside the download."""
 
 import base64

@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """The contract of a download, through conn.image and real sockets."""
 
 import base64
@@ -31,6 +30,7 @@ import fixtures
 from openstack import exceptions as sdk_exceptions
 import requests
 
+from openstack_image_stream import _download
 from openstack_image_stream import _pipeline
 from openstack_image_stream import _retry
 from openstack_image_stream import exceptions
@@ -759,6 +759,30 @@ class TestMetadataFromElsewhere(DownloadTestCase):
         self.assert_same(DATA, response.content)
         for value in response.headers.values():
             self.assertIsInstance(value, str)
+
+
+class TestKeystoneauth(DownloadTestCase):
+    """What keystoneauth does beside the requests."""
+
+    def test_log_of_bodies(self) -> None:
+        """Its log does not read an image that the server calls a text."""
+        self.useFixture(
+            fixtures.FakeLogger('keystoneauth', level=logging.DEBUG)
+        )
+        conn = self.begin()
+        self.answer(headers={'Content-Type': 'application/json'})
+        response = conn.image.download_image(fake_glance.IMAGE_ID, stream=True)
+        self.assertFalse(response._content_consumed)
+        self.assert_same(DATA, response.content)
+
+    @base.for_each({'none': (None, 7.0), 'of_the_cloud': (3.0, 3.0)})
+    def test_timeout_of_a_login(self, case: tuple[Any, float]) -> None:
+        """A token is not waited for longer than for the image."""
+        conn = self.begin()
+        conn.session.timeout, expected = case
+        ours = _download._asking_once(conn.image, 7.0)
+        self.assertEqual(expected, ours.session.timeout)
+        self.assertEqual(case[0], conn.session.timeout)
 
 
 class TestStream(DownloadTestCase):

@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """Tests of redirects, on real sockets."""
 
 from typing import Any

@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """The contract of single requests: what is asked, and how."""
 
 import hashlib

@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """Tests of the source, against a scripted server and without the SDK."""
 
 from collections.abc import Mapping
@@ -27,6 +26,7 @@ from openstack import exceptions as sdk_exceptions
 import requests
 import urllib3
 
+from openstack_image_stream import _ranges
 from openstack_image_stream import _remote
 from openstack_image_stream import _retry
 from openstack_image_stream import _source
@@ -255,6 +255,15 @@ class TestStatus(SourceTestCase):
         self.assertEqual(4 * 1024, len(error.response.content))
         # What is left of it must not wait in the pool for the next request.
         self.assertTrue(self.glance.wait_until_left())
+
+    def test_part_of_what_has_none(self) -> None:
+        """A part is not asked for once it is known that there are none."""
+        remote = self.source()._remote
+        remote.ranged = False
+        self.assertRaises(
+            _remote.RangesRefused, remote.open, _ranges.Span(10, 20)
+        )
+        self.assertEqual([], self.glance.requests)
 
     def test_no_data(self) -> None:
         """204 is Glance's answer for an image that was never uploaded."""
