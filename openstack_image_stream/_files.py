@@ -24,6 +24,7 @@ from types import TracebackType
 from openstack import _log
 from openstack import exceptions as sdk_exceptions
 
+from openstack_image_stream import _options
 from openstack_image_stream import _partial
 from openstack_image_stream import _sink
 from openstack_image_stream import exceptions
@@ -32,6 +33,10 @@ from openstack_image_stream import exceptions
 #: runs of megabytes; smaller holes would cost more calls than they save.
 _BLOCK = 64 * 1024
 _ZEROS = bytes(_BLOCK)
+
+#: Bytes after which the disk is told to begin, so that flushing finds little
+#: to do at the end.
+_FLUSHED = 32 * _options.MIB
 
 #: What neither time nor space can cure: the bytes are of no use any more.
 _HOPELESS = (
@@ -124,6 +129,7 @@ class _RegularSink(_DescriptorSink):
         super().__init__()
         self._sparse = sparse
         self._position = 0
+        self._flushed = 0
 
     def write(self, piece: bytes) -> None:
         offset = self._position
@@ -138,6 +144,22 @@ class _RegularSink(_DescriptorSink):
                 # the middle of a long run of zeros.
                 os.ftruncate(self._descriptor, offset + len(piece))
         self._position = offset + len(piece)
+        if self._position - self._flushed >= _FLUSHED:
+            self._begin_to_flush()
+
+    def _begin_to_flush(self) -> None:
+        """Have the disk write what is there, beside the download."""
+        # Linux begins to write what it is told to forget, does not wait for
+        # it, and forgets only what is written at once, which is little. Where
+        # it is refused, the end waits for the disk.
+        with contextlib.suppress(OSError):
+            os.posix_fadvise(
+                self._descriptor,
+                self._flushed,
+                self._position - self._flushed,
+                os.POSIX_FADV_DONTNEED,
+            )
+        self._flushed = self._position
 
     def _write_at(self, data: bytes | memoryview, offset: int) -> None:
         done = os.pwrite(self._descriptor, data, offset)
@@ -164,7 +186,7 @@ class InPlaceSink(_RegularSink):
         self._path = path
 
     def __enter__(self) -> 'InPlaceSink':
-        self._position = 0
+        self._position = self._flushed = 0
         self._committed = False
         self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
         return self
@@ -219,6 +241,7 @@ class ReplacingSink(_RegularSink):
         self._committed = False
         self._descriptor = self.store = self._partial.descriptor
         self._position = self.start = os.fstat(self._descriptor).st_size
+        self._flushed = self.start
         return self
 
     def start_at(self, position: int) -> None:
@@ -227,7 +250,7 @@ class ReplacingSink(_RegularSink):
         :param position: Bytes of it to keep.
         """
         os.ftruncate(self._descriptor, position)
-        self._position = self.start = position
+        self._position = self.start = self._flushed = position
 
     @contextlib.contextmanager
     def _naming_the_file(self) -> Iterator[None]:

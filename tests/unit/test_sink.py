@@ -435,6 +435,35 @@ class TestSomebodyElse(SinkTestCase):
         self.assertEqual([], self.files())
 
 
+class TestWriteBack(SinkTestCase):
+    """The disk writes beside the download."""
+
+    def advised(self, **changes: Any) -> list[Any]:
+        """Save a file in small steps; return what the kernel was told."""
+        self.useFixture(fixtures.MockPatchObject(_files, '_FLUSHED', 1_000))
+        with (
+            mock.patch.object(os, 'posix_fadvise', **changes) as advise,
+            sink_for(self.path(), ID) as sink,
+        ):
+            for _ in range(6):
+                sink.write(bytes(range(250)) * 2)
+            sink.commit()
+        self.assertEqual(3_000, os.path.getsize(self.path()))
+        return [call.args[1:] for call in advise.mock_calls]
+
+    def test_is_told_to_begin(self) -> None:
+        """Each step is told once, as it is full."""
+        self.assertEqual(
+            [(at, 1_000, os.POSIX_FADV_DONTNEED) for at in (0, 1_000, 2_000)],
+            self.advised(),
+        )
+
+    def test_does_not_have_to(self) -> None:
+        """Where it cannot be told, the file is written all the same."""
+        error = OSError(errno.EINVAL, 'no')
+        self.assertEqual(3, len(self.advised(side_effect=error)))
+
+
 class TestExistingFile(SinkTestCase):
     """A file with content."""
 
