@@ -191,7 +191,7 @@ class BackgroundDigest:
 
         :param piece: Bytes of the image; they are not copied.
         """
-        self._work.room.acquire()
+        self._work.room.get()
         self._work.items.put(piece)
 
     def update_stored(self, stored: Stored) -> None:
@@ -242,7 +242,11 @@ class _Work:
         self.items: queue.SimpleQueue[bytes | Stored | None] = (
             queue.SimpleQueue()
         )
-        self.room = threading.Semaphore(_WAITING_PIECES)
+        # A token for every piece that may wait. A Semaphore would do the same
+        # in Python, under a lock that both threads run into at every piece.
+        self.room: queue.SimpleQueue[None] = queue.SimpleQueue()
+        for _ in range(_WAITING_PIECES):
+            self.room.put(None)
         self.stored_done = 0
         self.failure: Exception | None = None
         self._abandoned = False
@@ -260,12 +264,13 @@ class _Work:
                 # It goes on taking what comes, for somebody may be waiting
                 # for room.
                 self.failure = exc
-            if isinstance(item, Stored):
-                self.stored_done += 1
-            else:
-                self.room.release()
+            stored = isinstance(item, Stored)
             # Not to keep a piece alive while waiting for the next one.
             del item
+            if stored:
+                self.stored_done += 1
+            else:
+                self.room.put(None)
 
     def _hash(self, item: bytes | Stored) -> None:
         if self._abandoned or self.failure is not None:

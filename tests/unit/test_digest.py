@@ -383,7 +383,7 @@ class TestThread(base.TestCase):
         del piece
         # There is all the room again once the piece is done with.
         for _ in range(_digest._WAITING_PIECES):
-            self.assertTrue(digest._work.room.acquire(timeout=10))
+            digest._work.room.get(timeout=10)
         self.assertIsNone(alive())
 
 
@@ -401,15 +401,16 @@ class TestWindow(base.TestCase):
         )
         digest = _digest.BackgroundDigest(base.sha512(DATA))
         self.addCleanup(digest.close)
-        wait = digest._work.room.acquire
+        room = digest._work.room
 
-        def acquire() -> None:
-            if not wait(blocking=False):
+        def get() -> None:
+            if room.empty():
                 full.set()
-                wait()
+            room.get()
 
+        watched = mock.Mock(get=get, put=room.put)
         self.useFixture(
-            fixtures.MockPatchObject(digest._work.room, 'acquire', acquire)
+            fixtures.MockPatchObject(digest._work, 'room', watched)
         )
         taken = []
 
