@@ -16,6 +16,7 @@ from collections.abc import Callable
 import functools
 import logging
 import threading
+import time
 
 from openstack import _log
 import requests
@@ -136,11 +137,9 @@ IncompleteDownloadError` when the connection fails once too often, and as
             self._leave_window()
         if self._pace is None:
             return self._stretch.read(size)
-        # While it looks, it is to see more of them.
-        if not self._pace.is_resting:
-            size = min(size, _window.PIECE)
-        piece = self._stretch.read(size)
-        self._pace.received(len(piece))
+        began = time.monotonic()
+        piece = self._stretch.read(self._pace.piece_size(size))
+        self._pace.received(len(piece), time.monotonic() - began)
         if self._pace.connections > 1:
             self._try_another(self.position + len(piece))
         return piece

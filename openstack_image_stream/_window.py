@@ -183,6 +183,10 @@ class _Shared:
         with self._changed:
             self.threads -= 1
 
+    def piece_size(self) -> int:
+        """Return how many bytes to read at a time now."""
+        return self._pace.piece_size(PIECE) if self._pace else PIECE
+
     def received(self, amount: int) -> None:
         """Take note of a piece."""
         if self._pace is None:
@@ -270,7 +274,7 @@ def _fetch(
 
 def _read_all(shared: _Shared, stretch: _stretch.Stretch) -> list[bytes]:
     pieces = []
-    while piece := stretch.read(PIECE):
+    while piece := stretch.read(shared.piece_size()):
         pieces.append(piece)
         shared.received(len(piece))
     return pieces

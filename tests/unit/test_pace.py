@@ -33,10 +33,14 @@ class Network:
     """Connections that deliver pieces of 1 MiB, in a time that is played.
 
     :param rate: Bytes per second that a number of connections has together.
+    :param waiting: Part of the time in which nothing else is done.
     """
 
-    def __init__(self, rate: Callable[[int], float]) -> None:
+    def __init__(
+        self, rate: Callable[[int], float], waiting: float = 1.0
+    ) -> None:
         self._rate = rate
+        self._waiting = waiting
         self._random = random.Random(1)
         self.now = 0.0
         self.pace = _pace.Pace(clock=lambda: self.now)
@@ -53,7 +57,7 @@ class Network:
             took = MIB / self._rate(count) * jitter
             self.now += took
             self.spent[count] += took
-            self.pace.received(MIB)
+            self.pace.received(MIB, took * self._waiting)
 
 
 class TestPace(base.TestCase):
@@ -87,6 +91,28 @@ class TestPace(base.TestCase):
         self.assertEqual(4, network.spent.index(max(network.spent)))
         self.assertEqual(0, network.spent[6])
 
+    def test_little_is_waited_for(self) -> None:
+        """Who is busy with what has come would not gain by another."""
+        network = Network(lambda count: count * 20 * MIB, waiting=0.4)
+        network.run(20)
+        self.assertEqual(20, round(network.spent[1]))
+
+    def test_looks_twice(self) -> None:
+        """A moment in which all is slow does not cost a connection."""
+        slow = False
+
+        def rate(count: int) -> float:
+            return count * 20 * MIB / (1.3 if slow else 1)
+
+        network = Network(rate)
+        while network.pace.connections < 7:
+            network.run(0.01)
+        slow = True
+        network.run(_pace._SETTLING + 1.5 * _pace._TRIAL)
+        slow = False
+        network.run(1)
+        self.assertEqual(_pace.MOST, network.pace.connections)
+
     def test_the_wire_becomes_wider(self) -> None:
         """What brought nothing is tried again later."""
         limit = 1
@@ -108,11 +134,34 @@ class TestPace(base.TestCase):
             network.run(0.01)
         network.pace.refuse()
         self.assertEqual(1, network.pace.connections)
-        self.assertTrue(network.pace.is_resting)
+        network.run(0.01)
         network.run(1)
         self.assertEqual(1, network.pace.connections)
         network.run(2)
         self.assertGreater(network.pace.connections, 1)
+
+
+class TestPieces(base.TestCase):
+    """How much is read at a time."""
+
+    def test_of_a_slow_connection(self) -> None:
+        """They become small, and large again when nothing is tried."""
+        network = Network(lambda count: min(count, 2) * 10 * MIB)
+        self.assertEqual(MIB, network.pace.piece_size(4 * MIB))
+        while network.pace.connections == 1:
+            network.run(0.01)
+        self.assertEqual(_pace._SMALLEST, network.pace.piece_size(MIB))
+        self.assertEqual(1_000, network.pace.piece_size(1_000))
+        network.run(1)
+        self.assertEqual(2, network.pace.connections)
+        self.assertEqual(4 * MIB, network.pace.piece_size(4 * MIB))
+
+    def test_of_a_fast_connection(self) -> None:
+        """They stay large."""
+        network = Network(lambda count: count * 500 * MIB)
+        network.run(1)
+        self.assertEqual(_pace.MOST, network.pace.connections)
+        self.assertEqual(MIB, network.pace._piece)
 
 
 #: Bytes of a part in these tests, and of what is looked at.
@@ -129,10 +178,14 @@ class TestAuto(base.GlanceTestCase):
         for module, name, value in (
             (_window, 'PART', PART),
             (_window, 'PIECE', PIECE),
+            (_pace, '_SMALLEST', PIECE),
+            (_pace, '_LARGEST', PIECE),
             # Every few pieces there is something to decide.
             (_pace, '_SETTLING', 0.0),
             (_pace, '_TRIAL', 0.0),
             (_pace, '_HOLD', 0.0),
+            # These sockets deliver at once.
+            (_pace, '_WAITING', 0.0),
         ):
             self.useFixture(fixtures.MockPatchObject(module, name, value))
         self.glance = self.serve(DATA)
