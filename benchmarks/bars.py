@@ -144,6 +144,7 @@ def verdicts(measured: results.Results) -> list[Verdict]:
         *_memory(measured),
         *_small(measured),
         _cpu(measured),
+        *_auto(measured),
     ]
 
 
@@ -226,6 +227,25 @@ def _cpu(measured: results.Results) -> Verdict:
         None if path is None or digest is None else (path - digest) / size,
         0.6,
     )
+
+
+def _auto(measured: results.Results) -> collections.abc.Iterator[Verdict]:
+    for scenario, what in (
+        (_LARGE, 'front to tmpfs'),
+        (_CAPPED, 'capped front'),
+        (_GLANCE_TO_DISK, 'Glance to disk'),
+    ):
+        where = _name(measured, *scenario)
+        found, *fixed = (
+            measured.median(where, each, 'wall')
+            for each in ('plugin-path-auto', *planning.NUMBERS)
+        )
+        known = [each for each in fixed if each]
+        yield _at_most(
+            f'{what}, auto over the best number of connections',
+            found / min(known) if found and len(known) == len(fixed) else None,
+            1.1,
+        )
 
 
 def _name(

@@ -24,6 +24,9 @@ from benchmarks import plan as planning
 
 _TMPFS = pathlib.Path('/dev/shm')
 
+#: Most that is written before a turn so that memory is at hand, in MiB.
+_BALLAST = 2048
+
 #: Bytes that are left to everybody else.
 _RESERVE = 512 * planning.MIB
 
@@ -114,13 +117,27 @@ def fit(
     return dataclasses.replace(plan, scenarios=tuple(scenarios)), left_out
 
 
+def ballast(size: int) -> int:
+    """Return how much is written before a turn so that memory is at hand.
+
+    :param size: Of the image, in MiB.
+    :returns: MiB.
+    """
+    return min(2 * size, _BALLAST)
+
+
+def _written(size: int) -> int:
+    """Return the MiB that there must be room for where files go."""
+    return max(size, ballast(size))
+
+
 def _stored(plan: planning.Plan, free: int) -> set[int]:
     """Return the sizes that Glance can have images of, in MiB."""
     chosen = set()
     free -= _RESERVE
     for size in sorted({scenario.size for scenario in plan.scenarios}):
-        # Once in the store, and once more where it is downloaded to.
-        if 2 * size * planning.MIB <= free:
+        # Once in the store, and then where it is downloaded to.
+        if (size + _written(size)) * planning.MIB <= free:
             chosen.add(size)
             free -= size * planning.MIB
     return chosen
@@ -131,14 +148,11 @@ def _obstacle(
     room: Room,
     stored: collections.abc.Container[int],
 ) -> str:
-    size = scenario.size * planning.MIB
     if scenario.size not in stored:
         return f'the disk has {_mib(room.disk)} left, for all images'
-    if scenario.place == 'tmpfs' and size + _RESERVE > room.tmpfs:
+    written = _written(scenario.size) * planning.MIB
+    if scenario.place == 'tmpfs' and written + _RESERVE > room.tmpfs:
         return f'{_TMPFS} has {_mib(room.tmpfs)} left'
-    if scenario.place == 'tmpfs' and 2 * size + _RESERVE > room.memory:
-        # Once in the page cache, once as the file.
-        return f'there are {_mib(room.memory)} of memory left'
     return ''
 
 
@@ -149,7 +163,7 @@ def _too_large(
     # What is served has to stay in the page cache.
     needed = size * (1 + contender.copies) + _RESERVE
     if scenario.place == 'tmpfs' and contender.writes:
-        needed += size
+        needed += _written(scenario.size) * planning.MIB
     if needed <= room.memory:
         return ''
     return f'it takes {_mib(needed)} of memory, {_mib(room.memory)} are left'

@@ -15,6 +15,7 @@
 import collections.abc
 import contextlib
 import json
+import mmap
 import os
 import pathlib
 import select
@@ -26,8 +27,10 @@ import time
 import typing
 
 from benchmarks import contenders
+from benchmarks import errors
 from benchmarks import plan as planning
 from benchmarks import results
+from benchmarks import rooms
 from benchmarks import stage as staging
 from benchmarks import stopwatch
 
@@ -40,8 +43,10 @@ _SAMPLING = 0.01
 #: Bytes that are compared at a time.
 _PIECE = 4 * planning.MIB
 
+_BLOCK = bytes(planning.MIB)
 
-class RunError(Exception):
+
+class RunError(errors.BenchmarkError):
     """A contender has not done what it should."""
 
 
@@ -158,9 +163,28 @@ class Turn:
             return _figures(process, log)
 
     def _prepare(self) -> None:
+        self._make_memory_present()
         # Nobody is to wait for what others have left to be written.
         os.sync()
         self._origin.log.mark()
+
+    def _make_memory_present(self) -> None:
+        """Give everybody memory that the machine has at hand.
+
+        A virtual machine may have returned to its host what was free for some
+        seconds, and has it back only at the price of a fault for each page,
+        seconds per GiB. The first one to come would pay that for the others.
+        """
+        size = self._scenario.size * planning.MIB
+        if self._contender.copies:
+            with mmap.mmap(-1, int(self._contender.copies * size)) as memory:
+                _touch(memory)
+        if self._contender.writes:
+            path = self._output.with_name('ballast')
+            with path.open('wb', buffering=0) as file:
+                for _ in range(rooms.ballast(self._scenario.size)):
+                    file.write(_BLOCK)
+            path.unlink()
 
     def _check(self, received: int | None) -> None:
         """See that the image is there."""
@@ -284,6 +308,11 @@ def _compare(output: pathlib.Path, stored: pathlib.Path) -> None:
         while piece := left.read(_PIECE):
             if piece != right.read(_PIECE):
                 raise RunError('left other bytes')
+
+
+def _touch(memory: mmap.mmap) -> None:
+    for offset in range(0, len(memory), mmap.PAGESIZE):
+        memory[offset] = 1
 
 
 def _read(path: pathlib.Path) -> None:

@@ -38,7 +38,8 @@ divided by the longer of: curl and fsync of its file, unverified; SHA-512 of
 the bytes in memory. A call is measured in a process that is connected; its
 memory is what the peak grew by. A command is measured from its start to its
 end; its memory is the peak of its largest process, no less than the 10 MiB
-of what measures it."""
+of what measures it. Each of them finds the disk idle, and memory that has just
+been in use."""
 
 
 def head(measured: results.Results) -> str:
