@@ -69,6 +69,11 @@ class Scenario:
         """What it is called in tables, files and on the command line."""
         return name(self.origin, self.scheme, self.place, self.size)
 
+    @property
+    def floor(self) -> tuple[str, ...]:
+        """What it is compared with; a limit for each connection is none."""
+        return () if self.origin == 'capped' else FLOOR
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Plan:
@@ -163,7 +168,7 @@ def select(
     for scenario in plan.scenarios:
         contenders = tuple(
             contender
-            for contender in FLOOR + scenario.contenders
+            for contender in scenario.floor + scenario.contenders
             if not patterns
             or any(_matches(scenario, contender, each) for each in patterns)
         )
@@ -172,7 +177,9 @@ def select(
                 dataclasses.replace(
                     scenario,
                     rounds=rounds or scenario.rounds,
-                    contenders=tuple(dict.fromkeys(FLOOR + contenders)),
+                    contenders=tuple(
+                        dict.fromkeys(scenario.floor + contenders)
+                    ),
                 )
             )
     if not chosen:

@@ -79,13 +79,31 @@ class Results:
     def values(
         self, scenario: str, contender: str, field: str
     ) -> list[typing.Any]:
-        """Return a figure of all runs that have it."""
+        """Return a figure of all runs that have it.
+
+        Whoever has failed once has none: the quickest way to download is to
+        give up.
+        """
+        if self.failure(scenario, contender):
+            return []
         figures = (
-            getattr(run, field)
+            getattr(run, field) for run in self._runs_of(scenario, contender)
+        )
+        return [figure for figure in figures if figure is not None]
+
+    def failure(self, scenario: str, contender: str) -> str | None:
+        """Return why a contender failed, None if it never did."""
+        errors = (run.error for run in self._runs_of(scenario, contender))
+        return next((error for error in errors if error), None)
+
+    def _runs_of(
+        self, scenario: str, contender: str
+    ) -> collections.abc.Iterator[Run]:
+        return (
+            run
             for run in self.runs
             if (run.scenario, run.contender) == (scenario, contender)
         )
-        return [figure for figure in figures if figure is not None]
 
     def median(
         self, scenario: str, contender: str, field: str

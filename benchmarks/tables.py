@@ -106,8 +106,7 @@ def _row(measured: results.Results, where: str, name: str) -> str:
     title = f'  {contenders.CONTENDERS[name].title:{_NAME}}'
     wall = measured.values(where, name, 'wall')
     if not wall:
-        failures = measured.values(where, name, 'error')
-        return f'{title}  {failures[0] if failures else "not measured"}'
+        return f'{title}  {measured.failure(where, name) or "not measured"}'
     median = measured.median(where, name, 'wall') or 0.0
     floor = measured.floor(where)
     spread = f'{min(wall):.3f}-{max(wall):.3f}'
