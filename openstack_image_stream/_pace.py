@@ -137,13 +137,12 @@ class Pace:
                 self._begin_to_measure()
             return
         self._before = None
-        if (
-            self.connections < MOST
-            and now >= self._resting_until
-            and waiting >= _WAITING
-        ):
-            self._before = rate
-            self.connections += 1
+        if self.connections < MOST and now >= self._resting_until:
+            if waiting >= _WAITING:
+                self._before = rate
+                self.connections += 1
+            else:
+                self._resting_until = now + _HOLD
         self._doubted = False
         self._begin_to_measure()
 

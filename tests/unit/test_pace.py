@@ -40,7 +40,7 @@ class Network:
         self, rate: Callable[[int], float], waiting: float = 1.0
     ) -> None:
         self._rate = rate
-        self._waiting = waiting
+        self.waiting = waiting
         self._random = random.Random(1)
         self.now = 0.0
         self.pace = _pace.Pace(clock=lambda: self.now)
@@ -57,7 +57,7 @@ class Network:
             took = MIB / self._rate(count) * jitter
             self.now += took
             self.spent[count] += took
-            self.pace.received(MIB, took * self._waiting)
+            self.pace.received(MIB, took * self.waiting)
 
 
 class TestPace(base.TestCase):
@@ -96,6 +96,15 @@ class TestPace(base.TestCase):
         network = Network(lambda count: count * 20 * MIB, waiting=0.4)
         network.run(20)
         self.assertEqual(20, round(network.spent[1]))
+        self.assertEqual(4 * MIB, network.pace.piece_size(4 * MIB))
+
+    def test_more_is_waited_for(self) -> None:
+        """That is looked at again."""
+        network = Network(lambda count: count * 20 * MIB, waiting=0.4)
+        network.run(20)
+        network.waiting = 0.6
+        network.run(4)
+        self.assertEqual(_pace.MOST, network.pace.connections)
 
     def test_looks_twice(self) -> None:
         """A moment in which all is slow does not cost a connection."""
