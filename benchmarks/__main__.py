@@ -41,7 +41,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         '--quick',
         action='store_true',
-        help='small images and the main contenders, within two minutes',
+        help='small images and the main contenders, some minutes',
     )
     parser.add_argument(
         '--only',
