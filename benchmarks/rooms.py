@@ -106,9 +106,10 @@ def fit(
                 left_out.append(LeftOut(f'{scenario.name}:{name}', why))
             else:
                 names.append(name)
-        scenarios.append(
-            dataclasses.replace(scenario, contenders=tuple(names))
-        )
+        if names:
+            scenarios.append(
+                dataclasses.replace(scenario, contenders=tuple(names))
+            )
     if not scenarios:
         raise errors.BenchmarkError(
             'There is room for nothing:\n  '

@@ -18,6 +18,7 @@ import stat
 from typing import Any
 
 from openstack_image_stream import _files
+from openstack_image_stream import _replacing
 from openstack_image_stream import _sink
 from openstack_image_stream import exceptions
 
@@ -125,7 +126,9 @@ def _sink_for_path(
         if found.st_size == 0:
             return _files.InPlaceSink(path, sparse=sparse)
     _check_target(path, target, found)
-    return _files.ReplacingSink(target, image_id, resume=resume, sparse=sparse)
+    return _replacing.ReplacingSink(
+        target, image_id, resume=resume, sparse=sparse
+    )
 
 
 def _check_target(

@@ -96,8 +96,9 @@ class Pace:
         """Take note of a piece, of whichever connection.
 
         :param amount: Bytes of it.
-        :param waited: Seconds that were spent with nothing but to receive
-            it. Where that is little, a connection would wait as well.
+        :param waited: Seconds that went into receiving it. Where that is a
+            small part of all, what comes after is the limit, and no other
+            connection is tried. Those of several connections are not told.
         """
         now = self._clock()
         if now < self._counting_from:

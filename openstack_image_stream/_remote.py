@@ -19,8 +19,6 @@ which another attempt may cure, or an error that none can.
 
 from collections.abc import Callable, Mapping
 import logging
-import time
-from typing import Any
 
 from keystoneauth1 import exceptions as ksa_exceptions
 from openstack import _log
@@ -28,6 +26,7 @@ from openstack import exceptions as sdk_exceptions
 import requests
 
 from openstack_image_stream import _answers
+from openstack_image_stream import _body
 from openstack_image_stream import _ranges
 from openstack_image_stream import _retry
 from openstack_image_stream import exceptions
@@ -36,80 +35,11 @@ from openstack_image_stream import exceptions
 #: answer with its body unread.
 Opener = Callable[[Mapping[str, str]], requests.Response]
 
-#: Bytes read from a new connection at a time. What it had delivered of a read
-#: is lost when it is reset or falls silent in the middle, so a slow one is not
-#: asked for more. From a fast one larger pieces cost less: they come whole,
-#: and do not have to be joined.
-_READ = 256 * 1024
-
-#: Seconds in which a read must be done for the next one to be larger.
-_SOON = 0.05
-
 _LOG: logging.Logger = _log.setup_logging('openstack.image_stream')
 
 
 class RangesRefused(Exception):
     """The store of the image serves it only as a whole."""
-
-
-class Body:
-    """The bytes of one answer.
-
-    :param response: The answer, its body unread.
-    :param start: Position in the image of its first byte.
-    :param encoded: Whether the server compressed it.
-    """
-
-    def __init__(
-        self, response: requests.Response, start: int, *, encoded: bool
-    ) -> None:
-        self.response = response
-        self.start = start
-        # Not to be taken from the response later on: whoever gets that finds
-        # a reader of the whole image in its place.
-        self._raw: Any = response.raw
-        _answers.guard_chunks(response)
-        self._encoded = encoded
-        #: Whether it is a part, and so ends where it was said to.
-        self.ranged = response.status_code == 206
-        self._decoded = b''
-        self._amount = _READ
-
-    def read(self, size: int) -> bytes:
-        """Read some bytes.
-
-        :param size: How many at the most, positive.
-        :returns: The bytes, ``b''`` at the end.
-        :raises: :exc:`~openstack_image_stream._retry.Interrupted` when the
-            connection fails.
-        """
-        if not self._encoded:
-            return self._receive_soon(size)
-        piece = self._decoded or self._receive(_answers.ENCODED_BLOCK)
-        self._decoded = piece[size:]
-        return piece[:size]
-
-    def _receive_soon(self, size: int) -> bytes:
-        amount = min(size, self._amount)
-        began = time.monotonic()
-        piece = self._receive(amount)
-        if time.monotonic() - began > _SOON:
-            self._amount = _READ
-        elif amount == self._amount:
-            self._amount *= 2
-        return piece
-
-    def _receive(self, size: int) -> bytes:
-        with _answers.interruptions():
-            # Decoding is asked for only where there is something to decode,
-            # as urllib3 copies everything through a buffer for it.
-            piece: bytes = self._raw.read(size, decode_content=self._encoded)
-        return piece
-
-    def close(self) -> None:
-        """Close the connection, or give it back if all was read."""
-        self._raw.close()
-        self._raw.release_conn()
 
 
 class Remote:
@@ -146,7 +76,7 @@ class Remote:
         self._reopenings = reopenings
         self._content_md5: str | None = None
 
-    def open(self, span: _ranges.Span) -> Body:
+    def open(self, span: _ranges.Span) -> _body.Body:
         """Ask for some bytes of the image, once.
 
         :param span: Which.
@@ -195,7 +125,7 @@ ImageDataMissingError` for an image without data.
             response.close()
             raise
         start = asked.start if asked and response.status_code == 206 else 0
-        return Body(response, start, encoded=encoded)
+        return _body.Body(response, start, encoded=encoded)
 
     def _count_reopening(self) -> None:
         if self._reopenings <= 0:

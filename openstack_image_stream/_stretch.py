@@ -18,6 +18,7 @@ import threading
 from openstack import _log
 import requests
 
+from openstack_image_stream import _body
 from openstack_image_stream import _ranges
 from openstack_image_stream import _remote
 from openstack_image_stream import _retry
@@ -56,7 +57,7 @@ class Stretch:
         self._policy = policy
         self._patience = _retry.Patience(policy)
         self._cancelled = cancelled
-        self._body: _remote.Body | None = None
+        self._body: _body.Body | None = None
         # What is wrong with a connection that still had something to give.
         self._broken: _retry.Interrupted | None = None
         #: Position in the image of the next byte.
@@ -71,7 +72,7 @@ class Stretch:
         """
         self.span = _ranges.Span(self.position, stop)
 
-    def use(self, body: _remote.Body) -> None:
+    def use(self, body: _body.Body) -> None:
         """Take over a connection that somebody made.
 
         :param body: What it sends, from the first byte of the stretch on.
@@ -128,7 +129,7 @@ class Stretch:
             return size
         return min(size, self._end - self.position)
 
-    def _connected(self) -> _remote.Body:
+    def _connected(self) -> _body.Body:
         if self._body is not None:
             return self._body
         if self._cancelled.is_set():
@@ -152,7 +153,7 @@ class Stretch:
         self._body = body
         return body
 
-    def _discard(self, body: _remote.Body, amount: int) -> None:
+    def _discard(self, body: _body.Body, amount: int) -> None:
         while amount > 0:
             if self._cancelled.is_set():
                 raise Cancelled
@@ -161,7 +162,7 @@ class Stretch:
                 raise _retry.Interrupted('the server ended the data early')
             amount -= len(piece)
 
-    def _receive(self, body: _remote.Body, size: int) -> bytes:
+    def _receive(self, body: _body.Body, size: int) -> bytes:
         size = self._missing(size)
         if size == 0:
             self._expect_nothing(body)
@@ -188,7 +189,7 @@ class Stretch:
         self.position += size - missing
         return pieces[0] if len(pieces) == 1 else b''.join(pieces)
 
-    def _expect_nothing(self, body: _remote.Body) -> None:
+    def _expect_nothing(self, body: _body.Body) -> None:
         # Only an answer with the whole image can be caught with more than
         # that. To look for it behind a part might be to wait for nothing.
         if self.span.stop is not None or body.ranged:

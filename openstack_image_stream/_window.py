@@ -185,7 +185,10 @@ class _Shared:
 
     def piece_size(self) -> int:
         """Return how many bytes to read at a time now."""
-        return self._pace.piece_size(PIECE) if self._pace else PIECE
+        if self._pace is None:
+            return PIECE
+        with self._changed:
+            return self._pace.piece_size(PIECE)
 
     def received(self, amount: int) -> None:
         """Take note of a piece."""

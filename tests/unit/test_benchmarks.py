@@ -74,6 +74,15 @@ class TestPlan(base.TestCase):
         ]
         self.assertEqual([], unknown)
 
+    def test_enough_rounds(self) -> None:
+        """What a ratio is judged by is measured five times or more."""
+        judged = {
+            planning.name(*where[:3], planning.FULL.sizes[where[3]])
+            for where in (bar.scenario for bar in bars._RATIOS)
+        }
+        rounds = {s.name: s.rounds for s in planning.FULL.scenarios}
+        self.assertEqual([], [n for n in judged if rounds[n] < 5])
+
     def test_select_contenders(self) -> None:
         """The floor stays with those that were chosen."""
         chosen = planning.select(
@@ -122,6 +131,12 @@ class TestRooms(base.TestCase):
         self.assertNotIn(f'{FRONT}:plugin-path', names)
         (front,) = [s for s in fitted.scenarios if s.name == FRONT]
         self.assertNotIn('sdk-path', front.contenders)
+
+    def test_memory_for_nobody(self) -> None:
+        """A scenario without anybody is none."""
+        little = rooms.Room(ROOMY.disk, ROOMY.tmpfs, GIB)
+        fitted, _ = rooms.fit(planning.FULL, little)
+        self.assertEqual({1, 64}, {s.size for s in fitted.scenarios})
 
     def test_nothing(self) -> None:
         """No room at all is an error."""

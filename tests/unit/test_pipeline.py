@@ -20,8 +20,8 @@ import hypothesis
 from hypothesis import strategies
 
 from openstack_image_stream import _digest
-from openstack_image_stream import _files
 from openstack_image_stream import _pipeline
+from openstack_image_stream import _replacing
 from openstack_image_stream import _sink
 from openstack_image_stream import exceptions
 from openstack_image_stream import progress
@@ -353,7 +353,7 @@ class TestMemory(PipelineTestCase):
     def test_to_a_file(self) -> None:
         """Some pieces at the most, however large the image is."""
         size = 100_000
-        sink = _files.ReplacingSink(
+        sink = _replacing.ReplacingSink(
             self.path(), 'id', resume=True, sparse=True
         )
         self.assertLess(self._peak(sink, 200, size), 8 * size)

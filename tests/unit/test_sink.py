@@ -32,6 +32,7 @@ from hypothesis import strategies
 from openstack_image_stream import _files
 from openstack_image_stream import _outputs
 from openstack_image_stream import _partial
+from openstack_image_stream import _replacing
 from openstack_image_stream import _sink
 from openstack_image_stream import exceptions
 from tests.unit import base
@@ -594,7 +595,7 @@ class TestExistingFile(SinkTestCase):
         fields[stat.ST_GID] += 1
         foreign = os.stat_result(fields)
         self.useFixture(
-            fixtures.MockPatchObject(_files, '_stat', return_value=foreign)
+            fixtures.MockPatchObject(_replacing, '_stat', return_value=foreign)
         )
         return foreign
 
