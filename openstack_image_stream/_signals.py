@@ -1,0 +1,131 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Telling what a signal handler raised from what the network raised.
+
+A time limit is often a handler of SIGALRM that raises ``TimeoutError``. It is
+raised wherever the main thread happens to be, so also below urllib3, which
+takes it for a socket that timed out. Its class does not tell the difference,
+its traceback does.
+"""
+
+from collections.abc import Iterator
+import contextlib
+import functools
+import inspect
+import signal
+from types import CodeType, FrameType, TracebackType
+from typing import Any
+
+
+def find_raised(exc: BaseException | None) -> BaseException | None:
+    """Find what a signal handler raised among the causes of an error.
+
+    :param exc: An error, as it was caught.
+    :returns: The exception that was raised by a signal handler, which is
+        ``exc`` itself, its cause or its context, or one of theirs. ``None``
+        when no signal handler was involved.
+    """
+    seen: set[int] = set()
+    pending = [exc]
+    codes: set[CodeType] | None = None
+    while pending:
+        found = pending.pop()
+        if found is None or id(found) in seen:
+            continue
+        seen.add(id(found))
+        if codes is None:
+            codes = set(_handler_codes())
+        if _passes_handler(found.__traceback__, codes):
+            return found
+        pending += [found.__context__, found.__cause__]
+    return None
+
+
+@contextlib.contextmanager
+def reraised() -> Iterator[None]:
+    """Let an exception of a signal handler through as it was raised.
+
+    To be placed inside of what translates errors of the network.
+
+    :raises: the exception of the signal handler, where there is one in place
+        of what was raised.
+    """
+    try:
+        yield
+    except Exception as exc:
+        raised = find_raised(exc)
+        if raised is None or raised is exc:
+            raise
+        raise raised from None
+
+
+class suppress(contextlib.AbstractContextManager[None]):
+    """As :class:`contextlib.suppress`, but not for signal handlers.
+
+    :param kinds: The exceptions to suppress where no signal handler raised
+        them.
+    """
+
+    def __init__(self, *kinds: type[Exception]) -> None:
+        self._kinds = kinds
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        return isinstance(exc, self._kinds) and find_raised(exc) is None
+
+
+def _passes_handler(
+    traceback: TracebackType | None, codes: set[CodeType]
+) -> bool:
+    while traceback is not None:
+        frame = traceback.tb_frame
+        if frame.f_code in codes or _is_given_its_caller(frame):
+            return True
+        traceback = traceback.tb_next
+    return False
+
+
+def _is_given_its_caller(frame: FrameType) -> bool:
+    # A handler may have been replaced by the time that this is asked. What
+    # it gets as its second parameter is the frame that it interrupted.
+    caller = frame.f_back
+    if caller is None:
+        return False
+    values = inspect.getargvalues(frame)
+    given = [values.locals.get(name) for name in values.args]
+    if values.varargs is not None:
+        given.extend(values.locals.get(values.varargs) or ())
+    return any(value is caller for value in given)
+
+
+def _handler_codes() -> Iterator[CodeType]:
+    for number in signal.valid_signals():
+        code = _code_of(signal.getsignal(number))
+        if code is not None:
+            yield code
+
+
+def _code_of(handler: Any) -> CodeType | None:
+    while isinstance(handler, functools.partial):
+        handler = handler.func
+    if not callable(handler) or isinstance(handler, signal.Handlers):
+        return None
+    for function in (handler, type(handler).__call__):
+        code = getattr(inspect.unwrap(function), '__code__', None)
+        if isinstance(code, CodeType):
+            return code
+    return None
