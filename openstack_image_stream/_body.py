@@ -40,7 +40,9 @@ class Body:
     def __init__(
         self, response: requests.Response, start: int, *, encoded: bool
     ) -> None:
-        self.response = response
+        # Only until it is taken: whoever reads the image through it must not
+        # be reached from here.
+        self._response: requests.Response | None = response
         self.start = start
         # Not to be taken from the response later on: whoever gets that finds
         # a reader of the whole image in its place.
@@ -51,6 +53,13 @@ class Body:
         self.ranged = response.status_code == 206
         self._decoded = b''
         self._amount = _READ
+
+    def take_response(self) -> requests.Response:
+        """Hand out the response, once; it is not kept here any more."""
+        response, self._response = self._response, None
+        if response is None:
+            raise RuntimeError('the response was taken before')
+        return response
 
     def read(self, size: int) -> bytes:
         """Read some bytes.

@@ -20,14 +20,18 @@ import os
 import queue
 import threading
 from typing import Any
-import weakref
 
+from openstack_image_stream import _coordinator
 from openstack_image_stream import exceptions
 
-#: Pieces that may wait for the hashing thread. One would do if receiving and
+#: Chunks that may wait for the hashing thread. One would do if receiving and
 #: hashing always took turns evenly; the second absorbs the jitter of a
 #: network without letting memory grow.
-_WAITING_PIECES = 2
+_WAITING_CHUNKS = 2
+
+#: Seconds for the thread to end. It is told to, and looks at it after every
+#: megabyte; a signal handler that closes must not wait for what it interrupts.
+_JOINING = 5.0
 
 #: Bytes of a file that are read at a time.
 _STORED_BLOCK = 1024 * 1024
@@ -159,40 +163,56 @@ class BackgroundDigest:
     """A digest that is computed in a thread of its own.
 
     hashlib lets go of the interpreter lock while it works, so the caller can
-    receive and write the next piece meanwhile.
+    receive and write the next chunk meanwhile. Where no thread can be started
+    the caller's does it.
 
     Whoever makes one calls :meth:`close`. The thread holds no reference to
-    this object and ends also when the object is simply forgotten.
+    this object and ends also when the download is simply forgotten.
 
     :param expected: The algorithm, and what must come out.
+    :param coordinator: Owns the download.
     """
 
-    def __init__(self, expected: Expected) -> None:
+    def __init__(
+        self, expected: Expected, coordinator: _coordinator.Coordinator
+    ) -> None:
         self._expected = expected
+        self._coordinator = coordinator
         self._work = _Work(_new(expected.algorithm))
         self._stored = 0
         # A daemon, so that a Response which is still open when the
         # interpreter ends cannot keep it from ending.
-        self._thread = threading.Thread(
+        self._thread: threading.Thread | None = threading.Thread(
             target=self._work.run,
             name='openstack-image-stream-digest',
             daemon=True,
         )
-        self._abandon = weakref.finalize(self, self._work.abandon)
-        self._thread.start()
+        coordinator.on_end(self._work.abandon)
+        try:
+            self._thread.start()
+        except RuntimeError:
+            self._thread = None
 
     @property
     def behind(self) -> bool:
         """Whether bytes in a file are still to be hashed."""
         return self._work.stored_done < self._stored
 
-    def update(self, piece: bytes) -> None:
-        """Take the next piece, waiting while too many are not hashed yet.
+    def update(self, chunk: bytes) -> None:
+        """Take the next chunk, waiting while too many are not hashed yet.
 
-        :param piece: Bytes of the image; they are not copied.
+        :param chunk: Bytes of the image; they are not copied.
+        :raises: what ended the download when it ended meanwhile.
         """
+        if self._thread is None:
+            self._work.take(chunk)
+            return
         self._work.room.get()
-        self._work.items.put(piece)
+        if self._work.over:
+            # For the next call, and whatever else waits.
+            self._work.room.put(None)
+            self._check()
+        self._work.items.put(chunk)
 
     def update_stored(self, stored: Stored) -> None:
         """Take the next bytes from a file, without waiting.
@@ -201,18 +221,24 @@ class BackgroundDigest:
             verified or closed.
         """
         self._stored += 1
-        self._work.items.put(stored)
+        if self._thread is None:
+            self._work.take(stored)
+        else:
+            self._work.items.put(stored)
 
     def verify(self) -> None:
         """Wait for the digest of all that was taken, and compare it.
 
         :raises: :exc:`~openstack_image_stream.exceptions.\
-ChecksumMismatchError` when it is not the image's.
+ChecksumMismatchError` when it is not the image's, and what ended the download
+            when it ended meanwhile.
         """
         self._work.items.put(None)
-        self._thread.join()
-        if self._work.failure is not None:
-            raise self._work.failure
+        if self._thread is not None:
+            self._thread.join()
+        else:
+            self._work.over = True
+        self._check()
         actual: str = self._work.hash.hexdigest()
         if actual != self._expected.value:
             raise exceptions.ChecksumMismatchError(
@@ -224,12 +250,26 @@ ChecksumMismatchError` when it is not the image's.
             )
 
     def close(self) -> None:
-        """End the thread. May be called more than once."""
-        self._abandon()
-        # The garbage collector may close a forgotten download from within
-        # the very thread that hashes it.
-        if self._thread is not threading.current_thread():
-            self._thread.join()
+        """End the thread, if the download has ended or will no more.
+
+        May be called more than once.
+        """
+        self._coordinator.off_end(self._work.abandon)
+        self._work.abandon()
+        if self._thread is not None:
+            self._thread.join(_JOINING)
+
+    def __del__(self) -> None:
+        work = self.__dict__.get('_work')
+        if work is not None:
+            work.abandon()
+
+    def _check(self) -> None:
+        self._coordinator.check()
+        if self._work.failure is not None:
+            raise self._work.failure
+        if self._work.abandoned or not self._work.over:
+            raise exceptions.ImageStreamError('the download was interrupted')
 
 
 class _Work:
@@ -237,55 +277,59 @@ class _Work:
 
     def __init__(self, hasher: Any) -> None:
         self.hash = hasher
-        # Not a bounded Queue: a finalizer may run in any thread, the hashing
-        # one included, and must be able to put its None without waiting.
+        # Not a bounded Queue: what ends a download may run in any thread, the
+        # hashing one included, and must be able to put its None at once.
         self.items: queue.SimpleQueue[bytes | Stored | None] = (
             queue.SimpleQueue()
         )
-        # A token for every piece that may wait. A Semaphore would do the same
-        # in Python, under a lock that both threads run into at every piece.
+        # A token for every chunk that may wait. A Semaphore would do the same
+        # in Python, under a lock that both threads run into at every chunk.
         self.room: queue.SimpleQueue[None] = queue.SimpleQueue()
-        for _ in range(_WAITING_PIECES):
+        for _ in range(_WAITING_CHUNKS):
             self.room.put(None)
+        #: Whether :meth:`run` has ended, whatever ended it.
+        self.over = False
         self.stored_done = 0
-        self.failure: Exception | None = None
-        self._abandoned = False
+        self.failure: BaseException | None = None
+        self.abandoned = False
 
     def abandon(self) -> None:
-        self._abandoned = True
+        self.abandoned = True
         self.items.put(None)
 
     def run(self) -> None:
-        # An explicit None ends it; b'' would be a legal, if useless, piece.
-        while (item := self.items.get()) is not None:
-            try:
-                self._hash(item)
-            except Exception as exc:
-                # It goes on taking what comes, for somebody may be waiting
-                # for room.
-                self.failure = exc
-            stored = isinstance(item, Stored)
-            # Not to keep a piece alive while waiting for the next one.
-            del item
-            if stored:
-                self.stored_done += 1
-            else:
-                self.room.put(None)
+        try:
+            # An explicit None ends it; b'' would be a legal, if useless,
+            # chunk.
+            while (item := self.items.get()) is not None:
+                self.take(item)
+                stored = isinstance(item, Stored)
+                # Not to keep a chunk alive while waiting for the next one.
+                del item
+                if not stored:
+                    self.room.put(None)
+        except BaseException as exc:
+            self.failure = exc
+        finally:
+            # Nothing waits for a thread that is no more.
+            self.over = True
+            self.room.put(None)
 
-    def _hash(self, item: bytes | Stored) -> None:
-        if self._abandoned or self.failure is not None:
+    def take(self, item: bytes | Stored) -> None:
+        if self.abandoned:
             return
         if not isinstance(item, Stored):
             self.hash.update(item)
             return
         offset, end = item.offset, item.offset + item.length
-        while offset < end and not self._abandoned:
+        while offset < end and not self.abandoned:
             block = os.pread(
                 item.descriptor, min(_STORED_BLOCK, end - offset), offset
             )
             if not block:
                 raise exceptions.ImageStreamError(
-                    'the partial file was truncated by somebody else'
+                    'the partial file was truncated by another program'
                 )
             self.hash.update(block)
             offset += len(block)
+        self.stored_done += 1

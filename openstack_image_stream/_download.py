@@ -12,8 +12,7 @@
 
 """One download: what an image is, what was asked for, and how they meet."""
 
-from collections.abc import Mapping, Sequence
-import copy
+from collections.abc import Sequence
 import functools
 import logging
 from typing import Any
@@ -24,20 +23,21 @@ from openstack import _log
 from openstack import utils
 import requests
 
+from openstack_image_stream import _connections
+from openstack_image_stream import _coordinator
 from openstack_image_stream import _digest
 from openstack_image_stream import _metadata
 from openstack_image_stream import _options
 from openstack_image_stream import _outputs
 from openstack_image_stream import _pace
+from openstack_image_stream import _parallel
 from openstack_image_stream import _pipeline
-from openstack_image_stream import _redirects
 from openstack_image_stream import _remote
 from openstack_image_stream import _response
 from openstack_image_stream import _retry
+from openstack_image_stream import _sending
 from openstack_image_stream import _sink
 from openstack_image_stream import _source
-from openstack_image_stream import _transport
-from openstack_image_stream import _window
 from openstack_image_stream import exceptions
 from openstack_image_stream import progress
 
@@ -61,8 +61,8 @@ class Download:
         store_preferences: Sequence[str] | None,
     ) -> None:
         self._image = image
-        self._given = session
-        self._session = _asking_once(session, options.timeout)
+        self._sender = _sending.sender_for(session)
+        self._adapter = self._sender.adapter(options.timeout)
         self._options = options
         self._policy = _retry.Policy(retries=options.retries)
         self._id = str(image.id)
@@ -117,15 +117,22 @@ class Download:
         :returns: The answer, its body unread.
         """
         self._fetch_metadata()
-        response, pipeline = self._begin(0, _pipeline.STREAM_PIECE)
-        return _response.attach(response, pipeline)
+        coordinator = _coordinator.Coordinator(self._id)
+        try:
+            response, pipeline = self._begin(
+                coordinator, 0, _pipeline.STREAM_CHUNK
+            )
+            return _response.attach(response, pipeline)
+        except BaseException:
+            coordinator.close()
+            raise
 
     def _fetch_metadata(self) -> None:
         # What cannot be shown is refused before any request, too.
         self._reporter()
         self._metadata = _metadata.fetch(
             self._image,
-            self._session,
+            self._adapter,
             self._policy,
             validate=self._options.validate_checksum,
         )
@@ -144,8 +151,14 @@ class Download:
         with sink:
             if sink.start:
                 sink.start_at(self._usable(sink.start))
-            response, pipeline = self._begin(sink.start, _pipeline.SINK_PIECE)
-            pipeline.drain_to(sink)
+            coordinator = _coordinator.Coordinator(self._id)
+            try:
+                response, pipeline = self._begin(
+                    coordinator, sink.start, _pipeline.SINK_CHUNK
+                )
+                pipeline.drain_to(sink)
+            finally:
+                coordinator.close()
         return _response.consumed(response)
 
     def _usable(self, start: int) -> int:
@@ -156,51 +169,19 @@ class Download:
         return min(start, size - 1)
 
     def _begin(
-        self, start: int, piece_size: int
+        self,
+        coordinator: _coordinator.Coordinator,
+        start: int,
+        chunk_size: int,
     ) -> tuple[requests.Response, _pipeline.Pipeline]:
-        session = self._session
-        get_file = _get_file
-        transport = pace = None
-        connections = self._options.connections
-        if connections == _options.AUTO:
-            pace, connections = _pace.Pace(), _pace.MOST
-        if connections > 1:
-            get_file = _get_file_of_many
-            transport = _transport.Transport(
-                self._given.session.session,
-                # No more of them are ever used than there are parts.
-                min(
-                    connections,
-                    _window.count(
-                        (self._metadata.size or 0) - start, _window.PART
-                    ),
-                ),
-            )
-            session = _asking_once(
-                self._given, self._options.timeout, transport
-            )
-        remote = _remote.Remote(
-            functools.partial(get_file, session, self._url),
-            image_id=self._id,
-            image_status=self._metadata.status,
-            size=self._metadata.size,
-            reopenings=self._options.retries,
-        )
-        source = _source.Source(
-            remote,
-            self._policy,
-            start=start,
-            connections=connections,
-            pace=pace,
-            part_size=_window.PART,
-            transport=transport,
-        )
+        source = self._make_source(coordinator, start)
         try:
             response = source.open()
             expected = self._expected
             if expected is None and self._options.validate_checksum:
                 expected = self._from_header(response)
         except BaseException:
+            coordinator.close()
             source.close()
             raise
         _response.complete_headers(
@@ -208,7 +189,40 @@ class Download:
         )
         meter = progress.Meter(self._reporter(), resumed=start)
         return response, _pipeline.Pipeline(
-            source, expected, meter, piece_size=piece_size
+            source, expected, meter, coordinator, chunk_size=chunk_size
+        )
+
+    def _make_source(
+        self, coordinator: _coordinator.Coordinator, start: int
+    ) -> _source.Source:
+        adapter = self._adapter
+        pools = controller = None
+        connections = self._options.connections
+        if connections == _options.AUTO:
+            controller, connections = _pace.Pace(), _pace.MOST
+        if connections > 1:
+            # No more of them are ever used than there are parts.
+            size = (self._metadata.size or 0) - start
+            pools = _connections.Pools(
+                min(connections, _parallel.count(size, _parallel.PART))
+            )
+            adapter = self._sender.adapter(self._options.timeout, pools)
+        remote = _remote.Remote(
+            functools.partial(_sending.get_file, adapter, self._url),
+            image_id=self._id,
+            image_status=self._metadata.status,
+            size=self._metadata.size,
+            reopenings=self._options.retries,
+        )
+        return _source.Source(
+            remote,
+            self._policy,
+            coordinator,
+            start=start,
+            connections=connections,
+            controller=controller,
+            part_size=_parallel.PART,
+            pools=pools,
         )
 
     def _from_header(
@@ -228,72 +242,3 @@ class Download:
         return progress.reporter_for(
             self._options.progress, str(self._image.name or self._id)
         )
-
-
-def _get_file(
-    session: adapter.Adapter,
-    url: str,
-    headers: Mapping[str, str],
-) -> requests.Response:
-    # A response cache would keep the whole image in memory, and hand its
-    # consumed body to the next caller. So would keystoneauth's log of bodies
-    # where the server calls the image a text.
-    response: requests.Response = session.get(
-        url, stream=True, headers=dict(headers), skip_cache=True, log=False
-    )
-    return response
-
-
-def _get_file_of_many(
-    session: adapter.Adapter, url: str, headers: Mapping[str, str]
-) -> requests.Response:
-    response = _get_file(session, url, headers)
-    if response.status_code == 401:
-        # keystoneauth renews an expired token, and asks again, for the first
-        # of several connections only. The others, who come while it is being
-        # renewed, find nothing to renew and keep their 401.
-        response.close()
-        response = _get_file(session, url, headers)
-    return response
-
-
-def _asking_once(
-    session: adapter.Adapter,
-    timeout: float,
-    transport: _transport.Transport | None = None,
-) -> adapter.Adapter:
-    """Return an adapter that asks once, and does not wait for ever.
-
-    What keystoneauth would repeat by itself is left to our own policy; the
-    two would multiply.
-
-    :param session: The adapter to be like.
-    :param timeout: Longest silence in seconds.
-    :param transport: Connections to use instead of its own.
-    """
-    ours = copy.copy(session)
-    ours.session = keystone = copy.copy(session.session)
-    if keystone.timeout is None:
-        # For the requests that renew a token, which know no other.
-        keystone.timeout = timeout
-    if transport is not None:
-        keystone.session = transport.session
-    request = ours.request
-
-    # Methods of resources hand neither a timeout nor retries on to the
-    # request, and older SDKs have retries of their own for defaults there.
-    def request_once(*args: Any, **kwargs: Any) -> Any:
-        once = {'connect_retries': 0, 'status_code_retries': 0}
-        try:
-            return _redirects.follow(
-                request, *args, **{'timeout': timeout, **once, **kwargs}
-            )
-        except ValueError as exc:
-            # requests looks at where a redirect leads also when it is not to
-            # follow it.
-            raise exceptions.ImageStreamError(
-                f'the server gives an address that is none: {exc}'
-            ) from exc
-
-    ours.request = request_once  # type: ignore[method-assign]
-    return ours

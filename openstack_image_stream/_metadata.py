@@ -22,7 +22,6 @@ import copy
 import dataclasses
 import http.client
 import logging
-import threading
 from typing import Any
 
 from keystoneauth1 import adapter
@@ -32,6 +31,7 @@ from openstack import exceptions as sdk_exceptions
 import requests
 
 from openstack_image_stream import _answers
+from openstack_image_stream import _coordinator
 from openstack_image_stream import _options
 from openstack_image_stream import _ranges
 from openstack_image_stream import _retry
@@ -109,7 +109,7 @@ def fetch(
                 delay,
                 patience,
             )
-            policy.wait(threading.Event(), delay)
+            policy.wait(_coordinator.Coordinator(str(image.id)), delay)
     if validate:
         _check_hashes(image, metadata)
     image._body.attributes.update(fresh._body.attributes)

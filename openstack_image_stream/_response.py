@@ -18,7 +18,9 @@ from typing import Any
 
 import requests
 
+from openstack_image_stream import _options
 from openstack_image_stream import _pipeline
+from openstack_image_stream import exceptions
 
 
 class ImageReader(io.RawIOBase):
@@ -95,7 +97,9 @@ class ImageReader(io.RawIOBase):
         :returns: The bytes, fewer than asked for only at the end.
         :raises: :exc:`~openstack_image_stream.exceptions.ImageStreamError`
             when the image cannot be handed out whole and proved, and
-            :exc:`ValueError` after :meth:`close`.
+            its subclass
+            :exc:`~openstack_image_stream.exceptions.DownloadClosedError`
+            (also a :exc:`ValueError`) after :meth:`close`.
         """
         if amt is None or amt < 0:
             return self.readall()
@@ -147,22 +151,33 @@ class ImageReader(io.RawIOBase):
             yield self.read(len(self._rest) if amt is None else amt)
 
     def close(self) -> None:
-        """Give the rest of the image up. May be called more than once."""
-        # The destructor of io.IOBase comes here too, whatever went wrong in
-        # the constructor before.
+        """Give the rest of the image up.
+
+        May be called more than once, from any thread, at any moment. A thread
+        that reads meanwhile gets a
+        :exc:`~openstack_image_stream.DownloadClosedError`.
+        """
         if not self.closed:
             try:
-                self._rest = memoryview(b'')
                 self._pipeline.close()
             finally:
                 super().close()
+
+    def __del__(self) -> None:
+        # Within any line of any thread: nothing may be waited for, as the
+        # destructor of io.IOBase would by calling close().
+        pipeline = self.__dict__.get('_pipeline')
+        if pipeline is not None:
+            pipeline.abandon()
 
     def release_conn(self) -> None:
         """Do nothing: the connection goes back by itself at the end."""
 
     def _fill(self) -> bool:
         if self.closed:
-            raise ValueError('read of a closed image download')
+            raise exceptions.DownloadClosedError(
+                'the download of the image was closed'
+            )
         if not self._rest:
             self._rest = memoryview(self._pipeline.read())
         return bool(self._rest)
@@ -181,6 +196,14 @@ class ImageReader(io.RawIOBase):
         self._position += amount
 
 
+class StreamedResponse(requests.Response):
+    """A response that is iterated over by chunks of 1 MiB."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        # requests itself would make it 128 bytes.
+        return self.iter_content(_options.MIB)
+
+
 def attach(
     response: requests.Response, pipeline: _pipeline.Pipeline
 ) -> requests.Response:
@@ -191,6 +214,8 @@ def attach(
     :returns: The same response.
     """
     response.raw = ImageReader(pipeline, response.raw)
+    if type(response) is requests.Response:
+        response.__class__ = StreamedResponse
     return response
 
 

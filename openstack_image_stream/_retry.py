@@ -18,10 +18,11 @@ import datetime
 import email.utils
 import random
 import re
-import threading
 
 from keystoneauth1 import exceptions as ksa_exceptions
 import requests
+
+from openstack_image_stream import _coordinator
 
 #: Statuses that another attempt may cure.
 STATUSES = frozenset({408, 429, 500, 502, 503, 504})
@@ -78,13 +79,15 @@ class Policy:
     :param retries: Attempts in a row that may follow a failed one without a
         single new byte.
     :param uniform: Picks a number between two others.
-    :param wait: Waits for an event, but not longer than some seconds, and
-        tells whether it happened.
+    :param wait: Waits for some seconds, but not beyond the end of a download,
+        and tells whether that has ended.
     """
 
     retries: int
     uniform: Callable[[float, float], float] = random.uniform
-    wait: Callable[[threading.Event, float], bool] = threading.Event.wait
+    wait: Callable[[_coordinator.Coordinator, float], bool] = (
+        _coordinator.Coordinator.wait
+    )
 
 
 class Patience:

@@ -12,25 +12,27 @@
 
 """Where the bytes of an image come from, in order: one connection or more."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 import functools
 import logging
-import threading
 import time
 
 from openstack import _log
 import requests
 
+from openstack_image_stream import _connections
+from openstack_image_stream import _coordinator
 from openstack_image_stream import _pace
+from openstack_image_stream import _parallel
 from openstack_image_stream import _ranges
 from openstack_image_stream import _remote
+from openstack_image_stream import _resumable
 from openstack_image_stream import _retry
-from openstack_image_stream import _stretch
-from openstack_image_stream import _transport
-from openstack_image_stream import _window
 from openstack_image_stream import exceptions
 
-#: Parts that must be left for a second connection to be tried.
+#: Parts that the first connection receives while a second one is tried, and
+#: parts that must be left then for it to be worth it.
+_LEAD = 2
 _LEAST = 4
 
 _LOG: logging.Logger = _log.setup_logging('openstack.image_stream')
@@ -43,34 +45,41 @@ class Source:
 
     :param remote: The image on the server.
     :param policy: When to try again.
+    :param coordinator: Owns the download.
     :param start: Position in the image to begin at.
     :param connections: How many ranges to ask for at a time.
-    :param pace: Finds that out instead, up to ``connections``, if it is given.
+    :param controller: Finds that out instead, up to ``connections``, if it is
+        given.
     :param part_size: Bytes of such a range.
-    :param transport: The connections that the image is asked for with, if
-        they can be broken from another thread.
+    :param pools: The connection pools that the image is requested through, if
+        they are for this download alone; closed with the source.
     """
 
     def __init__(
         self,
         remote: _remote.Remote,
         policy: _retry.Policy,
+        coordinator: _coordinator.Coordinator,
         *,
         start: int = 0,
         connections: int = 1,
-        pace: _pace.Pace | None = None,
-        part_size: int = _window.PART,
-        transport: _transport.Transport | None = None,
+        controller: _pace.Pace | None = None,
+        part_size: int = _parallel.PART,
+        pools: _connections.Pools | None = None,
     ) -> None:
         self._remote = remote
         self._policy = policy
+        self._coordinator = coordinator
         self._connections = connections
-        self._pace = pace
+        self._controller = controller
         self._part_size = part_size
-        self._transport = transport
-        self._cancelled = threading.Event()
-        self._window: _window.Window | None = None
-        self._stretch = self._make_stretch()(_ranges.Span(start))
+        self._pools = pools
+        # No method of ours: the workers keep it, and would keep a forgotten
+        # source alive with it.
+        self._make_part = functools.partial(_make_part, remote, policy)
+        self._parallel: _parallel.ParallelReader | None = None
+        self._second: _Second | None = None
+        self._single = self._make_single(start)
         #: Position in the image of the next byte.
         self.position = start
 
@@ -82,23 +91,22 @@ class Source:
     def open(self) -> requests.Response:
         """Ask for the image.
 
-        :returns: The answer, its body unread. It belongs to the source, which
-            closes it.
+        :returns: The response, its body unread. The source closes that.
         :raises: :exc:`~openstack_image_stream.exceptions.\
-IncompleteDownloadError` when there is no answer, and as
+IncompleteDownloadError` when there is no response, and as
             :meth:`Remote.open <openstack_image_stream._remote.Remote.open>`.
         """
         try:
             size = self._remote.size
-            # Fewer than two parts have nothing to do side by side.
+            # Fewer than two parts have nothing to do at the same time.
             if (
                 self._connections > 1
-                and self._pace is None
+                and self._controller is None
                 and size is not None
                 and size - self.position > self._part_size
             ):
-                return self._open_window(size)
-            return self._stretch.open()
+                return self._open_parallel(size)
+            return self._single.open()
         except _retry.Interrupted as exc:
             error = self._final(exc)
             raise error from _retry.cause(exc, error)
@@ -109,138 +117,185 @@ IncompleteDownloadError` when there is no answer, and as
         :param size: How many at the most, positive.
         :returns: The bytes, ``b''`` at the end.
         :raises: :exc:`~openstack_image_stream.exceptions.\
-IncompleteDownloadError` when the connection fails once too often, and as
+IncompleteDownloadError` when the connection fails once too often, what ended
+            the download when it ended meanwhile, and as
             :meth:`Remote.open <openstack_image_stream._remote.Remote.open>`.
         """
         try:
-            piece = self._read(size)
+            chunk = self._read(size)
         except _retry.Interrupted as exc:
+            self._coordinator.check()
             error = self._final(exc)
             raise error from _retry.cause(exc, error)
-        except _stretch.Cancelled:
-            raise exceptions.ImageStreamError(
-                f'the download of image {self._remote.image_id} was closed'
-            ) from None
-        self.position += len(piece)
-        return piece
+        except _coordinator.Ended:
+            chunk = b''
+        except Exception:
+            # What a broken connection looks like is of no interest where it
+            # was broken on purpose.
+            self._coordinator.check()
+            raise
+        self._coordinator.check()
+        self.position += len(chunk)
+        return chunk
+
+    def ready(self) -> Iterator[tuple[int, bytes]]:
+        """Yield what has arrived and was not read, where that is contiguous.
+
+        :returns: Chunks with their positions in the image, in order.
+        """
+        if self._parallel is not None:
+            yield from self._parallel.ready()
 
     def _read(self, size: int) -> bytes:
-        if self._window is not None:
+        if self._parallel is not None:
             try:
-                piece = self._window.read()
+                chunk = self._parallel.read()
             except _remote.RangesRefused:
                 self._log_fallback()
-                self._pace = None
-                piece = b''
-            if piece or self.position == self._remote.size:
-                return piece
-            self._leave_window()
-        if self._pace is None:
-            return self._stretch.read(size)
-        began = time.monotonic()
-        piece = self._stretch.read(self._pace.piece_size(size))
-        self._pace.received(len(piece), time.monotonic() - began)
-        if self._pace.connections > 1:
-            self._try_another(self.position + len(piece))
-        return piece
+                self._controller = None
+                chunk = b''
+            if chunk or self.position == self._remote.size:
+                return chunk
+            self._leave_parallel()
+        if self._controller is None:
+            return self._single.read(size)
+        return self._read_and_look(self._controller, size)
 
-    def _try_another(self, position: int) -> None:
-        """Have a second connection beside the one that there is."""
+    def _read_and_look(self, controller: _pace.Pace, size: int) -> bytes:
+        """Read over one connection, and find out whether another one pays."""
+        size = controller.piece_size(size)
+        if self._second is not None:
+            size = min(size, self._second.start - self.position)
+        began = time.monotonic()
+        chunk = self._single.read(size)
+        controller.received(len(chunk), time.monotonic() - began)
+        position = self.position + len(chunk)
+        if self._second is not None:
+            self._look_after_second(controller, self._second, position)
+        elif controller.connections > 1:
+            self._request_second(position)
+        return chunk
+
+    def _request_second(self, position: int) -> None:
+        """Request a part ahead, while the first connection is read."""
         size = self._remote.size
         if size is None or size - position <= _LEAST * self._part_size:
-            self._pace = None
+            self._controller = None
             return
-        parts = self._plan(position, size, connections=2)
-        mine, other = parts.plan(), parts.plan()
-        if self._pace is None or mine is None or other is None:
-            return
+        start = position + _LEAD * self._part_size
+        span = _ranges.Span(start, start + self._part_size)
         try:
-            body = self._remote.open(other)
-        except _retry.Interrupted:
-            self._pace.refuse()
+            self._second = _Second(
+                self._make_part(span, self._coordinator), self._coordinator
+            )
+        except RuntimeError:
+            # No thread can be started.
+            self._controller = None
+
+    def _look_after_second(
+        self, controller: _pace.Pace, second: '_Second', position: int
+    ) -> None:
+        """Use the second connection once the server has responded."""
+        if not second.task.done:
+            # Where a server leaves it unanswered, as one of a single process
+            # does, the first one does not wait for it.
+            if position == second.start:
+                self._drop_second()
+                controller.refuse()
             return
+        self._second = None
+        try:
+            stream = second.task.result()
+        except _retry.Interrupted:
+            second.stream.close()
+            controller.refuse()
+        except _coordinator.Ended:
+            second.stream.close()
+            raise
         except Exception as exc:
             # What is wrong with the whole download shows with the connection
             # that there is.
+            second.stream.close()
             _LOG.debug(
                 'image %s: no second connection (%s)',
                 self._remote.image_id,
                 exc,
             )
-            self._pace = None
-            return
-        self._stretch.end_at(mine.stop or size)
-        second = self._make_stretch()(other)
-        second.use(body)
-        self._window = self._make_window(
-            parts, [self._stretch, second], connections=2
-        )
+            self._controller = None
+        else:
+            self._single.end_at(second.start)
+            self._start_parallel(position, [self._single, stream], 2)
+
+    def _drop_second(self) -> None:
+        second, self._second = self._second, None
+        if second is not None:
+            second.abandon()
 
     def close(self) -> None:
         """Let go of every connection and thread.
 
-        May be called more than once.
+        For the thread that reads; the coordinator is to have ended. May be
+        called more than once.
         """
-        self._cancelled.set()
-        if self._window is not None:
-            self._window.close()
-        self._stretch.close()
-        if self._transport is not None:
-            self._transport.close()
+        self._drop_second()
+        if self._parallel is not None:
+            self._parallel.close()
+        self._single.close()
+        if self._pools is not None:
+            self._pools.close()
 
-    def _open_window(self, size: int) -> requests.Response:
-        parts = self._plan(self.position, size, self._connections)
-        first = self._make_stretch()(
-            parts.plan() or _ranges.Span(self.position, size)
+    def _open_parallel(self, size: int) -> requests.Response:
+        stop = min(self.position + self._part_size, size)
+        first = self._make_part(
+            _ranges.Span(self.position, stop), self._coordinator
         )
         try:
             response = first.open()
         except _remote.RangesRefused:
+            first.close()
             self._log_fallback()
-            return self._stretch.open()
-        self._window = self._make_window(
-            parts,
-            [first],
-            # No more than there are parts.
-            connections=min(
-                self._connections,
-                _window.count(size - self.position, self._part_size),
-            ),
+            return self._single.open()
+        # No more connections than there are parts.
+        parts = _parallel.count(size - self.position, self._part_size)
+        self._start_parallel(
+            self.position, [first], min(self._connections, parts)
         )
         return response
 
-    def _plan(
-        self, position: int, size: int, connections: int
-    ) -> _ranges.Parts:
-        return _ranges.Parts(
-            position, size, self._part_size, limit=_window.limit(connections)
-        )
-
-    def _make_window(
+    def _start_parallel(
         self,
-        parts: _ranges.Parts,
-        first: list[_stretch.Stretch],
+        position: int,
+        first: list[_resumable.ResumableStream],
         connections: int,
-    ) -> _window.Window:
-        return _window.Window(
-            parts,
-            first,
-            self._make_stretch(),
-            connections=connections,
-            cancelled=self._cancelled,
-            transport=self._transport,
-            pace=self._pace,
-        )
+    ) -> None:
+        try:
+            self._parallel = _parallel.ParallelReader(
+                position,
+                self._remote.size or 0,
+                first,
+                self._make_part,
+                connections=connections,
+                coordinator=self._coordinator,
+                controller=self._controller,
+                part_size=self._part_size,
+            )
+        except RuntimeError as exc:
+            _LOG.info(
+                'image %s: downloading over one connection (%s)',
+                self._remote.image_id,
+                exc,
+            )
+            for stream in first:
+                stream.close()
+            self._controller = None
+            self._single = self._make_single(position)
 
-    def _leave_window(self) -> None:
-        """Go on over one connection."""
-        if self._window is not None:
-            self._window.close()
-            self._window = None
-        self._cancelled = threading.Event()
-        if self._transport is not None:
-            self._transport.rearm()
-        self._stretch = self._make_stretch()(_ranges.Span(self.position))
+    def _leave_parallel(self) -> None:
+        """Continue over one connection."""
+        if self._parallel is not None:
+            self._parallel.close()
+            self._parallel = None
+        self._single = self._make_single(self.position)
 
     def _log_fallback(self) -> None:
         _LOG.info(
@@ -249,14 +304,13 @@ IncompleteDownloadError` when the connection fails once too often, and as
             self._connections,
         )
 
-    def _make_stretch(self) -> Callable[[_ranges.Span], _stretch.Stretch]:
-        # No method of ours: the threads of a window keep it, and would keep
-        # a forgotten source alive with it.
-        return functools.partial(
-            _stretch.Stretch,
+    def _make_single(self, start: int) -> _resumable.ResumableStream:
+        return _resumable.ResumableStream(
             self._remote,
+            _ranges.Span(start),
             policy=self._policy,
-            cancelled=self._cancelled,
+            coordinator=self._coordinator,
+            aside=True,
         )
 
     def _final(self, failure: _retry.Interrupted) -> Exception:
@@ -271,3 +325,32 @@ IncompleteDownloadError` when the connection fails once too often, and as
             expected=self.size,
             reason=failure.reason,
         )
+
+
+class _Second:
+    """A second connection that the server has not responded to yet."""
+
+    def __init__(
+        self,
+        stream: _resumable.ResumableStream,
+        coordinator: _coordinator.Coordinator,
+    ) -> None:
+        self.start = stream.span.start
+        self.stream = stream
+        self.task = _coordinator.Task(coordinator, stream.open_once)
+
+    def abandon(self) -> None:
+        self.stream.abort()
+        self.task.abandon()
+        self.stream.close()
+
+
+def _make_part(
+    remote: _remote.Remote,
+    policy: _retry.Policy,
+    span: _ranges.Span,
+    coordinator: _coordinator.Coordinator,
+) -> _resumable.ResumableStream:
+    return _resumable.ResumableStream(
+        remote, span, policy=policy, coordinator=coordinator
+    )

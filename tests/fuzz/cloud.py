@@ -25,7 +25,7 @@ import openstack
 
 from openstack_image_stream import _partial
 from openstack_image_stream import _retry
-from openstack_image_stream import _window
+from openstack_image_stream import _parallel
 from openstack_image_stream import service
 from tests.fuzz import raw_glance
 from tests.unit import fake_glance
@@ -57,7 +57,7 @@ class Cloud:
                 _retry, 'Policy', functools.partial(_retry.Policy, wait=_wait)
             )
         )
-        enter(mock.patch.object(_window, 'PART', _PART))
+        enter(mock.patch.object(_parallel, 'PART', _PART))
         enter(mock.patch.object(socket, 'getaddrinfo', _resolve))
         # To find the entry point takes longer than to download.
         enter(

@@ -28,7 +28,9 @@ import requests
 import testtools
 
 from openstack_image_stream import _digest
+from openstack_image_stream import _coordinator
 from openstack_image_stream import _retry
+from openstack_image_stream import _sending
 from openstack_image_stream import service
 from tests.unit import fake_glance
 
@@ -122,9 +124,11 @@ class TestCase(testtools.TestCase):
         self.log = self.useFixture(fixtures.FakeLogger())
         self.directory = self.useFixture(fixtures.TempDir()).path
 
-    def _wait(self, event: threading.Event, seconds: float) -> bool:
+    def _wait(
+        self, coordinator: _coordinator.Coordinator, seconds: float
+    ) -> bool:
         self.waits.append(seconds)
-        return event.is_set()
+        return coordinator.ended
 
     def _check_threads(self) -> None:
         if digest_threads():
@@ -209,6 +213,7 @@ class GlanceTestCase(TestCase):
     ) -> None:
         """Check that no connection is held but by the pool, and no thread."""
         close_idle(conn.session.session)
+        _sending.sender_for(conn.image).close()
         self.assertTrue(
             glance.wait_until_left(), 'a connection to Glance is still open'
         )

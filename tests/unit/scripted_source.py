@@ -42,6 +42,10 @@ class ScriptedSource:
         self.position += len(piece)
         return bytes(piece)
 
+    def ready(self) -> Iterable[tuple[int, bytes]]:
+        """Have nothing that was not read."""
+        return ()
+
     def close(self) -> None:
         """Count."""
         self.closed += 1

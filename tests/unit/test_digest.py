@@ -24,6 +24,7 @@ import fixtures
 import hypothesis
 from hypothesis import strategies
 
+from openstack_image_stream import _coordinator
 from openstack_image_stream import _digest
 from openstack_image_stream import exceptions
 from tests.unit import base
@@ -63,6 +64,10 @@ def choose(**metadata: Any) -> _digest.Expected | None:
             **metadata,
         }
     )
+
+
+def _background(expected: _digest.Expected) -> _digest.BackgroundDigest:
+    return _digest.BackgroundDigest(expected, _coordinator.Coordinator('id'))
 
 
 class TestMultihash(base.TestCase):
@@ -278,7 +283,7 @@ class TestVerify(base.TestCase):
     @base.EXAMPLES
     def test_all_pieces_count(self, data: bytes, size: int) -> None:
         """The digest is that of the pieces in their order."""
-        digest = _digest.BackgroundDigest(base.sha512(data))
+        digest = _background(base.sha512(data))
         self.addCleanup(digest.close)
         for piece in scripted_source.split(data, size):
             digest.update(piece)
@@ -286,7 +291,7 @@ class TestVerify(base.TestCase):
 
     def test_mismatch(self) -> None:
         """Other bytes are a mismatch that tells both digests."""
-        digest = _digest.BackgroundDigest(base.sha512(DATA))
+        digest = _background(base.sha512(DATA))
         digest.update(b'something else')
         error = self.assertRaises(
             exceptions.ChecksumMismatchError, digest.verify
@@ -303,10 +308,14 @@ class TestVerify(base.TestCase):
         broken = mock.Mock()
         broken.update.side_effect = [None, MemoryError('no room'), None]
         with mock.patch.object(_digest, '_new', return_value=broken):
-            digest = _digest.BackgroundDigest(base.sha512(DATA))
-        for _ in range(3):
-            digest.update(DATA)
-        error = self.assertRaises(MemoryError, digest.verify)
+            digest = _background(base.sha512(DATA))
+
+        def hash_all() -> None:
+            for _ in range(10):
+                digest.update(DATA)
+            digest.verify()
+
+        error = self.assertRaises(MemoryError, hash_all)
         self.assertEqual('no room', str(error))
 
 
@@ -326,26 +335,26 @@ class TestThread(base.TestCase):
 
     def test_is_named(self) -> None:
         """Whoever looks at the threads of a process sees whose it is."""
-        digest = _digest.BackgroundDigest(base.sha512(DATA))
+        digest = _background(base.sha512(DATA))
         self.addCleanup(digest.close)
         self.assertEqual(1, len(base.digest_threads()))
 
     def test_does_not_keep_the_process(self) -> None:
         """A download that is never finished does not hang the exit."""
-        digest = _digest.BackgroundDigest(base.sha512(DATA))
+        digest = _background(base.sha512(DATA))
         self.addCleanup(digest.close)
         (thread,) = base.digest_threads()
         self.assertTrue(thread.daemon)
 
     def test_verify_ends_it(self) -> None:
         """After the end no thread is left."""
-        digest = _digest.BackgroundDigest(base.sha512(b''))
+        digest = _background(base.sha512(b''))
         digest.verify()
         self.assertEqual([], base.digest_threads())
 
     def test_close_ends_it(self) -> None:
         """Nor after giving up, and giving up twice is no error."""
-        digest = _digest.BackgroundDigest(base.sha512(DATA))
+        digest = _background(base.sha512(DATA))
         digest.update(DATA)
         digest.close()
         self.assertEqual([], base.digest_threads())
@@ -353,36 +362,70 @@ class TestThread(base.TestCase):
 
     def test_forgetting_ends_it(self) -> None:
         """The thread does not keep alive the object that it works for."""
-        digest = _digest.BackgroundDigest(base.sha512(DATA))
+        digest = _background(base.sha512(DATA))
         (thread,) = base.digest_threads()
         del digest
         gc.collect()
         thread.join(10)
         self.assertFalse(thread.is_alive())
 
-    def test_may_close_itself(self) -> None:
-        """The garbage collector may close a download in any thread."""
+    def test_may_be_collected_by_itself(self) -> None:
+        """The garbage collector may end a download in any thread."""
         hasher = mock.Mock()
         with mock.patch.object(_digest, '_new', return_value=hasher):
-            digest = _digest.BackgroundDigest(base.sha512(DATA))
-        hasher.update.side_effect = lambda piece: digest.close()
-        hasher.hexdigest.return_value = SHA512
+            digests = [_background(base.sha512(DATA))]
+        (thread,) = base.digest_threads()
+        hashed = threading.Event()
+        may_collect = threading.Event()
+
+        def collect(chunk: bytes) -> None:
+            hashed.set()
+            may_collect.wait(10)
+            digests.clear()
+
+        hasher.update.side_effect = collect
+        digests[0].update(DATA)
+        self.assertTrue(hashed.wait(10))
+        may_collect.set()
+        thread.join(10)
+        self.assertFalse(thread.is_alive())
+
+    def test_closed_meanwhile(self) -> None:
+        """What waits for a hash that is closed is told that it is."""
+        coordinator = _coordinator.Coordinator('id')
+        may_hash = threading.Event()
+        hasher = mock.Mock()
+        hasher.update.side_effect = lambda chunk: may_hash.wait(10)
+        with mock.patch.object(_digest, '_new', return_value=hasher):
+            digest = _digest.BackgroundDigest(base.sha512(DATA), coordinator)
+        self.addCleanup(digest.close)
         digest.update(DATA)
-        # Raises what close() raised in the thread.
+        coordinator.close()
+        may_hash.set()
+        self.assertRaises(exceptions.DownloadClosedError, digest.verify)
+
+    def test_no_thread(self) -> None:
+        """Where no thread can be started the caller's hashes."""
+        with mock.patch.object(
+            threading.Thread, 'start', side_effect=RuntimeError
+        ):
+            digest = _background(base.sha512(DATA))
+        self.addCleanup(digest.close)
+        digest.update(DATA)
+        self.assertEqual([], base.digest_threads())
         digest.verify()
-        hasher.update.assert_called_once_with(DATA)
 
     def test_does_not_keep_the_last_piece(self) -> None:
         """A piece that is hashed is let go, also before the next comes."""
         with mock.patch.object(_digest, '_new', return_value=Hasher()):
-            digest = _digest.BackgroundDigest(base.sha512(DATA))
+            digest = _background(base.sha512(DATA))
         self.addCleanup(digest.close)
         piece = Piece()
         alive = weakref.ref(piece)
         digest.update(piece)  # type: ignore[arg-type]
         del piece
         # There is all the room again once the piece is done with.
-        for _ in range(_digest._WAITING_PIECES):
+        for _ in range(_digest._WAITING_CHUNKS):
             digest._work.room.get(timeout=10)
         self.assertIsNone(alive())
 
@@ -399,7 +442,7 @@ class TestWindow(base.TestCase):
         self.useFixture(
             fixtures.MockPatchObject(_digest, '_new', return_value=hasher)
         )
-        digest = _digest.BackgroundDigest(base.sha512(DATA))
+        digest = _background(base.sha512(DATA))
         self.addCleanup(digest.close)
         room = digest._work.room
 

@@ -27,12 +27,13 @@ from typing import Any
 from unittest import mock
 
 import fixtures
+from keystoneauth1 import exceptions as ksa_exceptions
 from openstack import exceptions as sdk_exceptions
 import requests
 
-from openstack_image_stream import _download
 from openstack_image_stream import _pipeline
 from openstack_image_stream import _retry
+from openstack_image_stream import _sending
 from openstack_image_stream import exceptions
 from tests.unit import base
 from tests.unit import fake_glance
@@ -71,13 +72,13 @@ STATUSES: dict[str, tuple[int, type[Exception]]] = {
 SIZES: dict[str, int] = {
     'no_bytes': 0,
     'one_byte': 1,
-    'below_a_stream_piece': _pipeline.STREAM_PIECE - 1,
-    'one_stream_piece': _pipeline.STREAM_PIECE,
-    'above_a_stream_piece': _pipeline.STREAM_PIECE + 1,
-    'below_a_sink_piece': _pipeline.SINK_PIECE - 1,
-    'one_sink_piece': _pipeline.SINK_PIECE,
-    'above_a_sink_piece': _pipeline.SINK_PIECE + 1,
-    'two_sink_pieces': 2 * _pipeline.SINK_PIECE,
+    'below_a_stream_piece': _pipeline.STREAM_CHUNK - 1,
+    'one_stream_piece': _pipeline.STREAM_CHUNK,
+    'above_a_stream_piece': _pipeline.STREAM_CHUNK + 1,
+    'below_a_sink_piece': _pipeline.SINK_CHUNK - 1,
+    'one_sink_piece': _pipeline.SINK_CHUNK,
+    'above_a_sink_piece': _pipeline.SINK_CHUNK + 1,
+    'two_sink_pieces': 2 * _pipeline.SINK_CHUNK,
 }
 
 #: How a body ends too early.
@@ -205,6 +206,7 @@ class TestGoodImage(DownloadTestCase):
     def test_connection_is_used_again(self, kind: type[modes.Mode]) -> None:
         """One connection serves all the requests of several downloads."""
         conn = self.begin()
+        self.mode(kind).download(conn)
         accepted = self.glance.accepted
         for _ in range(3):
             self.mode(kind).download(conn)
@@ -780,8 +782,22 @@ class TestKeystoneauth(DownloadTestCase):
         """A token is not waited for longer than for the image."""
         conn = self.begin()
         conn.session.timeout, expected = case
-        ours = _download._asking_once(conn.image, 7.0)
-        self.assertEqual(expected, ours.session.timeout)
+        timeouts = []
+
+        def request(*args: Any, **kwargs: Any) -> Any:
+            timeouts.append(kwargs['timeout'])
+            raise requests.ConnectionError
+
+        self.useFixture(
+            fixtures.MockPatchObject(requests.Session, 'request', request)
+        )
+        ours: Any = _sending.sender_for(conn.image).adapter(7.0)
+        self.assertRaises(
+            ksa_exceptions.ConnectFailure,
+            ours.inside,
+            lambda: ours.session.get('http://keystone.invalid'),
+        )
+        self.assertEqual([expected], timeouts)
         self.assertEqual(case[0], conn.session.timeout)
 
 
@@ -864,7 +880,8 @@ class TestStream(DownloadTestCase):
                 )
                 for _ in range(3)
             ]
-            self.assertEqual(1, len(set(errors)))
+            self.assertEqual(1, len({str(error) for error in errors}))
+            self.assertEqual(1, len({type(error) for error in errors}))
             self.assertRaises(
                 exceptions.ImageStreamError, response.raw.read, 1
             )

@@ -18,9 +18,10 @@ from typing import Any
 
 import fixtures
 
+from openstack_image_stream import _coordinator
 from openstack_image_stream import _options
 from openstack_image_stream import _pace
-from openstack_image_stream import _window
+from openstack_image_stream import _parallel
 from openstack_image_stream import exceptions
 from tests.unit import base
 from tests.unit import fake_glance
@@ -179,14 +180,22 @@ PART, PIECE = 100_000, 10_000
 DATA = base.some_bytes(2_345_678)
 
 
+def _done_at_last(task: '_coordinator.Task[Any]') -> bool:
+    while not task._outcome.there:
+        task._outcome.woken.get(timeout=10)
+    return True
+
+
 class TestAuto(base.GlanceTestCase):
     """Downloads that find it out, on real sockets."""
 
     def setUp(self) -> None:
         super().setUp()
         for module, name, value in (
-            (_window, 'PART', PART),
-            (_window, 'PIECE', PIECE),
+            (_parallel, 'PART', PART),
+            (_parallel, 'CHUNK', PIECE),
+            # The second connection is there in time.
+            (_coordinator.Task, 'done', property(_done_at_last)),
             (_pace, '_SMALLEST', PIECE),
             (_pace, '_LARGEST', PIECE),
             # Every few pieces there is something to decide.

@@ -14,6 +14,8 @@
 
 import array
 import collections
+from collections.abc import Iterator
+import contextlib
 import gc
 import io
 import shutil
@@ -26,6 +28,7 @@ from hypothesis import strategies
 import requests
 import urllib3
 
+from openstack_image_stream import _coordinator
 from openstack_image_stream import _pipeline
 from openstack_image_stream import _response
 from openstack_image_stream import exceptions
@@ -77,6 +80,16 @@ def _copied(raw: Any, length: int) -> bytes:
     return target.getvalue()
 
 
+@contextlib.contextmanager
+def without_collector() -> Iterator[None]:
+    """Have nothing collected that is part of a cycle."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def _read_into(raw: Any, size: int) -> bytes:
     buffer = bytearray(size)
     pieces = []
@@ -93,11 +106,13 @@ class ResponseTestCase(base.TestCase):
     ) -> requests.Response:
         """Make a response to a request for an image of these bytes."""
         self.source = scripted_source.ScriptedSource(script)
+        self.coordinator = _coordinator.Coordinator('id')
         pipeline = _pipeline.Pipeline(
             self.source,  # type: ignore[arg-type]
             base.sha512(data),
             progress.Meter(None),
-            piece_size=100,
+            self.coordinator,
+            chunk_size=100,
         )
         response = requests.Response()
         response.status_code = 200
@@ -364,7 +379,8 @@ class TestMemory(base.TestCase):
             source,  # type: ignore[arg-type]
             base.sha512(bytes(size) * pieces),
             progress.Meter(None),
-            piece_size=size,
+            _coordinator.Coordinator('id'),
+            chunk_size=size,
         )
         response = _response.attach(requests.Response(), pipeline)
         tracemalloc.start()
@@ -459,20 +475,67 @@ class TestClosing(ResponseTestCase):
         response.close()
         self.assertRaises(ValueError, read, response.raw)
 
+    def _assert_abandoned(self) -> None:
+        """Check that all was told to end, without anything being waited for.
+
+        The source, and its connections, go with the response.
+        """
+        self.assertTrue(self.coordinator.ended)
+        self.assertEqual(0, self.source.closed)
+        for thread in base.digest_threads():
+            thread.join(10)
+        self.assertEqual([], base.digest_threads())
+
     def test_forgotten_unread(self) -> None:
-        """A response that is dropped closes itself."""
-        response = self.good()
-        del response
-        gc.collect()
-        self._assert_let_go()
+        """A response that is dropped ends its download."""
+        with without_collector():
+            response = self.good()
+            del response
+            self._assert_abandoned()
 
     def test_forgotten_half_read(self) -> None:
         """Also in the middle, where a thread is at work."""
+        with without_collector():
+            response = self.good()
+            response.raw.read(150)
+            del response
+            self._assert_abandoned()
+
+    def test_closed_while_it_is_read(self) -> None:
+        """Who reads is told, and is the one to let go of everything."""
         response = self.good()
-        response.raw.read(150)
-        del response
-        gc.collect()
+        chunks = iter(scripted_source.split(DATA, 100))
+
+        def read(size: int) -> bytes:
+            response.close()
+            self.assertEqual(0, self.source.closed)
+            return next(chunks)
+
+        self.source.read = read  # type: ignore[method-assign]
+        error = self.assertRaises(
+            exceptions.DownloadClosedError, response.raw.read, 10
+        )
+        self.assertIn('closed', str(error))
         self._assert_let_go()
+
+    def test_read_by_two(self) -> None:
+        """A second reader is turned away, and does the first no harm."""
+        response = self.good()
+        errors = []
+        chunks = iter(scripted_source.split(DATA, 100))
+
+        def read(size: int) -> bytes:
+            if not errors:
+                errors.append(
+                    self.assertRaises(
+                        exceptions.ImageStreamError, response.raw.read, 10
+                    )
+                )
+            return next(chunks, b'')
+
+        self.source.read = read  # type: ignore[method-assign]
+        self.assert_same(DATA, response.raw.read())
+        self.assertIn('another thread', str(errors[0]))
 
     def test_close_that_fails(self) -> None:
         """It counts as closed also when the connection objects."""

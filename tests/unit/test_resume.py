@@ -81,7 +81,7 @@ class TestRanges(ResumeTestCase):
         self.answer(**how)
         self.assert_same(DATA, self.download(kind))
         self.assertEqual(2, len(self.ranges()))
-        self.assertIn('trying again', self.log.output)
+        self.assertIn('retrying in', self.log.output)
 
     def test_asks_for_the_rest(self) -> None:
         """What arrived is not asked for again."""

@@ -26,6 +26,7 @@ from openstack import exceptions as sdk_exceptions
 import requests
 import urllib3
 
+from openstack_image_stream import _coordinator
 from openstack_image_stream import _ranges
 from openstack_image_stream import _remote
 from openstack_image_stream import _retry
@@ -56,6 +57,7 @@ class SourceTestCase(base.GlanceTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.glance = self.serve(DATA)
+        self.coordinator = _coordinator.Coordinator(fake_glance.IMAGE_ID)
         self.session = requests.Session()
         self.addCleanup(self.session.close)
 
@@ -84,6 +86,7 @@ class SourceTestCase(base.GlanceTestCase):
                 reopenings=3,
             ),
             _retry.Policy(retries=3),
+            self.coordinator,
         )
         self.addCleanup(source.close)
         return source

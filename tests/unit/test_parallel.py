@@ -25,8 +25,7 @@ from openstack import exceptions as sdk_exceptions
 import requests
 import urllib3
 
-from openstack_image_stream import _transport
-from openstack_image_stream import _window
+from openstack_image_stream import _parallel
 from openstack_image_stream import exceptions
 from tests.unit import base
 from tests.unit import fake_glance
@@ -39,7 +38,7 @@ PART = 100_000
 DATA = base.some_bytes(1_234_567)
 
 
-def window_threads() -> list[str]:
+def worker_threads() -> list[str]:
     """Return the names of all threads of downloads."""
     return [
         thread.name
@@ -48,13 +47,13 @@ def window_threads() -> list[str]:
     ]
 
 
-class WindowTestCase(base.GlanceTestCase):
+class ParallelTestCase(base.GlanceTestCase):
     """A test with an image of many parts."""
 
     def setUp(self) -> None:
         super().setUp()
         self.log = self.useFixture(fixtures.FakeLogger(level=logging.INFO))
-        self.useFixture(fixtures.MockPatchObject(_window, 'PART', PART))
+        self.useFixture(fixtures.MockPatchObject(_parallel, 'PART', PART))
         self.glance = self.serve(DATA)
         self.conn = self.connect(self.glance)
         self.assertIsNotNone(self.conn.image)
@@ -77,11 +76,11 @@ class WindowTestCase(base.GlanceTestCase):
 
     def assert_nothing_left(self) -> None:
         """Check that no thread and no connection is left."""
-        self.assertEqual([], window_threads())
+        self.assertEqual([], worker_threads())
         self.assert_nothing_open(self.glance, self.conn)
 
 
-class TestOrder(WindowTestCase):
+class TestOrder(ParallelTestCase):
     """Whoever reads gets the bytes in their order."""
 
     @base.for_each(modes.ALL)
@@ -119,7 +118,7 @@ class TestOrder(WindowTestCase):
                 self.conn, connections=connections, retries=20
             ),
         )
-        self.assertEqual([], window_threads())
+        self.assertEqual([], worker_threads())
 
     def test_speaks_of_the_whole(self) -> None:
         """The response looks as that of one connection would."""
@@ -152,7 +151,7 @@ class TestOrder(WindowTestCase):
         self.assert_nothing_left()
 
 
-class TestBounds(WindowTestCase):
+class TestBounds(ParallelTestCase):
     """How much is under way at a time."""
 
     def test_slow_reader(self) -> None:
@@ -185,7 +184,7 @@ class TestBounds(WindowTestCase):
         self.assertEqual(5, len(self.ranges()))
 
 
-class TestFallBack(WindowTestCase):
+class TestFallBack(ParallelTestCase):
     """A store that serves no ranges."""
 
     @base.for_each(modes.ALL)
@@ -223,7 +222,7 @@ class TestFallBack(WindowTestCase):
         self.assert_nothing_left()
 
 
-class TestStopping(WindowTestCase):
+class TestStopping(ParallelTestCase):
     """Nothing is left within a moment."""
 
     def setUp(self) -> None:
@@ -235,7 +234,7 @@ class TestStopping(WindowTestCase):
         """Closing wakes up who waits for a silent server."""
         response = self.stream()
         response.close()
-        self.assertEqual([], window_threads())
+        self.assertEqual([], worker_threads())
 
     def test_forgotten(self) -> None:
         """So does forgetting."""
@@ -244,21 +243,21 @@ class TestStopping(WindowTestCase):
         del response
         gc.collect()
         for _ in range(1000):
-            if not window_threads():
+            if not worker_threads():
                 break
             threading.Event().wait(0.01)
-        self.assertEqual([], window_threads())
+        self.assertEqual([], worker_threads())
 
     def test_no_way_to_connect(self) -> None:
         """Who waits for a network that swallows everything is not waited for.
 
         A socket that is being connected cannot be shut down.
         """
-        answers, network = threading.Event(), iter([self.conn])
+        # The first ones are for the metadata and for the first part.
+        answers, network = threading.Event(), iter([True, True])
         connect = urllib3.util.connection.create_connection
 
         def create_connection(*args: Any, **kwargs: Any) -> Any:
-            # Only the first one gets through.
             if next(network, None) is None:
                 answers.wait(30)
                 raise TimeoutError
@@ -274,7 +273,7 @@ class TestStopping(WindowTestCase):
             threads = [
                 thread
                 for thread in threading.enumerate()
-                if thread.name in window_threads()
+                if thread.name in worker_threads()
             ]
             self.assertNotEqual([], threads)
             answers.set()
@@ -297,7 +296,7 @@ class TestStopping(WindowTestCase):
             fake_glance.IMAGE_ID,
             connections=4,
         )
-        self.assertEqual([], window_threads())
+        self.assertEqual([], worker_threads())
 
     def test_callback(self) -> None:
         """So does a callback that raises."""
@@ -313,58 +312,4 @@ class TestStopping(WindowTestCase):
             connections=4,
             progress=fail,
         )
-        self.assertEqual([], window_threads())
-
-
-class TestTransport(base.GlanceTestCase):
-    """Connections of its own."""
-
-    def test_callers_session_is_left_alone(self) -> None:
-        """The caller's adapters and pools are not used, nor changed."""
-        session = requests.Session()
-        before = dict(session.adapters)
-        transport = _transport.Transport(session, 2)
-        self.addCleanup(transport.close)
-        self.assertEqual(before, dict(session.adapters))
-        self.assertEqual(list(before), list(transport.session.adapters))
-        for prefix, adapter in before.items():
-            self.assertIsNot(adapter, transport.session.adapters[prefix])
-        self.assertIs(session.cookies, transport.session.cookies)
-
-    def test_other_adapters_are_kept(self) -> None:
-        """An adapter of another kind is used as it is."""
-        session = requests.Session()
-        other = requests.adapters.BaseAdapter()
-        session.mount('mock://', other)
-        transport = _transport.Transport(session, 2)
-        self.assertIs(other, transport.session.adapters['mock://'])
-        transport.close()
-
-    def test_aborted_before(self) -> None:
-        """A connection that is made after an abort is broken at once."""
-        glance = self.serve(b'image')
-        transport = _transport.Transport(requests.Session(), 2)
-        self.addCleanup(transport.close)
-        transport.abort()
-        self.assertRaises(
-            requests.exceptions.ConnectionError,
-            transport.session.get,
-            glance.url,
-        )
-        transport.rearm()
-        self.assertEqual(200, transport.session.get(glance.url).status_code)
-
-    def test_through_a_proxy(self) -> None:
-        """Connections by way of a proxy can be broken as well."""
-        glance = self.serve(b'image')
-        session = requests.Session()
-        session.trust_env = False
-        session.proxies = {'http': glance.url}
-        transport = _transport.Transport(session, 2)
-        self.addCleanup(transport.close)
-        url = 'http://elsewhere.test/'
-        self.assertEqual(200, transport.session.get(url).status_code)
-        transport.abort()
-        self.assertRaises(
-            requests.exceptions.ConnectionError, transport.session.get, url
-        )
+        self.assertEqual([], worker_threads())

@@ -10,37 +10,49 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A stretch of an image, read in order, whatever the connection does."""
+"""Consecutive bytes of an image, read in order, whatever a connection does."""
 
+from collections.abc import Callable
+import functools
 import logging
-import threading
+import time
 
 from openstack import _log
 import requests
 
 from openstack_image_stream import _body
+from openstack_image_stream import _connections
+from openstack_image_stream import _coordinator
 from openstack_image_stream import _ranges
 from openstack_image_stream import _remote
 from openstack_image_stream import _retry
 from openstack_image_stream import exceptions
 
+#: Seconds after which what was received is handed on, though it is less than
+#: was asked for. What is not handed on is lost when the download ends early.
+_SOON = 0.5
+
+#: Bytes that are read at a time where they are not wanted.
+_DISCARDED = 1024 * 1024
+
 _LOG: logging.Logger = _log.setup_logging('openstack.image_stream')
 
+#: Makes one attempt to get a body.
+Opener = Callable[[], _body.Body]
 
-class Cancelled(Exception):
-    """The download was given up while something was being waited for."""
 
-
-class Stretch:
+class ResumableStream:
     """Some consecutive bytes of an image.
 
     Reconnects where it must, at the byte that comes next. Whoever makes one
-    calls :meth:`close`.
+    calls :meth:`close`, in the thread that reads.
 
     :param remote: The image on the server.
     :param span: Which bytes.
     :param policy: When to try again.
-    :param cancelled: Ends every wait when it is set.
+    :param coordinator: Owns the download; its end ends every wait.
+    :param aside: Whether connections are made anew in a thread of their own,
+        so that the thread that reads can be woken up meanwhile.
     """
 
     def __init__(
@@ -49,19 +61,34 @@ class Stretch:
         span: _ranges.Span,
         *,
         policy: _retry.Policy,
-        cancelled: threading.Event,
+        coordinator: _coordinator.Coordinator,
+        aside: bool = False,
     ) -> None:
         self._remote = remote
         #: The bytes it has from the first to the last.
         self.span = span
         self._policy = policy
         self._patience = _retry.Patience(policy)
-        self._cancelled = cancelled
+        self._parent = coordinator
+        self._coordinator = coordinator.child()
+        self._aside = aside
+        self._sockets = _connections.Sockets()
+        self._coordinator.on_end(self._sockets.abort)
         self._body: _body.Body | None = None
         # What is wrong with a connection that still had something to give.
         self._broken: _retry.Interrupted | None = None
         #: Position in the image of the next byte.
         self.position = span.start
+
+    @property
+    def connected(self) -> bool:
+        """Whether the server has responded."""
+        return self._body is not None
+
+    @property
+    def connecting(self) -> bool:
+        """Whether it waits for what cannot be interrupted."""
+        return self._sockets.connecting
 
     def end_at(self, stop: int) -> None:
         """Have it end before the end of the image.
@@ -72,35 +99,41 @@ class Stretch:
         """
         self.span = _ranges.Span(self.position, stop)
 
-    def use(self, body: _body.Body) -> None:
-        """Take over a connection that somebody made.
-
-        :param body: What it sends, from the first byte of the stretch on.
-        """
-        self._body = body
-
     def open(self) -> requests.Response:
-        """Connect, if it is not connected.
+        """Connect.
 
-        :returns: The answer that is being read.
+        :returns: The response that is being read.
         :raises: as :meth:`read`.
         """
         while True:
             try:
-                return self._connected().response
+                self._body = body = self._sockets.call(self._connect)
+                return body.take_response()
             except _retry.Interrupted as exc:
                 self._wait(exc)
+
+    def open_once(self) -> 'ResumableStream':
+        """Connect, in one attempt.
+
+        :returns: This.
+        :raises: :exc:`~openstack_image_stream._retry.Interrupted` when the
+            attempt failed, and as :meth:`read`.
+        """
+        self._body = self._sockets.call(self._connect)
+        return self
 
     def read(self, size: int) -> bytes:
         """Read the next bytes.
 
         :param size: How many at the most, positive.
-        :returns: The bytes, fewer than asked for at the end or where a
-            connection broke, ``b''`` at the end.
-        :raises: :exc:`~openstack_image_stream._retry.Interrupted` when
-            patience is at its end, :exc:`Cancelled` when it was cancelled,
+        :returns: The bytes, fewer than asked for at the end, where they come
+            slowly or where a connection broke, ``b''`` at the end.
+        :raises: :exc:`~openstack_image_stream._retry.Interrupted` when there
+            shall be no further retry,
+            :exc:`~openstack_image_stream._coordinator.Ended` when the
+            download ended,
             :exc:`~openstack_image_stream._remote.RangesRefused` when the
-            stretch has an end and the store serves no ranges, and what no
+            stream has an end and the store serves no ranges, and what no
             other attempt could cure, as :meth:`Remote.open
             <openstack_image_stream._remote.Remote.open>` does.
         """
@@ -114,11 +147,24 @@ class Stretch:
             except _retry.Interrupted as exc:
                 self._wait(exc)
 
+    def abort(self) -> None:
+        """Break the connection, from any thread, without waiting.
+
+        The thread that reads gets
+        :exc:`~openstack_image_stream._coordinator.Ended`.
+        """
+        self._coordinator.finish()
+
     def close(self) -> None:
         """Let go of the connection. May be called more than once."""
+        self._parent.release(self._coordinator)
+        self._drop()
+
+    def _drop(self) -> None:
         body, self._body = self._body, None
         if body is not None:
             body.close()
+        self._sockets.forget()
 
     @property
     def _end(self) -> int | None:
@@ -129,13 +175,32 @@ class Stretch:
             return size
         return min(size, self._end - self.position)
 
+    def _check(self) -> None:
+        if self._coordinator.ended:
+            raise _coordinator.Ended
+
     def _connected(self) -> _body.Body:
-        if self._body is not None:
-            return self._body
-        if self._cancelled.is_set():
-            raise Cancelled
+        if self._body is None:
+            self._check()
+            connect = functools.partial(self._sockets.call, self._connect)
+            self._body = self._elsewhere(connect)
+        return self._body
+
+    def _elsewhere(self, connect: Opener) -> _body.Body:
+        if self._aside:
+            try:
+                task = _coordinator.Task(self._coordinator, connect)
+            except RuntimeError:
+                # There are too many threads. The connection counts for more
+                # than who can be woken up.
+                self._aside = False
+            else:
+                return task.result()
+        return connect()
+
+    def _connect(self) -> _body.Body:
         span = _ranges.Span(self.position, self.span.stop)
-        # Where each stretch is a part, none of them may fetch the whole.
+        # Where each stream is a part, none of them may fetch the whole.
         part = span.stop is not None
         try:
             body = self._remote.open(span)
@@ -150,47 +215,48 @@ class Stretch:
         except BaseException:
             body.close()
             raise
-        self._body = body
         return body
 
     def _discard(self, body: _body.Body, amount: int) -> None:
         while amount > 0:
-            if self._cancelled.is_set():
-                raise Cancelled
-            piece = body.read(amount)
-            if not piece:
+            self._check()
+            chunk = body.read(min(amount, _DISCARDED))
+            if not chunk:
                 raise _retry.Interrupted('the server ended the data early')
-            amount -= len(piece)
+            amount -= len(chunk)
 
     def _receive(self, body: _body.Body, size: int) -> bytes:
         size = self._missing(size)
         if size == 0:
             self._expect_nothing(body)
             return b''
-        pieces: list[bytes] = []
+        chunks: list[bytes] = []
         missing = size
+        began = time.monotonic()
         while missing > 0:
             try:
-                piece = body.read(missing)
-                if not piece and self._end is not None:
+                chunk = body.read(missing)
+                if not chunk and self._end is not None:
                     raise _retry.Interrupted('the server ended the data early')
             except _retry.Interrupted as exc:
-                if not pieces:
+                if not chunks:
                     raise
-                # What arrived counts, and is not asked for again.
+                # What arrived counts, and is not requested again.
                 self._broken = exc
                 break
-            if not piece:
+            if not chunk:
                 break
-            pieces.append(piece)
-            missing -= len(piece)
-        if pieces:
+            chunks.append(chunk)
+            missing -= len(chunk)
+            if missing and time.monotonic() - began > _SOON:
+                break
+        if chunks:
             self._patience.progress()
         self.position += size - missing
-        return pieces[0] if len(pieces) == 1 else b''.join(pieces)
+        return chunks[0] if len(chunks) == 1 else b''.join(chunks)
 
     def _expect_nothing(self, body: _body.Body) -> None:
-        # Only an answer with the whole image can be caught with more than
+        # Only a response with the whole image can be caught with more than
         # that. To look for it behind a part might be to wait for nothing.
         if self.span.stop is not None or body.ranged:
             return
@@ -208,18 +274,21 @@ class Stretch:
 
     def _wait(self, failure: _retry.Interrupted) -> None:
         self._broken = None
-        self.close()
+        self._drop()
+        # A connection that was broken because of the end is no reason to
+        # speak of a retry.
+        self._check()
         delay = self._patience.delay(failure)
         if delay is None:
             raise failure
         _LOG.warning(
-            'image %s: interrupted at byte %s (%s), trying again in %.1f s, '
-            'attempt %s',
+            'image %s: connection lost at byte %s (%s); retrying in %.1f s '
+            '(retry %s)',
             self._remote.image_id,
             self.position,
             failure,
             delay,
             self._patience,
         )
-        if self._policy.wait(self._cancelled, delay):
-            raise Cancelled
+        if self._policy.wait(self._coordinator, delay):
+            raise _coordinator.Ended
