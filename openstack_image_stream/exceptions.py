@@ -179,3 +179,19 @@ class ImageChangedError(ImageStreamError):
         super().__init__(message)
         self.expected = expected
         self.actual = actual
+
+
+class DownloadClosedError(ImageStreamError, ValueError):
+    """The download was closed before or while it was read.
+
+    Reading a closed file raises :exc:`ValueError`, so this is one, too.
+
+    :param message: What happened, for a person.
+    :param image_id: ID of the image.
+    """
+
+    def __init__(
+        self, message: str | None = None, *, image_id: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.image_id = image_id
