@@ -192,26 +192,3 @@ def put_content(response: requests.Response, body: bytes) -> None:
     """
     response._content = body
     response._content_consumed = True  # type: ignore[attr-defined]
-
-
-class _Bodiless:
-    """A hook of Requests that gives redirects no body.
-
-    Requests reads all of it, to use the connection again, also where it is
-    not to follow.
-    """
-
-    def __call__(
-        self, response: requests.Response, *args: Any, **kwargs: Any
-    ) -> None:
-        if response.is_redirect:
-            response.raw.close()
-            put_content(response, b'')
-
-    def __repr__(self) -> str:
-        # The SDK has it in the keys of its cache.
-        return 'bodiless redirects'
-
-
-#: For the ``hooks`` of a request.
-BODILESS_REDIRECTS = {'response': _Bodiless()}
