@@ -13,6 +13,7 @@
 """Image downloads for openstacksdk that stream, verified."""
 
 from openstack_image_stream.exceptions import ChecksumMismatchError
+from openstack_image_stream.exceptions import DownloadClosedError
 from openstack_image_stream.exceptions import ImageChangedError
 from openstack_image_stream.exceptions import ImageDataMissingError
 from openstack_image_stream.exceptions import ImageStreamError
@@ -26,6 +27,7 @@ from openstack_image_stream.service import load
 
 __all__ = [
     'ChecksumMismatchError',
+    'DownloadClosedError',
     'ImageChangedError',
     'ImageDataMissingError',
     'ImageStreamError',

@@ -12,15 +12,22 @@
 
 """Answers of a server that may send anything, read without harm."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 import contextlib
 import http.client
 from typing import Any
+import weakref
 
+from openstack import exceptions as sdk_exceptions
 import requests
 import urllib3
 
+from openstack_image_stream import _decoding
+from openstack_image_stream import _ranges
+from openstack_image_stream import _reasons
 from openstack_image_stream import _retry
+from openstack_image_stream import _signals
+from openstack_image_stream import exceptions
 
 #: What reading from a connection may raise. http.client is where the
 #: ValueError comes from, for a chunk of less than no bytes.
@@ -36,33 +43,37 @@ _FAILURES = (
 #: grows with the square of it to find tags there.
 _WORDS = 4 * 1024
 
-#: Codings that can be undone, and bytes to undo at a time: of zeros they make
-#: a thousand times as many, and some releases of urllib3 return them all.
-CODINGS = frozenset({'gzip', 'x-gzip', 'deflate'})
+#: Codings that can be undone.
+CODINGS = _decoding.CODINGS
+
+#: Bytes of a coded error message that are undone. Of zeros they make a
+#: thousand times as many, and some releases of urllib3 return them all.
 ENCODED_BLOCK = 4 * 1024
+
+printable = _reasons.printable
 
 
 @contextlib.contextmanager
 def interruptions() -> Iterator[None]:
-    """Make of what a connection does an interruption of the download."""
+    """Make of what a connection does an interruption of the download.
+
+    What a signal handler raised, and errors of this package, pass unchanged.
+    """
     try:
-        yield
+        with _signals.reraised():
+            yield
+    except exceptions.ImageStreamError:
+        # One of them is a ValueError.
+        raise
     except _FAILURES as exc:
+        if _signals.find_raised(exc) is not None:
+            raise
         raise _retry.Interrupted(in_words(exc)) from exc
 
 
 def in_words(exc: Exception) -> str:
-    """Return what an error says, or what it is if it says nothing."""
-    return printable(str(exc)) or type(exc).__name__
-
-
-def printable(text: str) -> str:
-    """Return a text without what a terminal takes for a command.
-
-    :param text: Anything.
-    :returns: The same, with ``?`` for each character that is not printable.
-    """
-    return ''.join(char if char.isprintable() else '?' for char in text)
+    """Return why a request failed, in a few words."""
+    return _reasons.reason(exc)
 
 
 def coding(response: requests.Response) -> str:
@@ -79,19 +90,39 @@ def guard_chunks(response: requests.Response) -> None:
     :param response: An answer with its body unread.
     """
     answer = getattr(response.raw, '_fp', None)
-    read_size: Callable[[], int] | None = getattr(
-        answer, '_read_next_chunk_size', None
-    )
+    read_size: Any = getattr(type(answer), '_read_next_chunk_size', None)
     if read_size is None or not getattr(answer, 'chunked', False):
         return
+    # What refers to the response must not be held by it: such a cycle keeps
+    # the socket until the garbage is collected.
+    referred = weakref.ref(answer)
 
     def read_positive_size() -> int:
-        size = read_size()
+        size: int = read_size(referred())
         if size < 0:
             raise ValueError(f'a chunk of {size} bytes')
         return size
 
     answer._read_next_chunk_size = read_positive_size  # type: ignore[union-attr]
+
+
+def announced_length(response: requests.Response) -> int | None:
+    """Return the length that the header of a response gives its body.
+
+    :param response: The response.
+    :returns: Bytes; ``None`` if there is no such header, or if it does not
+        count: beside a ``Transfer-Encoding`` it is to be ignored (RFC 9112,
+        section 6.3).
+    """
+    if 'Transfer-Encoding' in response.headers:
+        return None
+    return _ranges.parse_length(response.headers.get('Content-Length'))
+
+
+def is_page(response: requests.Response) -> bool:
+    """Tell whether a body is meant for a browser."""
+    kind = response.headers.get('Content-Type', '').partition(';')[0]
+    return kind.strip().lower() in ('text/html', 'application/xhtml+xml')
 
 
 def load_words(response: requests.Response) -> None:
@@ -108,7 +139,7 @@ def load_words(response: requests.Response) -> None:
         name = coding(response)
         body = b''
         if not name or name in CODINGS:
-            with contextlib.suppress(*_FAILURES):
+            with _signals.suppress(*_FAILURES):
                 body = response.raw.read(
                     ENCODED_BLOCK if name else _WORDS, decode_content=True
                 )
@@ -125,8 +156,27 @@ def settle_charset(response: requests.Response) -> None:
     """
     try:
         response.content.decode(response.encoding or 'utf-8', 'replace')
-    except (LookupError, ValueError):
+    except (LookupError, ValueError) as exc:
+        if _signals.find_raised(exc) is not None:
+            raise
         response.encoding = 'utf-8'
+
+
+def settle_error(error: sdk_exceptions.HttpException) -> None:
+    """Make an error of the SDK fit for a terminal and a log.
+
+    It quotes the server, and the URL with all that is in it.
+
+    :param error: The error, which is changed.
+    """
+    for name in ('message', 'details', 'url'):
+        text = getattr(error, name, None)
+        if isinstance(text, str):
+            setattr(error, name, _reasons.safe(text))
+    error.args = tuple(
+        _reasons.safe(arg) if isinstance(arg, str) else arg
+        for arg in error.args
+    )
 
 
 def is_loaded(response: requests.Response) -> bool:
@@ -142,26 +192,3 @@ def put_content(response: requests.Response, body: bytes) -> None:
     """
     response._content = body
     response._content_consumed = True  # type: ignore[attr-defined]
-
-
-class _Bodiless:
-    """A hook of Requests that gives redirects no body.
-
-    Requests reads all of it, to use the connection again, also where it is
-    not to follow.
-    """
-
-    def __call__(
-        self, response: requests.Response, *args: Any, **kwargs: Any
-    ) -> None:
-        if response.is_redirect:
-            response.raw.close()
-            put_content(response, b'')
-
-    def __repr__(self) -> str:
-        # The SDK has it in the keys of its cache.
-        return 'bodiless redirects'
-
-
-#: For the ``hooks`` of a request.
-BODILESS_REDIRECTS = {'response': _Bodiless()}

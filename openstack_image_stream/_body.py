@@ -18,12 +18,17 @@ from typing import Any
 import requests
 
 from openstack_image_stream import _answers
+from openstack_image_stream import _decoding
 
 #: Bytes read from a new connection at a time. What it had delivered of a read
 #: is lost when it is reset or falls silent in the middle, so a slow one is not
 #: asked for more. From a fast one larger pieces cost less: they come whole,
 #: and do not have to be joined.
 _READ = 256 * 1024
+
+#: Bytes read at a time at the most, and decoded at a time at the most. What
+#: is only discarded may be asked for by the gigabyte.
+_MOST = 4 * 1024 * 1024
 
 #: Seconds in which a read must be done for the next one to be larger.
 _SOON = 0.05
@@ -48,10 +53,11 @@ class Body:
         # a reader of the whole image in its place.
         self._raw: Any = response.raw
         _answers.guard_chunks(response)
-        self._encoded = encoded
+        self._decoder = (
+            _decoding.Decoder(_answers.coding(response)) if encoded else None
+        )
         #: Whether it is a part, and so ends where it was said to.
         self.ranged = response.status_code == 206
-        self._decoded = b''
         self._amount = _READ
 
     def take_response(self) -> requests.Response:
@@ -69,11 +75,22 @@ class Body:
         :raises: :exc:`~openstack_image_stream._retry.Interrupted` when the
             connection fails.
         """
-        if not self._encoded:
+        if self._decoder is None:
             return self._receive_soon(size)
-        piece = self._decoded or self._receive(_answers.ENCODED_BLOCK)
-        self._decoded = piece[size:]
-        return piece[:size]
+        return self._receive_decoded(self._decoder, min(size, _MOST))
+
+    def _receive_decoded(self, decoder: _decoding.Decoder, size: int) -> bytes:
+        while True:
+            with _answers.interruptions():
+                if piece := decoder.read(size):
+                    return piece
+            encoded = self._receive_soon(_MOST)
+            if not encoded:
+                with _answers.interruptions():
+                    decoder.check_end()
+            if not encoded or decoder.finished:
+                return b''
+            decoder.feed(encoded)
 
     def _receive_soon(self, size: int) -> bytes:
         amount = min(size, self._amount)
@@ -82,14 +99,14 @@ class Body:
         if time.monotonic() - began > _SOON:
             self._amount = _READ
         elif amount == self._amount:
-            self._amount *= 2
+            self._amount = min(self._amount * 2, _MOST)
         return piece
 
     def _receive(self, size: int) -> bytes:
         with _answers.interruptions():
-            # Decoding is asked for only where there is something to decode,
-            # as urllib3 copies everything through a buffer for it.
-            piece: bytes = self._raw.read(size, decode_content=self._encoded)
+            # urllib3 would copy everything through a buffer to decode it, and
+            # return as much as that becomes.
+            piece: bytes = self._raw.read(size, decode_content=False)
         return piece
 
     def close(self) -> None:

@@ -13,13 +13,13 @@
 """What a download was asked to do, checked once."""
 
 from collections.abc import Callable, Mapping
-import contextlib
 import dataclasses
 import functools
 import inspect
 import reprlib
 from typing import Any, Final, Literal, TypeVar
 
+from openstack_image_stream import _signals
 from openstack_image_stream import exceptions
 
 #: Bytes in a mebibyte.
@@ -51,13 +51,14 @@ _Function = TypeVar('_Function', bound=Callable[..., Any])
 class Options:
     """The options of one download.
 
-    :param chunk_size: Bytes that a user wants to see at a time, positive.
+    :param chunk_size: Bytes that a user wants to see at a time, positive;
+        ``None`` for as many as come.
     :param validate_checksum: Whether the digest is compared.
     :param allow_md5_fallback: Whether MD5 may stand in for a hash that cannot
         be used.
     :param connections: Ranges to ask for at a time, positive, or ``'auto'``.
     :param retries: Attempts that may follow a failed one without a single new
-        byte, positive.
+        byte, not negative.
     :param timeout: Longest silence of a connection in seconds, positive.
     :param resume: Whether partial files are kept and looked for.
     :param sparse: Whether runs of zeros become holes in files.
@@ -67,7 +68,7 @@ class Options:
         when an option is not what it must be.
     """
 
-    chunk_size: int = MIB
+    chunk_size: int | None = MIB
     validate_checksum: bool = True
     allow_md5_fallback: bool = False
     connections: int | Literal['auto'] = 1
@@ -104,6 +105,14 @@ def _is_count(value: Any) -> bool:
     return _is_whole(value) and value > 0
 
 
+def _is_chunk_size(value: Any) -> bool:
+    return value is None or _is_count(value)
+
+
+def _is_retries(value: Any) -> bool:
+    return _is_whole(value) and value >= 0
+
+
 def _is_connections(value: Any) -> bool:
     if isinstance(value, str):
         return value == AUTO
@@ -134,7 +143,9 @@ def _read_flag(text: str) -> bool:
 
 _FLAG = _Rule('True or False', _is_flag, _read_flag)
 _RULES = {
-    'chunk_size': _Rule('a positive whole number of bytes', _is_count, int),
+    'chunk_size': _Rule(
+        'a positive whole number of bytes or None', _is_chunk_size, int
+    ),
     'validate_checksum': _FLAG,
     'allow_md5_fallback': _FLAG,
     'connections': _Rule(
@@ -142,7 +153,7 @@ _RULES = {
         _is_connections,
         _read_connections,
     ),
-    'retries': _Rule('a positive whole number', _is_count, int),
+    'retries': _Rule('a whole number, 0 or more', _is_retries, int),
     'timeout': _Rule(
         f'a positive number of seconds, at most {_MOST_SECONDS:,}',
         _is_seconds,
@@ -167,20 +178,31 @@ def checked_stores(store_preferences: Any) -> tuple[str, ...]:
     names = None
     # A text is a sequence of texts to Python.
     if not isinstance(store_preferences, (str, bytes)):
-        with contextlib.suppress(TypeError):
+        with _signals.suppress(TypeError):
             names = tuple(store_preferences)
     if names is None or not all(isinstance(name, str) for name in names):
         raise exceptions.InvalidArgumentError(
             'store_preferences must be a list of names of stores, not '
             f'{_shown(store_preferences)}'
         )
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            # What os.fsdecode() makes of bytes that are no UTF-8, say.
+            raise exceptions.InvalidArgumentError(
+                'store_preferences must be names that can be written as '
+                f'UTF-8, not {_shown(name)}'
+            ) from None
     return names
 
 
 def _shown(value: Any) -> str:
     try:
         return reprlib.repr(value)
-    except ValueError:
+    except ValueError as exc:
+        if _signals.find_raised(exc) is not None:
+            raise
         # Python writes no number of more than some thousand digits.
         return f'a very long {type(value).__name__}'
 
@@ -217,7 +239,7 @@ def from_cloud(config: Mapping[str, Any], cloud: str) -> dict[str, Any]:
         read = value
         if isinstance(value, str):
             # Whatever comes from the environment is a text.
-            with contextlib.suppress(ValueError, KeyError):
+            with _signals.suppress(ValueError, KeyError):
                 read = rule.read(value)
         # A function can be given in a call alone.
         if callable(read) or not rule.holds(read):

@@ -37,12 +37,14 @@ class Proxy(_upstream.Proxy):
         'image': _image.Image,
     }
 
-    def request(self, *args: Any, **kwargs: Any) -> requests.Response:
+    def request(
+        self, url: str, method: str, *args: Any, **kwargs: Any
+    ) -> requests.Response:
         """Send a request, as upstream's, but for redirects to other hosts.
 
         See :func:`~openstack_image_stream._redirects.follow`.
         """
-        return _redirects.follow(super().request, *args, **kwargs)
+        return _redirects.follow(super().request, url, method, *args, **kwargs)
 
     @_options.with_cloud_defaults(
         lambda arguments: arguments['self']._get_connection()
@@ -53,7 +55,7 @@ class Proxy(_upstream.Proxy):
         *,
         stream: bool = False,
         output: Any = None,
-        chunk_size: int = _options.MIB,
+        chunk_size: int | None = _options.MIB,
         store_preferences: Sequence[str] | None = None,
         validate_checksum: bool = True,
         allow_md5_fallback: bool = False,
@@ -90,10 +92,10 @@ class Proxy(_upstream.Proxy):
             verified; what was there stays until then. To an object it is
             written in order from its present position, and the object is
             not closed.
-        :param chunk_size: Bytes, positive, 1 MiB by default. Kept for
-            compatibility, it changes nothing: ``iter_content`` takes its own,
-            and how much is read at a time for an ``output`` is not the
-            caller's concern.
+        :param chunk_size: Bytes, positive, or ``None``, 1 MiB by default.
+            Kept for compatibility, it changes nothing: ``iter_content`` takes
+            its own, and how much is read at a time for an ``output`` is not
+            the caller's concern.
         :param store_preferences: Names of stores of a multi-store Image
             service to read from, best first.
         :param validate_checksum: Whether the digest is compared, which is
@@ -112,12 +114,14 @@ class Proxy(_upstream.Proxy):
             where it does not. Images of up to 8 MiB and stores that serve no
             ranges are downloaded over one all the same.
         :param retries: Attempts in a row that may follow a failed one without
-            a single new byte, at least 1, 5 by default. Before each there is
-            a wait of random length, of up to 0.5 s before the first, twice as
-            long each time, up to 30 s; or of what ``Retry-After`` asks for,
-            up to half an hour. More are of use where a service is gone for
-            minutes at a time. From a store that serves no ranges it is also
-            how often, in all, the image is fetched from its first byte again.
+            a single new byte, 5 by default; with 0 there is one attempt.
+            Before each retry there is a wait of random length, of up to 0.5 s
+            before the first, twice as long each time, up to 30 s. What
+            ``Retry-After`` asks for, up to half an hour, is added to it. The
+            waits are short again once 64 KiB have come. More are of use where
+            a service is gone for minutes at a time. From a store that serves
+            no ranges it is also how often, in all, the image is fetched from
+            its first byte again.
         :param timeout: Longest silence of a connection in seconds, more than 0
             and at most 1,000,000. The default is the ``api_timeout`` of the
             cloud, or 60 where it has none. It is no limit to the whole

@@ -19,6 +19,8 @@ import urllib.parse
 import requests
 
 from openstack_image_stream import _answers
+from openstack_image_stream import _reasons
+from openstack_image_stream import _signals
 from openstack_image_stream import exceptions
 
 #: Statuses that name another address for the same request (RFC 9110, 15.4).
@@ -30,11 +32,15 @@ _LONGEST = 5
 #: Knows which address may be given what was meant for another.
 _RULES: Any = requests.Session()
 
+#: Where the address waits until Requests is done with the response.
+_ASIDE = 'X-Openstack-Image-Stream-Location'
+
 
 def follow(
     request: Callable[..., requests.Response],
     url: str,
     method: str,
+    *args: Any,
     **kwargs: Any,
 ) -> requests.Response:
     """Send a request, and send it again where a redirect leads.
@@ -47,23 +53,22 @@ def follow(
         <keystoneauth1.adapter.Adapter.request>` does.
     :param url: As for ``request``.
     :param method: As for ``request``.
+    :param args: As for ``request``.
     :param kwargs: As for ``request``. With a ``redirect`` among them nothing
         is done here.
-    :returns: The answer that is no redirect, or one that names no address.
+    :returns: The response that is no redirect, or one that names no address.
     :raises: :exc:`~openstack_image_stream.exceptions.ImageStreamError` when
-        a redirect leads to another host, port or from HTTPS to HTTP, or when
-        there are too many of them.
+        a redirect leads to another host, port or from HTTPS to HTTP, when
+        its address cannot be read, or when there are too many of them.
     """
     if 'redirect' in kwargs:
-        return request(url, method, **kwargs)
+        return request(url, method, *args, **kwargs)
+    kwargs['hooks'] = _with_ours(kwargs.get('hooks'))
     for _ in range(_LONGEST + 1):
-        response = request(
-            url,
-            method,
-            redirect=False,
-            hooks=_answers.BODILESS_REDIRECTS,
-            **kwargs,
-        )
+        response = request(url, method, *args, redirect=False, **kwargs)
+        location = response.headers.pop(_ASIDE, None)
+        if location is not None:
+            response.headers['Location'] = location
         location = response.headers.get('Location')
         if response.status_code not in _STATUSES or not location:
             return response
@@ -76,23 +81,73 @@ def follow(
     )
 
 
+class _Redirects:
+    """A hook of Requests that has it leave redirects alone.
+
+    Where it is not to follow them it still reads all of their body, to use
+    the connection again, and parses their address, which fails for one that
+    is malformed.
+    """
+
+    def __call__(
+        self, response: requests.Response, *args: Any, **kwargs: Any
+    ) -> None:
+        if response.status_code not in _STATUSES:
+            return
+        location = response.headers.pop('Location', None)
+        if location is None:
+            return
+        # A header and no attribute: it goes into the SDK's cache.
+        response.headers[_ASIDE] = location
+        if not _answers.is_loaded(response):
+            response.raw.close()
+            _answers.put_content(response, b'')
+
+    def __repr__(self) -> str:
+        # The SDK has it in the keys of its cache.
+        return 'redirects left alone'
+
+
+_OURS = _Redirects()
+
+
+def _with_ours(hooks: Any) -> dict[str, Any]:
+    """Return hooks of Requests with our own behind them.
+
+    :param hooks: Those of the caller, ``None`` for none.
+    """
+    theirs = (hooks or {}).get('response') or []
+    if callable(theirs):
+        theirs = [theirs]
+    return {**(hooks or {}), 'response': [*theirs, _OURS]}
+
+
 def _next(url: str, location: str) -> str:
     try:
         target = urllib.parse.urljoin(url, location)
         # Host and port the same, or HTTPS where it was HTTP.
         leaves = _RULES.should_strip_auth(url, target)
-    except ValueError:
-        leaves, target = True, location
+    except ValueError as exc:
+        if _signals.find_raised(exc) is not None:
+            raise
+        raise exceptions.ImageStreamError(
+            f'the server redirects to {_shown(location)}, which is not a '
+            f'valid URL: {_reasons.safe(str(exc))}'
+        ) from exc
     if leaves:
         raise exceptions.ImageStreamError(
-            f'the server redirects to {target!r}, which is another place: '
-            'nothing was sent there, as the token is only for '
+            f'the server redirects to {_shown(target)}, which is another '
+            'place: nothing was sent there, as the token is only for '
             f'{_origin(url)}. If that is where the Image service is, name '
             'it in the catalog or as image_endpoint_override'
         )
     return target
 
 
+def _shown(url: str) -> str:
+    return repr(_reasons.without_credentials(url))
+
+
 def _origin(url: str) -> str:
-    parts = urllib.parse.urlsplit(url)
+    parts = urllib.parse.urlsplit(_reasons.without_credentials(url))
     return f'{parts.scheme}://{parts.netloc}'

@@ -23,6 +23,7 @@ from keystoneauth1 import exceptions as ksa_exceptions
 import requests
 
 from openstack_image_stream import _coordinator
+from openstack_image_stream import _signals
 
 #: Statuses that another attempt may cure.
 STATUSES = frozenset({408, 429, 500, 502, 503, 504})
@@ -35,6 +36,10 @@ _LONGEST = 30.0
 #: Seconds; a server that asks for more is asked again all the same. Half an
 #: hour is what an upgrade of an Image service may take.
 _LONGEST_ASKED = 1800.0
+
+#: Bytes after which the waits begin anew. A server that sends a byte for each
+#: request and hangs up would otherwise be asked without a break.
+_ENOUGH = 64 * 1024
 
 
 class Interrupted(Exception):
@@ -77,7 +82,7 @@ class Policy:
     """How patient a download is.
 
     :param retries: Attempts in a row that may follow a failed one without a
-        single new byte.
+        single new byte; none with 0.
     :param uniform: Picks a number between two others.
     :param wait: Waits for some seconds, but not beyond the end of a download,
         and tells whether that has ended.
@@ -93,8 +98,8 @@ class Policy:
 class Patience:
     """Counts the failures of one connection, and says how long to wait.
 
-    Exponential backoff with full jitter: many clients that lost the same
-    server come back spread over time.
+    Exponential backoff with full jitter: many clients, or connections of one,
+    that lost the same server come back spread over time.
 
     :param policy: How much of it there is.
     """
@@ -102,10 +107,19 @@ class Patience:
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self._failures = 0
+        # How often the longest wait was doubled, and the bytes since then.
+        self._doublings = 0
+        self._received = 0
 
-    def progress(self) -> None:
-        """A new byte arrived."""
+    def progress(self, amount: int = _ENOUGH) -> None:
+        """New bytes arrived: all retries are left again.
+
+        :param amount: How many. The waits begin anew only after some of them.
+        """
         self._failures = 0
+        self._received += amount
+        if self._received >= _ENOUGH:
+            self._doublings = 0
 
     def delay(self, failure: Interrupted) -> float | None:
         """Take note of a failure.
@@ -117,12 +131,15 @@ class Patience:
         self._failures += 1
         if failure.final or self._failures > self._policy.retries:
             return None
-        if failure.retry_after is not None:
-            return min(failure.retry_after, _LONGEST_ASKED)
-        # The exponent is bounded before the power is, for a patience of
-        # thousands.
-        longest = min(_LONGEST, _FIRST * 2 ** min(self._failures - 1, 10))
-        return self._policy.uniform(0, longest)
+        # The exponent is bounded before the power is, for thousands of
+        # retries.
+        longest = min(_LONGEST, _FIRST * 2 ** min(self._doublings, 10))
+        self._doublings += 1
+        self._received = 0
+        backoff = self._policy.uniform(0, longest)
+        # What the server asks for comes on top. It may be nothing, and it is
+        # the same for all who ask at a time.
+        return backoff + min(failure.retry_after or 0.0, _LONGEST_ASKED)
 
     def __str__(self) -> str:
         return f'{self._failures} of {self._policy.retries}'
@@ -171,7 +188,9 @@ def parse_retry_after(
         return float(text)
     try:
         until = email.utils.parsedate_to_datetime(text)
-    except (TypeError, ValueError, OverflowError):
+    except (TypeError, ValueError, OverflowError) as exc:
+        if _signals.find_raised(exc) is not None:
+            raise
         return None
     if until.tzinfo is None:
         until = until.replace(tzinfo=datetime.timezone.utc)

@@ -182,12 +182,12 @@ class ImageChangedError(ImageStreamError):
 
 
 class DownloadClosedError(ImageStreamError, ValueError):
-    """The download was closed before all of it was read.
+    """The download was closed before or while it was read.
 
-    Also a :exc:`ValueError`, which is what reading from a closed file raises.
+    Reading a closed file raises :exc:`ValueError`, so this is one, too.
 
     :param message: What happened, for a person.
-    :param image_id: ID of the image, ``None`` if it is not known any more.
+    :param image_id: ID of the image.
     """
 
     def __init__(

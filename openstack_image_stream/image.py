@@ -39,7 +39,7 @@ class Image(_upstream.Image):
         session: adapter.Adapter,
         stream: bool = False,
         output: Any = None,
-        chunk_size: int = _options.MIB,
+        chunk_size: int | None = _options.MIB,
         *,
         store_preferences: Sequence[str] | None = None,
         validate_checksum: bool = True,

@@ -89,8 +89,9 @@ class TestOptions:
         """What cannot work is refused."""
         with _OPTIONS.example(_INVALID):
             options = _options.Options(**given)
-            for name in ('chunk_size', 'connections', 'retries'):
+            for name in ('connections', 'retries'):
                 assert type(getattr(options, name)) is int
+            assert type(options.chunk_size) in (int, type(None))
             assert 0 < options.timeout < math.inf
 
 

@@ -40,6 +40,7 @@ ERRORS: dict[str, exceptions.ImageStreamError] = {
         'cut', received=1, expected=2, reason='reset', partial_path='/p'
     ),
     'changed': exceptions.ImageChangedError('longer', expected=1, actual=2),
+    'closed': exceptions.DownloadClosedError('closed', image_id='1'),
 }
 
 #: What each of them tells in numbers.
@@ -58,6 +59,7 @@ ATTRIBUTES: dict[type, dict[str, Any]] = {
         'partial_path': '/p',
     },
     exceptions.ImageChangedError: {'expected': 1, 'actual': 2},
+    exceptions.DownloadClosedError: {'image_id': '1'},
 }
 
 
@@ -101,6 +103,10 @@ class TestAncestry(base.TestCase):
     def test_invalid_argument_is_a_value_error(self) -> None:
         """A bad argument is what Python calls a bad value."""
         self.assertIsInstance(ERRORS['invalid_argument'], ValueError)
+
+    def test_closed_is_a_value_error(self) -> None:
+        """A closed download is read like a closed file: ValueError."""
+        self.assertIsInstance(ERRORS['closed'], ValueError)
 
     def test_not_registered_stops_the_sdk(self) -> None:
         """The SDK makes a log line of these in a hook, of this one not."""

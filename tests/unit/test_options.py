@@ -26,7 +26,6 @@ NO_NUMBERS = {
     'whole_float': 1.0,
     'boolean': True,
     'text': '1024',
-    'none': None,
 }
 NO_BOOLEANS = {'number': 1, 'text': 'yes', 'none': None}
 
@@ -61,9 +60,9 @@ class TestDefaults(base.TestCase):
 class TestValidation(base.TestCase):
     """What an option must be."""
 
-    @base.for_each({'one': 1, 'large': 10**12})
-    def test_chunk_size_is_any_positive_number(self, size: int) -> None:
-        """Every positive number of bytes is accepted."""
+    @base.for_each({'one': 1, 'large': 10**12, 'none': None})
+    def test_chunk_size_is_any_positive_number(self, size: int | None) -> None:
+        """Every positive number of bytes is, and None, as upstream."""
         options = _options.Options(chunk_size=size)
         self.assertEqual(size, options.chunk_size)
 
@@ -99,3 +98,37 @@ class TestValidation(base.TestCase):
         )
         self.assertIn('allow_md5_fallback', str(error))
         self.assertIn(repr(value), str(error))
+
+    @base.for_each({'zero': 0, 'one': 1, 'large': 10**12})
+    def test_retries_are_any_number(self, retries: int) -> None:
+        """With 0 there is one attempt."""
+        self.assertEqual(retries, _options.Options(retries=retries).retries)
+
+    @base.for_each({'negative': -1, 'fraction': 0.5, 'flag': False})
+    def test_retries_are_refused(self, value: Any) -> None:
+        """Anything else is refused, by name and value."""
+        error = self.assertRaises(
+            exceptions.InvalidArgumentError, _options.Options, retries=value
+        )
+        self.assertIn('retries must be', str(error))
+        self.assertIn(repr(value), str(error))
+
+
+class TestStores(base.TestCase):
+    """The names of stores to read from."""
+
+    @base.for_each(
+        {
+            'surrogate': ['fast', 'near\udcff'],
+            'number': [5],
+            'text': 'fast',
+            'bytes': b'fast',
+        }
+    )
+    def test_refused(self, names: Any) -> None:
+        """What cannot be sent is refused in words that name the parameter."""
+        error = self.assertRaises(
+            exceptions.InvalidArgumentError, _options.checked_stores, names
+        )
+        self.assertIn('store_preferences must be', str(error))
+        str(error).encode()

@@ -13,7 +13,11 @@
 """Tests of redirects, on real sockets."""
 
 from typing import Any
+from unittest import mock
 
+import requests
+
+from openstack_image_stream import _redirects
 from openstack_image_stream import exceptions
 from tests.unit import base
 from tests.unit import fake_glance
@@ -159,7 +163,6 @@ class TestOtherHost(RedirectTestCase):
             'other_name': 'http://localhost:{port}/file',
             'no_scheme': '//example.invalid/file',
             'user_info': 'http://127.0.0.1:{port}@example.invalid/file',
-            'bad_port': 'http://127.0.0.1:99999999/file',
             'other_protocol': 'file:///etc/passwd',
         }
     )
@@ -171,18 +174,112 @@ class TestOtherHost(RedirectTestCase):
             self.conn.image.download_image, fake_glance.IMAGE_ID
         )
 
-    def test_no_address(self) -> None:
+    @base.for_each(
+        {
+            'bracket': 'http://[::1/file',
+            'port': 'http://127.0.0.1:99999999/file',
+            'no_utf8': 'http://h\xff/file',
+        }
+    )
+    def test_no_address(self, location: str) -> None:
         """An address that is none is no reason for a traceback."""
-        self.glance.file_answers.append(redirect('http://[::1/file'))
+        self.glance.file_answers.append(redirect(location))
         error = self.assertRaises(
             exceptions.ImageStreamError,
             self.conn.image.download_image,
             fake_glance.IMAGE_ID,
         )
-        self.assertIn('an address that is none', str(error))
+        self.assertIn('the server redirects to', str(error))
+
+    @base.for_each(
+        {
+            'malformed': 'http://me:secret@[::1/file',
+            'elsewhere': 'http://me:secret@example.invalid/file',
+        }
+    )
+    def test_password(self, location: str) -> None:
+        """No error shows a password that stands in a URL."""
+        port = self.glance.url.rpartition(':')[2]
+        conn = self.connect(
+            self.glance,
+            image_endpoint_override=f'http://me:secret@127.0.0.1:{port}/v2',
+        )
+        self.glance.file_answers.append(redirect(location))
+        error = self.assertRaises(
+            exceptions.ImageStreamError,
+            conn.image.download_image,
+            fake_glance.IMAGE_ID,
+        )
+        self.assertIn('the server redirects to', str(error))
+        self.assertNotIn('secret', str(error))
 
     def test_asked_for(self) -> None:
         """Who says what to do with redirects has it done."""
         self.glance.metadata_answers.append(redirect(self.other.url))
         response = self.conn.image.get('/images', redirect=False)
+        self.assertEqual(302, response.status_code)
+
+
+class TestFollow(base.TestCase):
+    """What is passed on."""
+
+    def _response(self, **headers: str) -> requests.Response:
+        response = requests.Response()
+        response.status_code = 200
+        response.headers.update(headers)
+        return response
+
+    def test_other_errors(self) -> None:
+        """A ValueError of a request is not called a bad redirect."""
+        failure = ValueError('broken')
+        error = self.assertRaises(
+            ValueError,
+            _redirects.follow,
+            mock.Mock(side_effect=failure),
+            '/images',
+            'GET',
+        )
+        self.assertIs(failure, error)
+
+    def test_positional(self) -> None:
+        """Whatever parameters upstream's request() has by position."""
+        request = mock.Mock(return_value=self._response())
+        _redirects.follow(request, '/images', 'GET', 'No image', True)
+        self.assertEqual(
+            ('/images', 'GET', 'No image', True), request.call_args.args
+        )
+
+
+class TestProxyRequest(RedirectTestCase):
+    """Requests of a caller's own through the proxy."""
+
+    def test_positional(self) -> None:
+        """The third parameter is an error message, as upstream."""
+        for conn in (self.conn, self.connect(self.glance, vendor_hook=None)):
+            response = conn.image.request('/images', 'GET', 'No images')
+            self.assertEqual(200, response.status_code)
+
+    @base.for_each({'function': False, 'list': True})
+    def test_hooks(self, is_list: bool) -> None:
+        """Hooks of the caller are called, also for redirects."""
+        seen: list[Any] = []
+
+        def hook(response: requests.Response, *args: Any, **kw: Any) -> None:
+            seen.append(
+                (response.status_code, response.headers.get('Location'))
+            )
+
+        self.assertIsNotNone(self.conn.image)
+        self.glance.metadata_answers.append(redirect('/v2/images'))
+        response = self.conn.image.request(
+            '/images', 'GET', hooks={'response': [hook] if is_list else hook}
+        )
+        self.assertEqual(200, response.status_code)
+        self.assertEqual([(302, '/v2/images'), (200, None)], seen)
+
+    def test_no_address(self) -> None:
+        """A redirect without an address is returned as it is."""
+        self.assertIsNotNone(self.conn.image)
+        self.glance.metadata_answers.append(fake_glance.Answer(status=302))
+        response = self.conn.image.request('/images', 'GET')
         self.assertEqual(302, response.status_code)

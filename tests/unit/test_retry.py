@@ -78,15 +78,54 @@ class TestPatience(base.TestCase):
             self.assertEqual(0.5, patience.delay(_retry.Interrupted('reset')))
             patience.progress()
 
+    def test_crumbs(self) -> None:
+        """A byte now and then gives the retries back, not the short waits."""
+        patience = _retry.Patience(_retry.Policy(retries=1, uniform=_largest))
+        delays = []
+        for _ in range(5):
+            delays.append(patience.delay(_retry.Interrupted('reset')))
+            patience.progress(1)
+        self.assertEqual([0.5, 1, 2, 4, 8], delays)
+        for _ in range(64):
+            patience.progress(1024)
+        self.assertEqual(0.5, patience.delay(_retry.Interrupted('reset')))
+
+    def test_crumbs_do_not_add_up(self) -> None:
+        """What came before a failure does not count after it."""
+        patience = _retry.Patience(_retry.Policy(retries=1, uniform=_largest))
+        for delay in (0.5, 1, 2):
+            patience.progress(40_000)
+            self.assertEqual(
+                delay, patience.delay(_retry.Interrupted('reset'))
+            )
+
     def test_server_is_asked_when_it_wants(self) -> None:
-        """Retry-After takes the place of our own wait."""
+        """What Retry-After says is waited at least."""
         failure = _retry.Interrupted('503', retry_after=7)
-        self.assertEqual([7, 7], self._delays(2, failure))
+        self.assertEqual([7.5, 8, 9], self._delays(3, failure))
+
+    def test_server_that_wants_no_wait(self) -> None:
+        """Retry-After: 0, or a date that is over, takes no wait away."""
+        failure = _retry.Interrupted('503', retry_after=0)
+        self.assertEqual([0.5, 1, 2, 4], self._delays(4, failure))
+
+    def test_connections_are_spread(self) -> None:
+        """Who was told the same does not come back in the same instant."""
+        failure = _retry.Interrupted('503', retry_after=7)
+        policy = _retry.Policy(retries=1)
+        delays = {_retry.Patience(policy).delay(failure) for _ in range(20)}
+        self.assertEqual(20, len(delays))
 
     def test_server_cannot_ask_for_ever(self) -> None:
         """Half an hour is the longest that is waited at a server's wish."""
         failure = _retry.Interrupted('503', retry_after=1e9)
-        self.assertEqual([1800], self._delays(1, failure))
+        self.assertEqual([1800.5], self._delays(1, failure))
+
+    def test_no_retries(self) -> None:
+        """With none there is one attempt."""
+        self.assertEqual(
+            [None], self._delays(1, _retry.Interrupted('reset'), retries=0)
+        )
 
     def test_final(self) -> None:
         """Some failures are the last whatever patience is left."""
