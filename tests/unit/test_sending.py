@@ -92,7 +92,10 @@ class TestCallersObjects(base.GlanceTestCase):
             'expiration_time': 3600,
             'expiration': {'image.image': 3600},
         }
-        path = self.write(json.dumps({'cache': cache}).encode(), 'clouds.json')
+        path = self.write(
+            json.dumps({'cache': cache, 'clouds': {'other': {}}}).encode(),
+            'clouds.json',
+        )
         self.useFixture(
             fixtures.MockPatchObject(loader, 'CONFIG_FILES', [path])
         )
