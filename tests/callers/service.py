@@ -1,0 +1,322 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""A scripted Glance in a process of its own, and its remote control.
+
+Many tests share one process. Each has its own image there, under an ID of its
+own, and says how that image is served. What was asked for is told by the same
+way. The remote control is HTTP, so that any process can use it, also a forked
+one and one of eventlet or gevent.
+"""
+
+from collections.abc import Mapping, Sequence
+import contextlib
+import dataclasses
+import http.client
+import json
+import multiprocessing
+import re
+import ssl
+import threading
+import time
+from typing import Any
+import urllib.parse
+
+from tests.callers import images
+from tests.unit import fake_glance
+
+_CONTEXT = multiprocessing.get_context('forkserver')
+
+#: Seconds that starting it and asking it may take.
+_DEADLINE = 60.0
+
+#: Where images are put, and told about.
+_CONTROL = '/callers/'
+
+
+class Scene:
+    """An image, and how it is served.
+
+    :param seed: Of the bytes.
+    :param size: Of the image.
+    :param changes: What becomes of the first responses with data, one each,
+        as attributes of :class:`~tests.unit.fake_glance.Answer`. ``hold``
+        holds a response after so many bytes until it is released.
+    :param always: What becomes of all others.
+    :param beyond: What becomes of all others that begin behind byte 0.
+    :param ranged: Whether ranges are served, or refused with 400.
+    :param workers: How many responses with data are sent at a time; others
+        wait. Any number by default.
+    :param metadata: What differs in the metadata.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int,
+        size: int,
+        changes: Sequence[Mapping[str, Any]] = (),
+        always: Mapping[str, Any] | None = None,
+        beyond: Mapping[str, Any] | None = None,
+        ranged: bool = True,
+        workers: int | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.data = images.data(seed, size)
+        self.ranged = ranged
+        self.workers = threading.Semaphore(workers) if workers else None
+        self.released = threading.Event()
+        #: The ranges that were asked for, ``''`` for the whole image.
+        self.asked: list[str] = []
+        #: Requests for the metadata.
+        self.looked_up = 0
+        self._changes = [dict(change) for change in changes]
+        self._always = dict(always or {})
+        self._beyond = dict(self._always if beyond is None else beyond)
+        self._metadata = dict(metadata or {})
+
+    def metadata(self, image_id: str) -> dict[str, Any]:
+        """Return the metadata of the image.
+
+        :param image_id: Its ID.
+        """
+        return {
+            'id': image_id,
+            'name': 'scripted',
+            'status': 'active',
+            'size': len(self.data),
+            'owner': 'me',
+            'visibility': 'private',
+            **fake_glance._hashes(self.data),
+            **self._metadata,
+        }
+
+    def change(
+        self, answer: fake_glance.Answer, asked: str
+    ) -> fake_glance.Answer:
+        """Do to a response what the script says.
+
+        :param answer: The honest response.
+        :param asked: The range that was asked for.
+        """
+        if self._changes:
+            change = self._changes.pop(0)
+        elif asked and not asked.startswith('bytes=0-'):
+            change = self._beyond
+        else:
+            change = self._always
+        change = dict(change)
+        hold = change.pop('hold', None)
+        if 'pace' in change:
+            change['pace'] = tuple(change['pace'])
+        if 'body' in change:
+            change['body'] = change['body'].encode()
+        answer = dataclasses.replace(answer, **change)
+        fields = {
+            field.name: getattr(answer, field.name)
+            for field in dataclasses.fields(fake_glance.Answer)
+        }
+        return _DataAnswer(**fields, scene=self, hold=hold)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _DataAnswer(fake_glance.Answer):
+    scene: Scene
+    hold: int | None = None
+
+
+class Service(fake_glance.FakeGlance):
+    """A scripted Glance with many images.
+
+    :param certificate: Path of a certificate and its key, to speak TLS.
+    """
+
+    def __init__(self, certificate: str | None = None) -> None:
+        super().__init__()
+        self._scenes: dict[str, Scene] = {}
+        self._choosing = threading.Lock()
+        self._tls: ssl.SSLContext | None = None
+        if certificate:
+            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._tls.load_cert_chain(certificate)
+
+    def _serve(self, connection: Any) -> None:
+        if self._tls is not None:
+            plain = connection
+            try:
+                connection = self._tls.wrap_socket(plain, server_side=True)
+            except OSError:
+                connection = None
+            with self._left:
+                self._connections.discard(plain)
+                if connection is not None:
+                    self._connections.add(connection)
+            if connection is None:
+                plain.close()
+                return
+        super()._serve(connection)
+
+    def _answer(self, request: fake_glance.Request) -> fake_glance.Answer:
+        path = urllib.parse.urlsplit(request.path).path
+        if path.startswith(_CONTROL):
+            return self._control(request, path.removeprefix(_CONTROL))
+        found = re.fullmatch('/v2/images/([^/]+)(/file)?', path)
+        scene = self._scenes.get(found[1]) if found else None
+        if found is None or scene is None:
+            return super()._answer(request)
+        if not found[2]:
+            scene.looked_up += 1
+            return fake_glance.json_answer(scene.metadata(found[1]))
+        asked = request.headers.get('range', '')
+        with self._choosing:
+            self.data = scene.data
+            self.ranged = scene.ranged
+            self.metadata = scene.metadata(found[1])
+            scene.asked.append(asked)
+            return scene.change(super()._answer(request), asked)
+
+    def _control(
+        self, request: fake_glance.Request, image_id: str
+    ) -> fake_glance.Answer:
+        if request.method == 'PUT':
+            self._scenes[image_id] = Scene(**json.loads(request.body))
+        scene = self._scenes[image_id]
+        if request.method == 'POST':
+            scene.released.set()
+        if request.method == 'DELETE':
+            del self._scenes[image_id]
+        return fake_glance.json_answer(
+            {'asked': scene.asked, 'looked_up': scene.looked_up},
+            extra={'Connection': 'close'},
+        )
+
+    def _send(self, connection: Any, answer: fake_glance.Answer) -> bool:
+        if not isinstance(answer, _DataAnswer):
+            return super()._send(connection, answer)
+        with answer.scene.workers or contextlib.nullcontext():
+            if answer.hold is None:
+                return super()._send(connection, answer)
+            head, body = fake_glance._framed(answer)
+            connection.sendall(head + body[: answer.hold])
+            while not answer.scene.released.wait(0.1):
+                if self._over.is_set():
+                    return False
+            connection.sendall(body[answer.hold :])
+            return True
+
+
+@dataclasses.dataclass(frozen=True)
+class Remote:
+    """The remote control of a service; can be pickled.
+
+    :param url: Where the service is.
+    :param certificate: Path of its certificate, if it speaks TLS.
+    """
+
+    url: str
+    certificate: str | None = None
+
+    @property
+    def port(self) -> int:
+        """Where it is, on loopback."""
+        return int(self.url.rpartition(':')[2])
+
+    def show(self, image_id: str, **script: Any) -> None:
+        """Have an image.
+
+        :param image_id: Its ID.
+        :param script: How it is served; see :class:`Scene`.
+        """
+        self._ask('PUT', image_id, json.dumps(script))
+
+    def asked(self, image_id: str) -> list[str]:
+        """Return the ranges that were asked for, ``''`` for the whole.
+
+        :param image_id: ID of the image.
+        """
+        asked: list[str] = self._ask('GET', image_id)['asked']
+        return asked
+
+    def wait_until_asked(self, image_id: str, times: int = 1) -> None:
+        """Wait until the data were asked for.
+
+        :param image_id: ID of the image.
+        :param times: How often.
+        """
+        until = time.monotonic() + _DEADLINE
+        while len(self.asked(image_id)) < times:
+            assert time.monotonic() < until, 'the data were not asked for'
+            time.sleep(0.005)
+
+    def release(self, image_id: str) -> None:
+        """Send the rest of the responses that are held.
+
+        :param image_id: ID of the image.
+        """
+        self._ask('POST', image_id)
+
+    def forget(self, image_id: str) -> None:
+        """Have an image no more.
+
+        :param image_id: Its ID.
+        """
+        self._ask('DELETE', image_id)
+
+    def _ask(self, method: str, image_id: str, body: str = '') -> Any:
+        if self.certificate:
+            context = ssl.create_default_context(cafile=self.certificate)
+            connection: http.client.HTTPConnection = (
+                http.client.HTTPSConnection(
+                    '127.0.0.1', self.port, timeout=_DEADLINE, context=context
+                )
+            )
+        else:
+            connection = http.client.HTTPConnection(
+                '127.0.0.1', self.port, timeout=_DEADLINE
+            )
+        with contextlib.closing(connection):
+            connection.request(method, f'{_CONTROL}{image_id}', body)
+            response = connection.getresponse()
+            assert response.status == 200, response.status
+            return json.loads(response.read())
+
+
+@contextlib.contextmanager
+def started(certificate: str | None = None) -> Any:
+    """Start a service in a process of its own; a context manager.
+
+    :param certificate: Path of a certificate and its key, to speak TLS.
+    :returns: Its remote control.
+    """
+    receiver, sender = _CONTEXT.Pipe()
+    process = _CONTEXT.Process(target=_run, args=(sender, certificate))
+    process.start()
+    sender.close()
+    try:
+        assert receiver.poll(_DEADLINE), 'the service did not start'
+        url = receiver.recv()
+        if certificate:
+            url = url.replace('http:', 'https:')
+        yield Remote(url, certificate)
+    finally:
+        process.kill()
+        process.join()
+        process.close()
+        receiver.close()
+
+
+def _run(sender: Any, certificate: str | None) -> None:
+    with Service(certificate) as glance, contextlib.suppress(EOFError):
+        sender.send(glance.url)
+        # Until the other process ends, however it does.
+        sender.recv()
