@@ -10,17 +10,18 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Files that are written to where they are: devices, pipes, empty files."""
+"""Regular files that this package opens: how they are written."""
 
 from collections.abc import Iterator
-import contextlib
 import errno
 import os
-import re
 from types import TracebackType
 
 from openstack_image_stream import _options
+from openstack_image_stream import _owned
+from openstack_image_stream import _signals
 from openstack_image_stream import _sink
+from openstack_image_stream import exceptions
 
 #: Bytes that are looked at at a time for being zeros. Raw images have them in
 #: runs of megabytes; smaller holes would cost more calls than they save.
@@ -32,19 +33,25 @@ _ZEROS = bytes(_BLOCK)
 _FLUSHED = 32 * _options.MIB
 
 
-class _DescriptorSink(_sink.Sink):
-    """Writes to a descriptor that it opened."""
+class FileSink(_sink.Sink):
+    """Writes to a file that it opened."""
 
     def __init__(self) -> None:
-        self._descriptor = -1
+        self._file: _owned.OwnedFile | None = None
         self._committed = False
 
-    def write(self, piece: bytes) -> None:
-        done = os.write(self._descriptor, piece)
-        if done < len(piece):
-            with memoryview(piece) as view:
-                while done < len(view):
-                    done += os.write(self._descriptor, view[done:])
+    @property
+    def _open(self) -> _owned.OwnedFile:
+        """The file, for whom it belongs to."""
+        if self._file is None:
+            raise ValueError('the output is not open')
+        if not self._file.is_ours:
+            raise exceptions.ImageStreamError(
+                f'{self._file.path!r} is written by the process that began '
+                'the download, a child cannot continue it: start a download '
+                'of its own'
+            )
+        return self._file
 
     def __exit__(
         self,
@@ -53,58 +60,35 @@ class _DescriptorSink(_sink.Sink):
         traceback: TracebackType | None,
     ) -> None:
         try:
-            if not self._committed:
-                self._undo(exc)
-        finally:
-            os.close(self._descriptor)
-            self._descriptor = -1
+            self._leave(exc)
+        except BaseException:
+            # A signal handler may have raised in the middle of it. Each step
+            # can be done again.
+            try:
+                self._leave(exc)
+            finally:
+                self._release()
+            raise
+
+    def _leave(self, exc: BaseException | None) -> None:
+        file = self._file
+        if file is not None and file.is_ours and not self._committed:
+            self._undo(exc)
+        self._release()
 
     def _undo(self, exc: BaseException | None) -> None:
-        """Undo what was written, while the descriptor is still open."""
+        """Undo what was written, while the file is still open."""
+
+    def _release(self) -> None:
+        if self._file is not None:
+            self._file.release()
 
 
-class DirectSink(_DescriptorSink):
-    """Writes to what is not a regular file: a device, a pipe.
+class RegularSink(FileSink):
+    """Writes to a regular file that belongs to this download alone.
 
-    :param path: Of the file; ``/dev/stdout`` and ``/dev/fd/N`` mean the
-        descriptor itself, at its present position.
-    """
-
-    _STANDARD = {'/dev/stdout': 1, '/dev/stderr': 2}
-    _DESCRIPTOR = re.compile(r'(?:/dev|/proc/self)/fd/(\d+)', re.ASCII)
-
-    def __init__(self, path: str) -> None:
-        super().__init__()
-        self._path = path
-
-    @classmethod
-    def descriptor_of(cls, path: str) -> int | None:
-        """Return the descriptor that a path names, if it names one."""
-        found = cls._DESCRIPTOR.fullmatch(path)
-        return int(found[1][:20]) if found else cls._STANDARD.get(path)
-
-    def __enter__(self) -> 'DirectSink':
-        number = self.descriptor_of(self._path)
-        if number is None:
-            self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
-        else:
-            # Opening it anew would begin at the start of the file that a
-            # shell's >> has positioned at its end.
-            try:
-                self._descriptor = os.dup(number)
-            except OverflowError:
-                raise OSError(
-                    errno.EBADF, os.strerror(errno.EBADF), self._path
-                ) from None
-        return self
-
-    def commit(self) -> None:
-        sync(self._descriptor)
-        self._committed = True
-
-
-class RegularSink(_DescriptorSink):
-    """Writes to a regular file.
+    Its length is how far the download is. A length that is another shows that
+    the file is written by others, too, and nothing is written any more.
 
     :param sparse: Whether runs of zeros become holes.
     """
@@ -112,75 +96,81 @@ class RegularSink(_DescriptorSink):
     def __init__(self, *, sparse: bool) -> None:
         super().__init__()
         self._sparse = sparse
-        self._position = 0
         self._flushed = 0
+        # The bytes that are in the file for sure, and how many it may be once
+        # the write that was begun is done.
+        self._written = self._reach = 0
+
+    def _begin_at(self, position: int) -> None:
+        self._written = self._reach = self._flushed = position
+
+    @property
+    def position(self) -> int:
+        """Bytes of the image that are in the file, from its beginning on.
+
+        :raises: :exc:`~openstack_image_stream.exceptions.ImageStreamError`
+            when the file was changed by another program.
+        """
+        if self._written != self._reach:
+            # A write was interrupted. The file grows from its beginning on,
+            # so what it did is told by the length.
+            size = self._open.size
+            if not self._written <= size <= self._reach:
+                raise self._changed()
+            self._written = self._reach = size
+        return self._written
 
     def write(self, piece: bytes) -> None:
-        offset = self._position
+        file = self._open
+        offset = self.position
+        if file.size != offset:
+            # What was cut off would become zeros, what was added would be
+            # behind the image.
+            raise self._changed()
+        self._reach = end = offset + len(piece)
+        descriptor = file.descriptor
         if not self._sparse:
-            self._write_at(piece, offset)
+            _write_at(descriptor, piece, offset)
         else:
             with memoryview(piece) as view:
                 for start, stop in _data_runs(piece):
-                    self._write_at(view[start:stop], offset + start)
+                    _write_at(descriptor, view[start:stop], offset + start)
             if piece.endswith(b'\0'):
                 # The length shall tell how far it is also after a crash in
                 # the middle of a long run of zeros.
-                os.ftruncate(self._descriptor, offset + len(piece))
-        self._position = offset + len(piece)
-        if self._position - self._flushed >= _FLUSHED:
-            self._begin_to_flush()
+                os.ftruncate(descriptor, end)
+        self._written = end
+        if end - self._flushed >= _FLUSHED:
+            self._begin_to_flush(descriptor)
 
-    def _begin_to_flush(self) -> None:
+    def _begin_to_flush(self, descriptor: int) -> None:
         """Have the disk write what is there, beside the download."""
         # Linux begins to write what it is told to forget, does not wait for
         # it, and forgets only what is written at once, which is little. Where
         # it is refused, the end waits for the disk.
-        with contextlib.suppress(OSError):
-            os.posix_fadvise(
-                self._descriptor,
-                self._flushed,
-                self._position - self._flushed,
-                os.POSIX_FADV_DONTNEED,
-            )
-        self._flushed = self._position
+        if hasattr(os, 'posix_fadvise'):
+            with _signals.suppress(OSError):
+                os.posix_fadvise(
+                    descriptor,
+                    self._flushed,
+                    self._written - self._flushed,
+                    os.POSIX_FADV_DONTNEED,
+                )
+        self._flushed = self._written
 
-    def _write_at(self, data: bytes | memoryview, offset: int) -> None:
-        done = os.pwrite(self._descriptor, data, offset)
-        if done < len(data):
-            with memoryview(data) as view:
-                while done < len(view):
-                    done += os.pwrite(
-                        self._descriptor, view[done:], offset + done
-                    )
+    def _check_whole(self) -> None:
+        """Check that the name leads to what was written, and to no more.
 
+        :raises: :exc:`~openstack_image_stream.exceptions.ImageStreamError`
+            when it does not.
+        """
+        file = self._open
+        if not file.still_there() or file.size != self.position:
+            raise self._changed()
 
-class InPlaceSink(RegularSink):
-    """Fills an existing, empty regular file.
-
-    Somebody made it a moment ago (``mkstemp``) and may have it open, so it
-    must not be replaced by another.
-
-    :param path: Of the file.
-    :param sparse: Whether runs of zeros become holes.
-    """
-
-    def __init__(self, path: str, *, sparse: bool) -> None:
-        super().__init__(sparse=sparse)
-        self._path = path
-
-    def __enter__(self) -> 'InPlaceSink':
-        self._position = self._flushed = 0
-        self._committed = False
-        self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
-        return self
-
-    def commit(self) -> None:
-        sync(self._descriptor)
-        self._committed = True
-
-    def _undo(self, exc: BaseException | None) -> None:
-        os.ftruncate(self._descriptor, 0)
+    def _changed(self) -> exceptions.ImageStreamError:
+        """Return the error for a file that another program changed."""
+        raise NotImplementedError
 
 
 def sync(descriptor: int) -> None:
@@ -191,6 +181,14 @@ def sync(descriptor: int) -> None:
         # Pipes and terminals have nothing to synchronise.
         if exc.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EROFS):
             raise
+
+
+def _write_at(descriptor: int, data: bytes | memoryview, offset: int) -> None:
+    done = os.pwrite(descriptor, data, offset)
+    if done < len(data):
+        with memoryview(data) as view:
+            while done < len(view):
+                done += os.pwrite(descriptor, view[done:], offset + done)
 
 
 def _data_runs(piece: bytes) -> Iterator[tuple[int, int]]:

@@ -12,15 +12,24 @@
 
 """What a caller gives as the output, and the sink that belongs to it."""
 
+import errno
+import fcntl
 import io
 import os
 import stat
+import sys
 from typing import Any
 
-from openstack_image_stream import _files
+from openstack_image_stream import _direct
+from openstack_image_stream import _inplace
+from openstack_image_stream import _owned
 from openstack_image_stream import _replacing
+from openstack_image_stream import _signals
 from openstack_image_stream import _sink
 from openstack_image_stream import exceptions
+
+#: How often to look at a path that changes while it is looked at.
+_LOOKS = 10
 
 
 def sink_for(
@@ -30,8 +39,9 @@ def sink_for(
 
     Nothing is opened or created yet.
 
-    :param output: A path (:class:`str` or :class:`os.PathLike`) or an object
-        with ``write()``.
+    :param output: A path (:class:`str`, :class:`bytes` or
+        :class:`os.PathLike`), a descriptor that is open for writing, or an
+        object with ``write()``.
     :param image_id: ID of the image.
     :param resume: Whether partial files are kept and looked for.
     :param sparse: Whether runs of zeros become holes.
@@ -39,17 +49,35 @@ def sink_for(
     :raises: :exc:`~openstack_image_stream.exceptions.InvalidArgumentError`
         when nothing could be written there.
     """
-    if isinstance(output, (str, os.PathLike)):
-        path = os.fspath(output)
-        if isinstance(path, str):
-            return _sink_for_path(path, image_id, resume=resume, sparse=sparse)
-    elif callable(getattr(output, 'write', None)):
+    if isinstance(output, (str, bytes, os.PathLike)):
+        return _sink_for_path(
+            os.fsdecode(output), image_id, resume=resume, sparse=sparse
+        )
+    if isinstance(output, int) and not isinstance(output, bool):
+        _check_descriptor(output)
+        return _direct.DirectSink(output)
+    if callable(getattr(output, 'write', None)):
         _check_writer(output)
         return _sink.WriterSink(output)
     raise exceptions.InvalidArgumentError(
-        'output must be a path (str or os.PathLike) or an object with '
-        f'write(), not {output!r}'
+        'output must be a path (str, bytes or os.PathLike), a descriptor '
+        f'(int) or an object with write(), not {output!r}'
     )
+
+
+def _check_descriptor(number: int) -> None:
+    try:
+        flags = fcntl.fcntl(number, fcntl.F_GETFL)
+    except (OSError, ValueError, OverflowError):
+        raise exceptions.InvalidArgumentError(
+            f'output {number} is a number, but no descriptor with that number '
+            'is open: give one that is, or a path'
+        ) from None
+    if flags & os.O_ACCMODE == os.O_RDONLY:
+        raise exceptions.InvalidArgumentError(
+            f'output {number} is a descriptor that is open for reading only: '
+            'open it for writing'
+        )
 
 
 def _check_writer(output: Any) -> None:
@@ -82,6 +110,29 @@ def _answers(output: Any, method: str, answer: bool) -> bool:
 def _sink_for_path(
     path: str, image_id: str, *, resume: bool, sparse: bool
 ) -> _sink.Sink:
+    _check_name(path)
+    if _direct.DirectSink.descriptor_of(path) is not None:
+        return _direct.DirectSink(path)
+    target, found = _look(path)
+    if found is None:
+        _check_parent(path, target)
+    else:
+        if stat.S_ISDIR(found.st_mode):
+            raise exceptions.InvalidArgumentError(
+                f'output {path!r} is a directory, it must be the path of a '
+                'file'
+            )
+        if not stat.S_ISREG(found.st_mode):
+            return _direct.DirectSink(path)
+        if found.st_size == 0:
+            return _inplace.InPlaceSink(target, sparse=sparse)
+        _check_replaceable(path, target)
+    return _replacing.ReplacingSink(
+        target, image_id, resume=resume, sparse=sparse
+    )
+
+
+def _check_name(path: str) -> None:
     if not path:
         raise exceptions.InvalidArgumentError(
             'output is an empty string, it must be the path of a file'
@@ -94,58 +145,119 @@ def _sink_for_path(
         os.fsencode(path)
     except UnicodeError:
         raise exceptions.InvalidArgumentError(
-            f'output {path!r} has characters that no file name can have here'
+            f'output {path!r} has characters that no file name can have here '
+            f'(the file system encoding is {sys.getfilesystemencoding()}): '
+            'give another name, or the name as bytes'
         ) from None
-    if _files.DirectSink.descriptor_of(path) is not None:
-        return _files.DirectSink(path)
-    target = os.path.realpath(path)
+
+
+def _look(path: str) -> tuple[str, os.stat_result | None]:
+    """Return where a path leads to, links resolved, and what is there.
+
+    The kernel keeps links that others put into a shared directory from being
+    followed, but not from being read. What was read must be where it would
+    have led us.
+    """
+    for _ in range(_LOOKS):
+        target = os.path.realpath(path)
+        found = _stat(path)
+        there = _stat(target)
+        if found is None and there is None:
+            return target, None
+        if found and there and os.path.samestat(found, there):
+            return target, found
+        # Another download may have put its file there in between.
+    raise exceptions.ImageStreamError(
+        f'output {path!r} was replaced each of {_LOOKS} times that it '
+        'was looked at: choose a directory that others may not '
+        'write to'
+    )
+
+
+def _stat(path: str) -> os.stat_result | None:
     try:
-        found = os.stat(path)
+        return os.stat(path)
     except FileNotFoundError:
-        # Also a link that leads nowhere yet: it is the link's target that is
-        # going to exist.
-        parent = os.path.dirname(target)
-        if path.endswith(os.sep) or not os.path.isdir(parent):
-            raise exceptions.InvalidArgumentError(
-                f'output {path!r} cannot be created, there is no directory '
-                f'{parent!r}: make it first'
-            ) from None
-        found = None
+        return None
     except NotADirectoryError:
-        raise exceptions.InvalidArgumentError(
-            f'output {path!r} leads through something that is not a directory'
-        ) from None
-    if found is not None:
-        if stat.S_ISDIR(found.st_mode):
-            raise exceptions.InvalidArgumentError(
-                f'output {path!r} is a directory, it must be the path of a '
-                'file'
+        what = 'leads through something that is not a directory'
+        if path.endswith(os.sep):
+            what = (
+                'ends with a slash, but is no directory: leave the slash out'
             )
-        if not stat.S_ISREG(found.st_mode):
-            return _files.DirectSink(path)
-        if found.st_size == 0:
-            return _files.InPlaceSink(path, sparse=sparse)
-    _check_target(path, target, found)
-    return _replacing.ReplacingSink(
-        target, image_id, resume=resume, sparse=sparse
-    )
+        raise exceptions.InvalidArgumentError(
+            f'output {path!r} {what}'
+        ) from None
 
 
-def _check_target(
-    path: str, target: str, found: os.stat_result | None
-) -> None:
-    # The kernel keeps links that others put into a shared directory from
-    # being followed, but not from being read. What was read must be where it
-    # would have led us.
-    try:
-        there = os.stat(target)
-    except FileNotFoundError:
-        there = None
-    same = (
-        os.path.samestat(there, found) if there and found else there == found
-    )
-    if not same:
-        raise exceptions.ImageStreamError(
-            f'output {path!r} was replaced by somebody else while it was '
-            'looked at'
+def _check_parent(path: str, target: str) -> None:
+    if path.endswith(os.sep):
+        raise exceptions.InvalidArgumentError(
+            f'output {path!r} ends with a slash, as the name of a directory '
+            'does: it must be the path of a file'
         )
+    # Also a link that leads nowhere yet: it is the link's target that is
+    # going to exist.
+    parent = os.path.dirname(target)
+    try:
+        os.stat(parent)
+    except FileNotFoundError:
+        raise exceptions.InvalidArgumentError(
+            f'output {path!r} cannot be created, there is no directory '
+            f'{parent!r}: make it first'
+        ) from None
+    except PermissionError as exc:
+        # A relative path works from within, its absolute one does not.
+        raise PermissionError(
+            exc.errno,
+            f'{exc.strerror}, a directory on the way may not be searched',
+            parent,
+        ) from None
+
+
+def _check_replaceable(path: str, target: str) -> None:
+    """Check that another file can be given the name of one.
+
+    :raises: :exc:`~openstack_image_stream.exceptions.InvalidArgumentError`
+        when the system would refuse it in the end.
+    """
+    reason = _reason_to_stay(target)
+    if reason is not None:
+        raise exceptions.InvalidArgumentError(
+            f'output {path!r} cannot be replaced by another file, {reason}: '
+            'empty it first, then the image is written into it, or give it '
+            'as a file object'
+        )
+
+
+def _reason_to_stay(target: str) -> str | None:
+    try:
+        # The system looks for the right to take the name away before it sees
+        # that it is not that of a directory. Nothing else asks it without
+        # doing it, and who has that right is more than owners and modes tell:
+        # sticky directories, capabilities, attributes.
+        os.rmdir(target)
+    except OSError as exc:
+        if exc.errno == errno.EPERM:
+            return (
+                'the system does not let you rename it (it may be of another '
+                'user, in a directory with the sticky bit)'
+            )
+    here, above = _mount_of(target), _mount_of(os.path.dirname(target))
+    if here and above and here != above:
+        return 'as it is mounted there by itself (a bind mount)'
+    return None
+
+
+def _mount_of(path: str) -> str | None:
+    """Return what Linux calls the mount that a path is in, if it tells."""
+    if not hasattr(os, 'O_PATH'):
+        return None
+    # The device does not tell: a bind mount may come from the same one.
+    with _signals.suppress(OSError):
+        opened = _owned.Descriptor(path, os.O_PATH)
+        with open(f'/proc/self/fdinfo/{opened.fileno()}') as file:
+            for line in file:
+                if line.startswith('mnt_id:'):
+                    return line
+    return None

@@ -14,8 +14,7 @@
 
 import contextlib
 import dataclasses
-import errno
-import fcntl
+import io
 import logging
 import os
 import re
@@ -23,6 +22,10 @@ import secrets
 import stat
 
 from openstack import _log
+
+from openstack_image_stream import _attributes
+from openstack_image_stream import _owned
+from openstack_image_stream import _signals
 
 #: Longest file name that every common file system takes, in bytes.
 _NAME_MAX = 255
@@ -38,22 +41,29 @@ _USUAL = 0o666
 _LOG: logging.Logger = _log.setup_logging('openstack.image_stream')
 
 
-@dataclasses.dataclass(frozen=True)
-class Partial:
-    """A partial file that is open, and ours.
+class Partial(_owned.OwnedFile):
+    """A partial file that is open, for reading and writing, and ours.
 
+    :param file: The file, open.
     :param path: Where it is.
-    :param descriptor: Open for reading and writing.
     :param resumable: Whether a later download will find it again.
     """
 
-    path: str
-    descriptor: int
-    resumable: bool
+    def __init__(self, file: io.FileIO, path: str, *, resumable: bool) -> None:
+        super().__init__(file, path)
+        self.resumable = resumable
 
-    def still_there(self) -> bool:
-        """Tell whether its name still leads to it."""
-        return _leads_to(self.path, self.descriptor)
+    def discard(self) -> None:
+        """Remove the file, if its name still leads to it."""
+        if self.is_ours and self.still_there():
+            with _signals.suppress(FileNotFoundError):
+                os.unlink(self.path)
+
+    def __del__(self) -> None:
+        # For an exception that came before anybody else had it.
+        if not self.resumable:
+            self.discard()
+        self.release()
 
 
 def claim(
@@ -68,10 +78,9 @@ def claim(
     :param target: Path of the finished file.
     :param image_id: ID of the image.
     :param private: Whether nobody else may open it. Otherwise the umask
-        decides.
+        decides. A file that a former download left is always private.
     :param resume: Whether to look for what a former download left.
-    :returns: The file; its caller closes the descriptor, which gives it free
-        for others.
+    :returns: The file; its caller releases it.
     :raises: :exc:`OSError` when none can be created there.
     """
     mode = PRIVATE if private else _USUAL
@@ -84,34 +93,50 @@ def claim(
             # between our opening and our locking it.
             if partial.still_there():
                 return partial
-            os.close(partial.descriptor)
-    path, descriptor = _open_new(target, image_id, mode)
-    return Partial(path, descriptor, resumable=False)
+            partial.release()
+    return _make_own(target, image_id, mode)
 
 
-def usual_mode(target: str, image_id: str) -> int:
-    """Return the permissions that a new file gets in a directory.
+def usual_attributes(target: str, image_id: str) -> _attributes.Attributes:
+    """Return what a new file gets in a directory, today.
 
-    Asking for the umask means to change it, for every thread; so one is made,
-    and removed at once.
+    Asking for the umask means to change it, for every thread, and a directory
+    may have an ACL for its new files; so one is made, and removed at once.
 
     :param target: Path of the finished file.
     :param image_id: ID of the image.
     :raises: :exc:`OSError` when none can be created there.
     """
-    path, descriptor = _open_new(target, image_id, _USUAL)
+    made = _make_own(target, image_id, _USUAL)
     try:
-        return stat.S_IMODE(os.fstat(descriptor).st_mode)
+        found = _attributes.read(made.path)
+        if found is None:
+            # Removed by another program. Nobody else may read ours then.
+            return _attributes.Attributes(os.fstat(made.descriptor))
+        return dataclasses.replace(found, others={})
     finally:
-        os.close(descriptor)
-        os.unlink(path)
+        made.discard()
+        made.release()
 
 
-def _open_new(target: str, image_id: str, mode: int) -> tuple[str, int]:
+def _make_own(target: str, image_id: str, mode: int) -> Partial:
     while True:
         path = name(target, image_id, secrets.token_hex(4))
         with contextlib.suppress(FileExistsError):
-            return path, _open(path, mode, os.O_EXCL)
+            return _make(path, mode)
+
+
+def _make(path: str, mode: int) -> Partial:
+    try:
+        return Partial(_open(path, mode, os.O_EXCL), path, resumable=False)
+    except FileExistsError:
+        raise
+    except BaseException:
+        # A signal handler may have raised when the file was there already. No
+        # other download takes this name.
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        raise
 
 
 def name(target: str, image_id: str, unique: str = '') -> str:
@@ -135,51 +160,58 @@ def name(target: str, image_id: str, unique: str = '') -> str:
 
 def _claim_shared(path: str, mode: int) -> Partial | None:
     try:
-        descriptor, is_new = _open_or_make(path, mode)
+        file, is_new = _open_or_make(path, mode)
     except OSError as exc:
-        # A link, a directory or somebody else's file in its place. Whether
+        # A link, a directory or a file of another user in its place. Whether
         # a file can be created here at all shows with the next one.
-        _LOG.info('cannot use the partial file %s (%s)', path, exc)
+        _note_unusable(path, exc)
         return None
-    taken = False
+    partial = Partial(file, path, resumable=True)
     try:
-        if _is_plainly_ours(descriptor) and _lock(path, descriptor):
-            # A former download may have made it for a file that was not
-            # there yet.
-            _restrict(descriptor, mode)
-            return Partial(path, descriptor, resumable=True)
+        if _is_plainly_ours(partial) and _lock(partial):
+            if not is_new:
+                # Its permissions are those of another day, or it was made for
+                # a file that was not there yet.
+                _make_private(partial)
+            return partial
     except BlockingIOError:
-        taken = True
+        is_new = False
         _LOG.info(
             'another download is writing %s, this one writes a file of its '
             'own',
             path,
         )
     except OSError as exc:
-        _LOG.info('cannot use the partial file %s (%s)', path, exc)
-    if is_new and not taken and _leads_to(path, descriptor):
+        _note_unusable(path, exc)
+    if is_new:
         # Nobody can make use of it.
-        os.unlink(path)
-    os.close(descriptor)
+        partial.discard()
+    partial.release()
     return None
 
 
-def _open_or_make(path: str, mode: int) -> tuple[int, bool]:
+def _note_unusable(path: str, exc: OSError) -> None:
+    if _signals.find_raised(exc) is not None:
+        raise exc
+    _LOG.info('cannot use the partial file %s (%s)', path, exc)
+
+
+def _open_or_make(path: str, mode: int) -> tuple[io.FileIO, bool]:
     """Open a file; tell whether it had to be made."""
     with contextlib.suppress(FileExistsError):
         return _open(path, mode, os.O_EXCL), True
     return _open(path, mode), False
 
 
-def _open(path: str, mode: int, extra: int = 0) -> int:
+def _open(path: str, mode: int, extra: int = 0) -> io.FileIO:
     # Not following links keeps another user of a shared directory from
     # having us write elsewhere; not blocking, from waiting at a FIFO.
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
-    return os.open(path, flags | os.O_CLOEXEC | extra, mode)
+    return _owned.open_file(path, flags | extra, mode)
 
 
-def _is_plainly_ours(descriptor: int) -> bool:
-    found = os.fstat(descriptor)
+def _is_plainly_ours(partial: Partial) -> bool:
+    found = os.fstat(partial.descriptor)
     return (
         stat.S_ISREG(found.st_mode)
         and found.st_uid == os.geteuid()
@@ -187,38 +219,22 @@ def _is_plainly_ours(descriptor: int) -> bool:
     )
 
 
-def _restrict(descriptor: int, mode: int) -> None:
-    present = stat.S_IMODE(os.fstat(descriptor).st_mode)
-    if present & ~mode:
-        os.fchmod(descriptor, present & mode)
+def _make_private(partial: Partial) -> None:
+    if stat.S_IMODE(os.fstat(partial.descriptor).st_mode) != PRIVATE:
+        os.fchmod(partial.descriptor, PRIVATE)
 
 
-def _lock(path: str, descriptor: int) -> bool:
+def _lock(partial: Partial) -> bool:
     """Lock a file; tell whether that keeps others out.
 
-    :raises: :exc:`BlockingIOError` when somebody else has it.
+    :raises: :exc:`BlockingIOError` when another download has it.
     """
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    if not _leads_to(path, descriptor):
+    partial.lock(_owned.flock)
+    if not partial.still_there():
         return True  # of no use, as the caller will see
-    # Some file systems say yes to every lock. One that we hold must be
-    # refused to anybody else, so also to ourselves through another opening.
-    other = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as exc:
-        if exc.errno in (errno.EAGAIN, errno.EACCES):
-            return True
-        raise
-    finally:
-        os.close(other)
-    _LOG.info('locks do nothing where %s is, it cannot be resumed', path)
+    if partial.lock_is_kept(os.O_RDWR):
+        return True
+    _LOG.info(
+        'locks do nothing where %s is, it cannot be resumed', partial.path
+    )
     return False
-
-
-def _leads_to(path: str, descriptor: int) -> bool:
-    try:
-        found = os.stat(path, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return os.path.samestat(found, os.fstat(descriptor))

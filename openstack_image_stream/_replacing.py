@@ -22,8 +22,11 @@ import stat
 from openstack import _log
 from openstack import exceptions as sdk_exceptions
 
+from openstack_image_stream import _attributes
 from openstack_image_stream import _files
+from openstack_image_stream import _owned
 from openstack_image_stream import _partial
+from openstack_image_stream import _signals
 from openstack_image_stream import exceptions
 
 #: What neither time nor space can cure: the bytes are of no use any more.
@@ -32,6 +35,10 @@ _HOPELESS = (
     exceptions.ImageChangedError,
     sdk_exceptions.NotFoundException,
 )
+
+#: Where the disk fails, or the file system on it is damaged. What it said to
+#: have taken is not to be relied upon.
+_BAD_DISK = {errno.EIO, errno.EBADMSG, getattr(errno, 'EUCLEAN', errno.EIO)}
 
 _LOG: logging.Logger = _log.setup_logging('openstack.image_stream')
 
@@ -58,27 +65,34 @@ class ReplacingSink(_files.RegularSink):
         self._image_id = image_id
         self.resume = resume
         self._partial: _partial.Partial | None = None
+        # Whether the disk took what it was given.
+        self._trusted = True
 
     def __enter__(self) -> 'ReplacingSink':
-        old = _stat(self._target)
-        if old is not None and not os.access(self._target, os.W_OK):
+        exists = os.path.exists(self._target)
+        if exists and not os.access(self._target, os.W_OK):
             # Whoever wrote-protected a file does not expect it to be
             # replaced, though the directory would allow that.
             raise PermissionError(
                 errno.EACCES, os.strerror(errno.EACCES), self._target
             )
-        self._partial = _partial.claim(
+        self._committed = False
+        self._trusted = True
+        self._file = self._partial = _partial.claim(
             self._target,
             self._image_id,
             # Nobody may read the partial file who may not read the file, and
             # the permissions of an old file are about its own group.
-            private=old is not None,
+            private=exists,
             resume=self.resume,
         )
-        self._committed = False
-        self._descriptor = self.store = self._partial.descriptor
-        self._position = self.start = os.fstat(self._descriptor).st_size
-        self._flushed = self.start
+        try:
+            self.store = self._partial.descriptor
+            self.start = self._partial.size
+            self._begin_at(self.start)
+        except BaseException:
+            self._leave(None)
+            raise
         return self
 
     def start_at(self, position: int) -> None:
@@ -86,8 +100,9 @@ class ReplacingSink(_files.RegularSink):
 
         :param position: Bytes of it to keep.
         """
-        os.ftruncate(self._descriptor, position)
-        self._position = self.start = self._flushed = position
+        os.ftruncate(self._open.descriptor, position)
+        self._begin_at(position)
+        self.start = position
 
     @contextlib.contextmanager
     def _naming_the_file(self) -> Iterator[None]:
@@ -95,16 +110,19 @@ class ReplacingSink(_files.RegularSink):
             yield
         except OSError as exc:
             # So that it says which file system is full.
-            if exc.filename is None and self._partial is not None:
-                exc.filename = self._partial.path
+            self._name_the_file(exc)
             raise
+
+    def _name_the_file(self, exc: OSError) -> None:
+        if (
+            exc.filename is None
+            and self._partial is not None
+            and _signals.find_raised(exc) is None
+        ):
+            exc.filename = self._partial.path
 
     def write(self, piece: bytes) -> None:
         with self._naming_the_file():
-            # It is this length that makes one download go on where another
-            # ended; what somebody cut off would become zeros.
-            if os.fstat(self._descriptor).st_size != self._position:
-                raise self._changed()
             super().write(piece)
 
     def commit(self) -> None:
@@ -112,18 +130,19 @@ class ReplacingSink(_files.RegularSink):
             self._commit()
 
     def _commit(self) -> None:
-        partial = self._partial
-        if partial is None or not partial.still_there():
-            raise self._changed()
-        self._keep_attributes()
-        _files.sync(self._descriptor)
+        self._check_whole()
+        self._set_attributes()
+        descriptor = self._open.descriptor
+        try:
+            _files.sync(descriptor)
+        except OSError as exc:
+            # What the disk did not take may be in memory alone, and a second
+            # flush would report success.
+            self._trusted = _signals.find_raised(exc) is not None
+            raise
         # That may have taken a while.
-        if (
-            not partial.still_there()
-            or os.fstat(self._descriptor).st_size != self._position
-        ):
-            raise self._changed()
-        os.replace(partial.path, self._target)
+        self._check_whole()
+        os.replace(self._open.path, self._target)
         self._committed = True
         _sync_directory(os.path.dirname(self._target))
 
@@ -133,40 +152,34 @@ class ReplacingSink(_files.RegularSink):
             f'else, nothing was put in the place of {self._target!r}'
         )
 
-    def _keep_attributes(self) -> None:
-        old = _stat(self._target)
-        if old is None:
-            # Made for a file that was there then.
-            made = os.fstat(self._descriptor)
-            if stat.S_IMODE(made.st_mode) == _partial.PRIVATE:
-                mode = _partial.usual_mode(self._target, self._image_id)
-                os.chmod(self._descriptor, mode)
-            return
-        mode = stat.S_IMODE(old.st_mode)
-        # Only root may give files away, but a member may to a group.
-        for owner, group in ((old.st_uid, old.st_gid), (-1, old.st_gid)):
-            with contextlib.suppress(PermissionError):
-                os.chown(self._descriptor, owner, group)
-                break
-        new = os.fstat(self._descriptor)
-        if new.st_uid != old.st_uid:
-            mode &= ~stat.S_ISUID
-        if new.st_gid != old.st_gid:
-            # What was for one group is not for another; it gets no more than
-            # everybody has.
-            mode &= ~(stat.S_ISGID | stat.S_IRWXG) | (mode & stat.S_IRWXO) << 3
-        # After the owner, since changing that takes the set-user-ID bit off.
-        os.chmod(self._descriptor, mode)
+    def _set_attributes(self) -> None:
+        wanted = _attributes.read(self._target)
+        descriptor = self._open.descriptor
+        if wanted is None:
+            made = os.fstat(descriptor)
+            if stat.S_IMODE(made.st_mode) != _partial.PRIVATE:
+                # A new file, as every other.
+                return
+            # Resumed, or made for a file that was there then.
+            wanted = _partial.usual_attributes(self._target, self._image_id)
+        _attributes.give(descriptor, wanted)
 
     def _undo(self, exc: BaseException | None) -> None:
         partial = self._partial
         if partial is None or not partial.still_there():
             return
+        if self._is_bad(exc):
+            _LOG.warning(
+                'what was written to %s may not be on the disk, or cannot be '
+                'read from there: it is removed',
+                partial.path,
+            )
+            partial.discard()
+            return
         # Not what was counted: Ctrl-C may have come in the middle of a write.
-        kept = os.fstat(self._descriptor).st_size
+        kept = partial.size
         if not partial.resumable or not kept or isinstance(exc, _HOPELESS):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(partial.path)
+            partial.discard()
             return
         _LOG.warning(
             'the first %s bytes of image %s are kept in %s, the same download '
@@ -178,21 +191,21 @@ class ReplacingSink(_files.RegularSink):
         if isinstance(exc, exceptions.IncompleteDownloadError):
             exc.keep(partial.path)
 
+    def _is_bad(self, exc: BaseException | None) -> bool:
+        """Tell whether the disk fails to keep what is written."""
+        if not self._trusted:
+            return True
+        if not isinstance(exc, OSError) or exc.errno not in _BAD_DISK:
+            return False
+        # Also what a thread that reads it back found out.
+        self._name_the_file(exc)
+        return _signals.find_raised(exc) is None
+
 
 def _sync_directory(path: str) -> None:
     # Without it the rename itself may be lost in a power cut. Not every file
     # system lets directories be opened or synchronised; the file is there
     # and whole all the same.
-    with contextlib.suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def _stat(path: str) -> os.stat_result | None:
-    try:
-        return os.stat(path)
-    except FileNotFoundError:
-        return None
+    with _signals.suppress(OSError):
+        directory = _owned.Descriptor(path)
+        os.fsync(directory.fileno())

@@ -18,9 +18,14 @@ opened as a context manager.
 
 import abc
 import errno
+import inspect
 import io
+import select
+import types
 from types import TracebackType
 from typing import Any
+
+from openstack_image_stream import _regions
 
 
 class Sink(abc.ABC):
@@ -37,6 +42,15 @@ class Sink(abc.ABC):
     position: int | None = None
     #: Descriptor to read back from what was written, if it can be.
     store: int | None = None
+
+    @property
+    def position(self) -> int | None:
+        """Bytes of the image that are there, from its beginning on.
+
+        True also after a write that was interrupted. ``None`` where it is not
+        known, and after an interrupted write nothing more may be written.
+        """
+        return None
 
     def start_at(self, position: int) -> None:
         """Use less of what is there already.
@@ -92,26 +106,52 @@ class WriterSink(Sink):
 
     def __init__(self, output: Any) -> None:
         self._output = output
+        self._is_raw = _is_raw(output)
+        self._region: _regions.Region | None = None
+
+    def __enter__(self) -> 'WriterSink':
+        self._region = _region_of(self._output)
+        if self._region is not None:
+            self._region.enter()
+        return self
 
     def write(self, piece: bytes) -> None:
+        if self._region is not None:
+            self._region.extend(len(piece))
+        if not self._is_raw:
+            # Buffered files, and most things that only look like a file, take
+            # everything and may return anything; a compressor, how many
+            # bytes went out.
+            self._output.write(piece)
+            return
         with memoryview(piece) as view:
             done = 0
             while done < len(view):
-                done += self._written(view[done:] if done else piece)
+                done += self._write_raw(view[done:] if done else piece)
 
-    def _written(self, data: Any) -> int:
+    def _write_raw(self, data: Any) -> int:
         count = self._output.write(data)
-        counted = isinstance(count, int) and not isinstance(count, bool)
-        if counted and 0 < count <= len(data):
-            return int(count)
-        # Buffered files, and most things that only look like a file, take
-        # everything and may return anything. A raw file that returns None or
-        # 0 took nothing, and would take nothing for ever.
-        if isinstance(self._output, io.RawIOBase) or (counted and count == 0):
-            raise BlockingIOError(
-                errno.EAGAIN, 'the output takes no bytes at the moment'
+        if count is None:
+            # It must not wait, but we may.
+            wait_until_writable(self._descriptor())
+            return 0
+        if not 0 < count <= len(data):
+            raise OSError(
+                errno.EIO,
+                f'the output says that it took {count!r} of {len(data)} bytes',
             )
-        return len(data)
+        return int(count)
+
+    def _descriptor(self) -> int:
+        try:
+            return int(self._output.fileno())
+        except (AttributeError, io.UnsupportedOperation):
+            raise BlockingIOError(
+                errno.EAGAIN,
+                'the output takes no bytes at the moment, and has no '
+                'fileno() to wait for: give one that waits, or that is '
+                'buffered',
+            ) from None
 
     def commit(self) -> None:
         # An error of a buffered file belongs to this call, not to the
@@ -119,3 +159,53 @@ class WriterSink(Sink):
         flush = getattr(self._output, 'flush', None)
         if callable(flush):
             flush()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._region is not None:
+            self._region.leave()
+
+
+def wait_until_writable(descriptor: int) -> None:
+    """Wait until a pipe or socket takes more; signals are handled meanwhile.
+
+    :param descriptor: One that must not wait by itself.
+    """
+    if hasattr(select, 'poll'):
+        poll = select.poll()
+        poll.register(descriptor, select.POLLOUT)
+        poll.poll()
+    else:
+        # What eventlet leaves of the module.
+        select.select([], [descriptor], [])
+
+
+def _is_raw(output: Any) -> bool:
+    """Tell whether what ``write()`` returns are the bytes that it took.
+
+    Only :class:`io.RawIOBase` promises that.
+    """
+    write = output.write
+    if isinstance(write, types.FunctionType):
+        # What tempfile makes of the methods of its files.
+        write = inspect.unwrap(write)
+    owner = getattr(write, '__self__', None)
+    return isinstance(output, io.RawIOBase) or isinstance(owner, io.RawIOBase)
+
+
+def _region_of(output: Any) -> '_regions.Region | None':
+    file = output
+    if isinstance(getattr(output, 'write', None), types.FunctionType):
+        file = getattr(inspect.unwrap(output.write), '__self__', output)
+    # Of other classes nothing is known about where their bytes end.
+    kinds = (io.FileIO, io.BufferedWriter, io.BufferedRandom)
+    if type(file) not in kinds:
+        return None
+    try:
+        return _regions.region_of(file.fileno(), file.tell(), repr(output))
+    except OSError:
+        return None

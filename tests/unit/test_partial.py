@@ -34,7 +34,7 @@ class ClaimTestCase(base.TestCase):
         partial = _partial.claim(
             self.path(), ID, private=private, resume=resume
         )
-        self.addCleanup(os.close, partial.descriptor)
+        self.addCleanup(partial.release)
         return partial
 
 
@@ -58,7 +58,7 @@ class TestOwner(ClaimTestCase):
     def test_given_free(self) -> None:
         """Closing it gives it to the next."""
         first = _partial.claim(self.path(), ID, private=False, resume=True)
-        os.close(first.descriptor)
+        first.release()
         self.assertEqual(first.path, self.claim().path)
 
     def test_finished_meanwhile(self) -> None:
