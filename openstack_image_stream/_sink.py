@@ -38,8 +38,6 @@ class Sink(abc.ABC):
     start = 0
     #: Whether it goes on with what a former download left, and leaves it.
     resume = False
-    #: Bytes of the image that are there in order, where that is known.
-    position: int | None = None
     #: Descriptor to read back from what was written, if it can be.
     store: int | None = None
 
