@@ -14,8 +14,8 @@
 
 A thread that waits for a silent server sleeps in the kernel; the only way to
 end that from outside is to shut the socket down. requests has no handle on
-its sockets, so a download has connection pools of its own, like the caller's
-but for connections that tell which sockets they use.
+its sockets, so a download sends through pools like the caller's, which share
+the idle connections of those, but have them tell which sockets they use.
 """
 
 import _socket  # the one class below all sockets, however they are patched
@@ -133,12 +133,13 @@ class _Line:
 
 
 class Pools:
-    """Connection pools like those of a session.
+    """Connection pools to send requests through, as a session would.
 
-    :param connections: How many connections to keep to a host.
+    :param connections: How many connections to keep in pools of their own;
+        ``None`` to use those of the session.
     """
 
-    def __init__(self, connections: int = _HOSTS) -> None:
+    def __init__(self, connections: int | None = None) -> None:
         self._connections = connections
         self._adapters: dict[int, tuple[Any, Any]] = {}
         self._process = os.getpid()
@@ -149,11 +150,6 @@ class Pools:
         :param original: The session to be like. Its authentication, proxies,
             certificates, cookies and adapters are used.
         """
-        if os.getpid() != self._process:
-            # What a forked child would write to its parent's connections
-            # would get between the requests of that.
-            self._adapters = {}
-            self._process = os.getpid()
         session: requests.Session = _twin(original)
         # In the order of the original, which is that of looking them up.
         session.adapters = collections.OrderedDict(
@@ -163,66 +159,122 @@ class Pools:
         return session
 
     def close(self) -> None:
-        """Close what is idle. May be called more than once."""
+        """Close what is idle in pools of their own.
+
+        May be called more than once.
+        """
         for _, adapter in self._adapters.values():
-            # The others are the caller's own.
-            if isinstance(adapter, adapters.HTTPAdapter):
-                for manager in (
-                    adapter.poolmanager,
-                    *adapter.proxy_manager.values(),
-                ):
-                    _close_pools(manager)
+            for manager in (
+                adapter.poolmanager,
+                *adapter.proxy_manager.values(),
+            ):
+                _close_pools(manager)
 
     def _adapter(self, original: Any) -> Any:
         # What is not made of urllib3 has no sockets that could be known.
         if not isinstance(original, adapters.HTTPAdapter):
             return original
+        if self._connections is not None:
+            original = self._separate(original, self._connections)
+        adapter: Any = _twin(original)
+        adapter.__class__ = _watching_adapter(type(original))  # type: ignore[arg-type]
+        adapter.process = self._process
+        adapter.poolmanager = _watched(adapter.poolmanager, self._process)
+        return adapter
+
+    def _separate(self, original: Any, connections: int) -> Any:
+        """Return an adapter like another one, with connections of its own."""
         # The original is kept, so that no other one gets its number.
-        known = self._adapters.setdefault(id(original), (original, None))[1]
+        known = self._adapters.get(id(original))
         if known is None:
-            known = self._copy(original)
-            self._adapters[id(original)] = (original, known)
-        return known
-
-    def _copy(self, adapter: adapters.HTTPAdapter) -> adapters.HTTPAdapter:
-        copied: Any = _twin(adapter)
-        copied.__class__ = _watching(type(adapter))  # type: ignore[arg-type]
-        copied.proxy_manager = {}
-        copied.init_poolmanager(_HOSTS, self._connections, block=False)
-        _watch(copied.poolmanager)
-        return copied  # type: ignore[no-any-return]
+            adapter = _twin(original)
+            adapter.proxy_manager = {}
+            adapter.init_poolmanager(_HOSTS, connections, block=False)
+            known = self._adapters.setdefault(
+                id(original), (original, adapter)
+            )
+        return known[1]
 
 
-def _watch(manager: Any) -> None:
-    manager.pool_classes_by_scheme = {
-        scheme: _registering(pool)
-        for scheme, pool in manager.pool_classes_by_scheme.items()
-    }
+def _watched(manager: Any, process: int) -> Any:
+    """Return a pool manager like another one, whose connections register.
+
+    :param manager: Its pools, and with them its idle connections, are used.
+    :param process: The process that the idle connections are of.
+    """
+    watched = _twin(manager)
+    watched.__class__ = _watching_manager(type(manager))  # type: ignore[arg-type]
+    watched.process = process
+    return watched
 
 
 @functools.lru_cache(maxsize=32)
-def _watching(adapter: Any) -> Any:
+def _watching_adapter(adapter: Any) -> Any:
     """Return a class of adapters whose proxies' connections register."""
 
     class Adapter(adapter):  # type: ignore[misc]
+        process = 0
+
         def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-            known = proxy in self.proxy_manager
-            manager = super().proxy_manager_for(proxy, **kwargs)
-            if not known:
-                _watch(manager)
-            return manager
+            return _watched(
+                super().proxy_manager_for(proxy, **kwargs), self.process
+            )
 
     return Adapter
 
 
 @functools.lru_cache(maxsize=32)
-def _registering(pool: Any) -> Any:
+def _watching_manager(manager: Any) -> Any:
+    """Return a class of pool managers whose connections register."""
+
+    class Manager(manager):  # type: ignore[misc]
+        process = 0
+
+        def connection_from_pool_key(self, *args: Any, **kwargs: Any) -> Any:
+            pool = super().connection_from_pool_key(*args, **kwargs)
+            watched = _twin(pool)
+            watched.__class__ = _watching_pool(type(pool))  # type: ignore[arg-type]
+            watched.process = self.process
+            return watched
+
+    return Manager
+
+
+@functools.lru_cache(maxsize=32)
+def _watching_pool(pool: Any) -> Any:
     """Return a class of pools whose connections register."""
 
-    class Connection(pool.ConnectionCls):  # type: ignore[misc]
-        line: _Line | None = None
+    class Pool(pool):  # type: ignore[misc]
+        process = 0
 
+        def _get_conn(self, *args: Any, **kwargs: Any) -> Any:
+            connection = super()._get_conn(*args, **kwargs)
+            if not isinstance(connection, _Registering):
+                connection.__class__ = _registering(type(connection))  # type: ignore[arg-type]
+            if (connection.process or self.process) != os.getpid():
+                # What a forked child would write to its parent's connection
+                # would get between the requests of that.
+                connection.close()
+            return connection
+
+    return Pool
+
+
+class _Registering:
+    """Marks connections that register."""
+
+    line: _Line | None = None
+    #: The process that connected it, 0 if that is not known.
+    process = 0
+
+
+@functools.lru_cache(maxsize=32)
+def _registering(cls: Any) -> Any:
+    """Return a class of connections that register."""
+
+    class Connection(_Registering, cls):  # type: ignore[misc]
         def connect(self) -> None:
+            self.process = os.getpid()
             sockets = _ACTIVE.get()
             if sockets is None:
                 super().connect()
@@ -252,10 +304,7 @@ def _registering(pool: Any) -> Any:
                 self.close()
                 raise
 
-    class Pool(pool):  # type: ignore[misc]
-        ConnectionCls = Connection
-
-    return Pool
+    return Connection
 
 
 def _close_pools(manager: Any) -> None:

@@ -71,10 +71,6 @@ class Sender:
         # By a reference that does not keep it, as it keeps this.
         self._adapter.given = weakref.ref(given)  # type: ignore[attr-defined]
 
-    def close(self) -> None:
-        """Close the connections that wait for another download."""
-        self._pools.close()
-
     def fits(self, given: ksa_adapter.Adapter) -> bool:
         """Tell whether the adapter's session is still as it was.
 
@@ -89,8 +85,7 @@ class Sender:
 
         :param timeout: Longest silence of a connection in seconds, also of
             the requests that renew a token.
-        :param pools: Connection pools to use instead of those that all
-            downloads share.
+        :param pools: Connection pools to use instead of the caller's.
         """
         ours = copy.copy(self._adapter)
         ours.way = _Way(pools or self._pools, timeout)  # type: ignore[attr-defined]

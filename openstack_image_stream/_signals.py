@@ -23,19 +23,24 @@ import contextlib
 import functools
 import inspect
 import signal
+import sys
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
 
-def find_raised(exc: BaseException | None) -> BaseException | None:
+def find_raised(
+    exc: BaseException | None, handled: BaseException | None = None
+) -> BaseException | None:
     """Find what a signal handler raised among the causes of an error.
 
     :param exc: An error, as it was caught.
+    :param handled: What was being handled when that began which raised the
+        error. It is the context of the error, and has nothing to do with it.
     :returns: The exception that was raised by a signal handler, which is
         ``exc`` itself, its cause or its context, or one of theirs. ``None``
         when no signal handler was involved.
     """
-    seen: set[int] = set()
+    seen = {id(handled)}
     pending = [exc]
     codes: set[CodeType] | None = None
     while pending:
@@ -45,9 +50,12 @@ def find_raised(exc: BaseException | None) -> BaseException | None:
         seen.add(id(found))
         if codes is None:
             codes = set(_handler_codes())
-        if _passes_handler(found.__traceback__, codes):
+        frames = list(_frames(found.__traceback__))
+        if _passes_handler(frames, codes):
             return found
-        pending += [found.__context__, found.__cause__]
+        for other in (found.__context__, found.__cause__):
+            if other is not None and _was_caught_in(other, frames):
+                pending.append(other)
     return None
 
 
@@ -60,10 +68,11 @@ def reraised() -> Iterator[None]:
     :raises: the exception of the signal handler, where there is one in place
         of what was raised.
     """
+    handled = sys.exc_info()[1]
     try:
         yield
     except Exception as exc:
-        raised = find_raised(exc)
+        raised = find_raised(exc, handled)
         if raised is None or raised is exc:
             raise
         raise raised from None
@@ -78,6 +87,10 @@ class suppress(contextlib.AbstractContextManager[None]):
 
     def __init__(self, *kinds: type[Exception]) -> None:
         self._kinds = kinds
+        self._handled: BaseException | None = None
+
+    def __enter__(self) -> None:
+        self._handled = sys.exc_info()[1]
 
     def __exit__(
         self,
@@ -85,18 +98,32 @@ class suppress(contextlib.AbstractContextManager[None]):
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool:
-        return isinstance(exc, self._kinds) and find_raised(exc) is None
+        return (
+            isinstance(exc, self._kinds)
+            and find_raised(exc, self._handled) is None
+        )
 
 
-def _passes_handler(
-    traceback: TracebackType | None, codes: set[CodeType]
-) -> bool:
+def _frames(traceback: TracebackType | None) -> Iterator[FrameType]:
     while traceback is not None:
-        frame = traceback.tb_frame
-        if frame.f_code in codes or _is_given_its_caller(frame):
-            return True
+        yield traceback.tb_frame
         traceback = traceback.tb_next
-    return False
+
+
+def _was_caught_in(exc: BaseException, frames: list[FrameType]) -> bool:
+    # The context of an error is also what the caller of all this was handling
+    # already. That was caught further out.
+    traceback = exc.__traceback__
+    return traceback is not None and any(
+        traceback.tb_frame is frame for frame in frames
+    )
+
+
+def _passes_handler(frames: list[FrameType], codes: set[CodeType]) -> bool:
+    return any(
+        frame.f_code in codes or _is_given_its_caller(frame)
+        for frame in frames
+    )
 
 
 def _is_given_its_caller(frame: FrameType) -> bool:

@@ -30,7 +30,6 @@ import testtools
 from openstack_image_stream import _digest
 from openstack_image_stream import _coordinator
 from openstack_image_stream import _retry
-from openstack_image_stream import _sending
 from openstack_image_stream import service
 from tests.unit import fake_glance
 
@@ -213,7 +212,6 @@ class GlanceTestCase(TestCase):
     ) -> None:
         """Check that no connection is held but by the pool, and no thread."""
         close_idle(conn.session.session)
-        _sending.sender_for(conn.image).close()
         self.assertTrue(
             glance.wait_until_left(), 'a connection to Glance is still open'
         )

@@ -206,7 +206,6 @@ class TestGoodImage(DownloadTestCase):
     def test_connection_is_used_again(self, kind: type[modes.Mode]) -> None:
         """One connection serves all the requests of several downloads."""
         conn = self.begin()
-        self.mode(kind).download(conn)
         accepted = self.glance.accepted
         for _ in range(3):
             self.mode(kind).download(conn)

@@ -253,11 +253,11 @@ class TestStopping(ParallelTestCase):
 
         A socket that is being connected cannot be shut down.
         """
-        # The first ones are for the metadata and for the first part.
-        answers, network = threading.Event(), iter([True, True])
+        answers, network = threading.Event(), iter([self.conn])
         connect = urllib3.util.connection.create_connection
 
         def create_connection(*args: Any, **kwargs: Any) -> Any:
+            # Only the first one gets through.
             if next(network, None) is None:
                 answers.wait(30)
                 raise TimeoutError

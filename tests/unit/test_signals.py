@@ -96,6 +96,32 @@ class TestFindRaised(base.TestCase):
         """No error, no signal handler."""
         self.assertIsNone(_signals.find_raised(None))
 
+    def test_what_is_being_handled(self) -> None:
+        """An error after a time limit is not of that time limit's handler."""
+
+        def handler(number: int, frame: Any) -> None:
+            raise TimeoutError('time limit')
+
+        before = signal.signal(signal.SIGUSR1, handler)
+        self.addCleanup(signal.signal, signal.SIGUSR1, before)
+
+        def fail() -> OSError:
+            try:
+                raise OSError('the network')
+            except OSError as exc:
+                return exc
+
+        try:
+            signal.raise_signal(signal.SIGUSR1)
+        except TimeoutError as limit:
+            error = fail()
+            self.assertIs(limit, error.__context__)
+            self.assertIsNone(_signals.find_raised(error))
+            with _signals.suppress(OSError):
+                _raise(OSError('the network'))
+            with self.assertRaises(KeyError), _signals.reraised():
+                _raise(KeyError('other'))
+
     def test_circle(self) -> None:
         """Errors that are each other's context."""
         one, other = OSError('one'), OSError('other')
