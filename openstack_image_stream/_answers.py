@@ -162,7 +162,7 @@ def settle_charset(response: requests.Response) -> None:
         response.encoding = 'utf-8'
 
 
-def settle_error(error: sdk_exceptions.HttpException) -> None:
+def settle_error(error: sdk_exceptions.SDKException) -> None:
     """Make an error of the SDK fit for a terminal and a log.
 
     It quotes the server, and the URL with all that is in it.
