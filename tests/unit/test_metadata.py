@@ -199,7 +199,7 @@ class TestAdapters(MetadataTestCase):
 
     @base.for_each({'connection': True, 'nothing': False})
     def test_no_adapter(self, is_connection: bool) -> None:
-        """A connection is none, and the error says what to give."""
+        """Another object is refused, and the error says what to give."""
         error = self.assertRaises(
             exceptions.InvalidArgumentError,
             self.image.download,

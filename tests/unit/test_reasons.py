@@ -111,7 +111,7 @@ class TestReason(base.GlanceTestCase):
         self.assertEqual('Connection reset by peer', self.failure())
 
     def test_refused(self) -> None:
-        """Where nobody listens the host is named, and nothing twice."""
+        """A refused connection names the host, and nothing twice."""
         glance = fake_glance.FakeGlance()
         glance._listener.close()
         self.glance = glance
@@ -119,7 +119,7 @@ class TestReason(base.GlanceTestCase):
         self.assertEqual(f'Connection refused ({where})', self.failure())
 
     def test_no_such_host(self) -> None:
-        """A name that is none is said to be."""
+        """A name that cannot be resolved is said to be."""
         exc = OSError('outer')
         exc.__cause__ = socket.gaierror(-2, 'Name or service not known')
         self.assertEqual(
@@ -155,7 +155,7 @@ class TestReason(base.GlanceTestCase):
         self.assertEqual('second', _reasons.reason(first))
 
     def test_long(self) -> None:
-        """Nobody reads more than a few lines."""
+        """A reason is cut to a few lines."""
         self.assertEqual(303, len(_reasons.reason(OSError('x' * 10_000))))
 
 

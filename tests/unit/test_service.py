@@ -375,7 +375,7 @@ class TestUsedProxy(ServiceTestCase):
         """A proxy of a class that others derived keeps what they added."""
 
         class Theirs(upstream_v2.Proxy):
-            """Somebody's own."""
+            """A proxy with more methods."""
 
             _resource_registry = {
                 **upstream_v2.Proxy._resource_registry,
