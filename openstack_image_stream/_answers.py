@@ -89,13 +89,13 @@ def guard_chunks(response: requests.Response) -> None:
 
     :param response: An answer with its body unread.
     """
-    answer = getattr(response.raw, '_fp', None)
-    read_size: Any = getattr(type(answer), '_read_next_chunk_size', None)
-    if read_size is None or not getattr(answer, 'chunked', False):
+    received = getattr(response.raw, '_fp', None)
+    read_size: Any = getattr(type(received), '_read_next_chunk_size', None)
+    if read_size is None or not getattr(received, 'chunked', False):
         return
     # What refers to the response must not be held by it: such a cycle keeps
     # the socket until the garbage is collected.
-    referred = weakref.ref(answer)
+    referred = weakref.ref(received)
 
     def read_positive_size() -> int:
         size: int = read_size(referred())
@@ -103,7 +103,7 @@ def guard_chunks(response: requests.Response) -> None:
             raise ValueError(f'a chunk of {size} bytes')
         return size
 
-    answer._read_next_chunk_size = read_positive_size  # type: ignore[union-attr]
+    received._read_next_chunk_size = read_positive_size  # type: ignore[union-attr]
 
 
 def announced_length(response: requests.Response) -> int | None:
@@ -111,7 +111,7 @@ def announced_length(response: requests.Response) -> int | None:
 
     :param response: The response.
     :returns: Bytes; ``None`` if there is no such header, or if it does not
-        count: beside a ``Transfer-Encoding`` it is to be ignored (RFC 9112,
+        count: with a ``Transfer-Encoding`` it is to be ignored (RFC 9112,
         section 6.3).
     """
     if 'Transfer-Encoding' in response.headers:
@@ -162,7 +162,7 @@ def settle_charset(response: requests.Response) -> None:
         response.encoding = 'utf-8'
 
 
-def settle_error(error: sdk_exceptions.HttpException) -> None:
+def settle_error(error: sdk_exceptions.SDKException) -> None:
     """Make an error of the SDK fit for a terminal and a log.
 
     It quotes the server, and the URL with all that is in it.

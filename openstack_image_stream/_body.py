@@ -22,7 +22,7 @@ from openstack_image_stream import _decoding
 
 #: Bytes read from a new connection at a time. What it had delivered of a read
 #: is lost when it is reset or falls silent in the middle, so a slow one is not
-#: asked for more. From a fast one larger pieces cost less: they come whole,
+#: asked for more. From a fast one larger chunks cost less: they come whole,
 #: and do not have to be joined.
 _READ = 256 * 1024
 
@@ -82,8 +82,8 @@ class Body:
     def _receive_decoded(self, decoder: _decoding.Decoder, size: int) -> bytes:
         while True:
             with _answers.interruptions():
-                if piece := decoder.read(size):
-                    return piece
+                if chunk := decoder.read(size):
+                    return chunk
             encoded = self._receive_soon(_MOST)
             if not encoded:
                 with _answers.interruptions():
@@ -95,19 +95,19 @@ class Body:
     def _receive_soon(self, size: int) -> bytes:
         amount = min(size, self._amount)
         began = time.monotonic()
-        piece = self._receive(amount)
+        chunk = self._receive(amount)
         if time.monotonic() - began > _SOON:
             self._amount = _READ
         elif amount == self._amount:
             self._amount = min(self._amount * 2, _MOST)
-        return piece
+        return chunk
 
     def _receive(self, size: int) -> bytes:
         with _answers.interruptions():
             # urllib3 would copy everything through a buffer to decode it, and
             # return as much as that becomes.
-            piece: bytes = self._raw.read(size, decode_content=False)
-        return piece
+            chunk: bytes = self._raw.read(size, decode_content=False)
+        return chunk
 
     def close(self) -> None:
         """Close the connection, or give it back if all was read."""

@@ -55,16 +55,16 @@ class Decoder:
             end.
         :raises: :exc:`ValueError` when the data are not coded so.
         """
-        piece = b''
-        while not piece and (inflater := self._current()) is not None:
+        chunk = b''
+        while not chunk and (inflater := self._current()) is not None:
             try:
-                piece = self._inflate(inflater, size)
+                chunk = self._inflate(inflater, size)
             except zlib.error as exc:
                 # Said here, as the reason of a failure is what caused it.
                 raise ValueError(f'invalid compressed data: {exc}') from None
-            if not piece and not self._encoded:
+            if not chunk and not self._encoded:
                 break
-        return piece
+        return chunk
 
     def _current(self) -> 'zlib._Decompress | None':
         # Which kind of deflate it is, and whether it is a gzip member, shows
@@ -80,13 +80,13 @@ class Decoder:
         return self._inflater
 
     def _inflate(self, inflater: 'zlib._Decompress', size: int) -> bytes:
-        piece = inflater.decompress(self._encoded, size)
+        chunk = inflater.decompress(self._encoded, size)
         self._encoded = inflater.unconsumed_tail
         self._ended = inflater.eof
         if self._ended:
             self._encoded = inflater.unused_data
             self._inflater = None
-        return piece
+        return chunk
 
     def _window(self) -> int:
         if self._is_gzip:

@@ -17,7 +17,6 @@ length, hold anything, or be about something else.
 """
 
 from collections.abc import Callable
-import contextlib
 import copy
 import dataclasses
 import http.client
@@ -28,6 +27,7 @@ from keystoneauth1 import adapter
 from keystoneauth1 import exceptions as ksa_exceptions
 from openstack import _log
 from openstack import exceptions as sdk_exceptions
+from openstack import proxy
 import requests
 
 from openstack_image_stream import _answers
@@ -35,6 +35,7 @@ from openstack_image_stream import _coordinator
 from openstack_image_stream import _options
 from openstack_image_stream import _ranges
 from openstack_image_stream import _retry
+from openstack_image_stream import _signals
 from openstack_image_stream import exceptions
 
 #: Bytes of a description that are taken. The longest that Glance lets a user
@@ -77,7 +78,8 @@ def fetch(
     """Ask for an image's metadata, as patiently as for its data.
 
     :param image: The image resource. It is brought up to date.
-    :param session: The proxy of the Image service, or another one of the SDK.
+    :param session: The proxy of the Image service, or another adapter of
+        keystoneauth.
     :param policy: When to try again.
     :param validate: Whether the hashes that the resource has already must be
         those that come.
@@ -98,13 +100,13 @@ def fetch(
             delay = patience.delay(exc)
             if delay is None:
                 error = exc.error or exceptions.ImageStreamError(
-                    f'cannot read the metadata of image {image.id}: {exc}'
+                    f'cannot read the metadata of image {_shown(image)}: {exc}'
                 )
                 raise error from _retry.cause(exc, error)
             _LOG.warning(
                 'image %s: its metadata could not be read (%s), trying '
                 'again in %.1f s, attempt %s',
-                image.id,
+                _shown(image),
                 exc,
                 delay,
                 patience,
@@ -121,17 +123,22 @@ def _fetch_once(image: Any, session: adapter.Adapter) -> tuple[Any, Metadata]:
     fresh = type(image).existing(id=image.id, connection=image._connection)
     answers: list[requests.Response] = []
     try:
-        # What the SDK may have cached is of an image that was not uploaded
-        # yet, or of another checksum.
-        fresh.fetch(_limited(session, answers), skip_cache=True)
+        with _signals.reraised():
+            # What the SDK may have cached is of an image that was not
+            # uploaded yet, or of another checksum.
+            fresh.fetch(_limited(session, answers), skip_cache=True)
     except ksa_exceptions.ClientException as exc:
+        _pass_raised(exc)
+        reason = _answers.in_words(exc)
         error = exceptions.ImageStreamError(
-            f'cannot read the metadata of image {image.id}: {exc}'
+            f'cannot read the metadata of image {_shown(image)}: {reason}'
         )
         if _retry.is_curable(exc):
-            raise _retry.Interrupted(str(exc), error=error) from exc
+            raise _retry.Interrupted(reason, error=error) from exc
         raise error from exc
     except sdk_exceptions.HttpException as exc:
+        _pass_raised(exc)
+        _answers.settle_error(exc)
         if exc.status_code in _retry.STATUSES:
             raise _retry.Interrupted(
                 f'the server answered {exc.status_code}',
@@ -147,24 +154,35 @@ def _fetch_once(image: Any, session: adapter.Adapter) -> tuple[Any, Metadata]:
         TypeError,
         ValueError,
     ) as exc:
+        _pass_raised(exc)
         # What the SDK runs into with a document that is no description.
-        if not answers:
+        if not answers or isinstance(exc, exceptions.ImageStreamError):
             raise
         raise _no_description(image) from exc
     return fresh, _read(answers[-1], image)
+
+
+def _pass_raised(exc: Exception) -> None:
+    """Raise an exception again if a signal handler raised it."""
+    if _signals.find_raised(exc) is not None:
+        raise exc
+
+
+def _shown(image: Any) -> str:
+    return _answers.printable(str(image.id))
 
 
 def _read(response: requests.Response, image: Any) -> Metadata:
     # The SDK takes any answer without an error for an image, a portal's login
     # page for example, and makes a size of 0 of what is none.
     document = None
-    with contextlib.suppress(ValueError):
+    with _signals.suppress(ValueError):
         document = response.json()
     if not isinstance(document, dict) or 'id' not in document:
         raise _no_description(image)
     if document['id'] != image.id:
         raise exceptions.ImageChangedError(
-            f'the server was asked for image {image.id}, and describes '
+            f'the server was asked for image {_shown(image)}, and describes '
             f'{document["id"]!r}',
             expected=str(image.id),
             actual=str(document['id']),
@@ -187,8 +205,8 @@ def _read(response: requests.Response, image: Any) -> Metadata:
 
 def _no_description(image: Any) -> exceptions.ImageStreamError:
     return exceptions.ImageStreamError(
-        f'the server did not describe image {image.id}, what answers there '
-        'is no Image service'
+        f'the server did not describe image {_shown(image)}, what answers '
+        'there is no Image service'
     )
 
 
@@ -199,9 +217,9 @@ def _check_hashes(image: Any, metadata: Metadata) -> None:
         known, now = getattr(image, name), getattr(metadata, name)
         if known and str(known).lower() != str(now).lower():
             raise exceptions.ImageChangedError(
-                f'the {name} of image {image.id} was {known!r} when it was '
-                f'looked at before, and is {now!r} now. Give the ID alone to '
-                'take it as it is now',
+                f'the {name} of image {_shown(image)} was {known!r} when it '
+                f'was looked at before, and is {now!r} now. Give the ID alone '
+                'to take it as it is now',
                 expected=str(known),
                 actual=str(now),
             )
@@ -218,7 +236,13 @@ def _limited(
     ours = copy.copy(session)
     request: Callable[..., requests.Response] = ours.request
 
+    # The SDK's own adapters have a cache, and make no exceptions of statuses.
+    is_proxy = isinstance(session, proxy.Proxy)
+
     def request_some(*args: Any, **kwargs: Any) -> requests.Response:
+        if not is_proxy:
+            kwargs.pop('skip_cache', None)
+            kwargs['raise_exc'] = False
         response = request(*args, **{**kwargs, 'stream': True})
         # keystoneauth has read it already where it logs bodies.
         if not _answers.is_loaded(response):
@@ -251,6 +275,6 @@ def _load(response: requests.Response) -> None:
 
 def _check_length(response: requests.Response, length: int) -> None:
     # Not every release of urllib3 does it by itself.
-    announced = _ranges.parse_length(response.headers.get('Content-Length'))
+    announced = _answers.announced_length(response)
     if announced and length < announced and not _answers.coding(response):
         raise http.client.IncompleteRead(b'', announced - length)

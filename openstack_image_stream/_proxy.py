@@ -162,12 +162,13 @@ ImageDataMissingError` when the image has no data yet.
         :raises: :exc:`~openstack_image_stream.exceptions.\
 ChecksumMismatchError` when the bytes are not the image's.
         :raises: :exc:`~openstack_image_stream.exceptions.\
-IncompleteDownloadError` when they do not arrive whole, though it was tried
-            again. It names the partial file if one was kept.
+IncompleteDownloadError` when they do not arrive whole after all retries,
+            or an intermediary sends something else. It names the partial file
+            if one was kept.
         :raises: :exc:`~openstack_image_stream.exceptions.ImageChangedError`
-            when the server announces or sends another length than the
-            image's, another ``Content-MD5`` than before, or another hash than
-            the given image has.
+            when the first response has another length than the image, when
+            more is sent than the image has, or another ``Content-MD5`` than
+            before, or when the given image has another hash.
         :raises: :exc:`~openstack_image_stream.exceptions.ImageStreamError`,
             the base of these, when the metadata cannot be read, when the
             server answers with a status that is none for an image, when the

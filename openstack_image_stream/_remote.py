@@ -29,6 +29,7 @@ from openstack_image_stream import _answers
 from openstack_image_stream import _body
 from openstack_image_stream import _ranges
 from openstack_image_stream import _retry
+from openstack_image_stream import _signals
 from openstack_image_stream import exceptions
 
 #: Sends one GET for the image's data with these headers, and returns the
@@ -48,12 +49,13 @@ class Remote:
     May be used by several threads.
 
     :param opener: Sends a request.
-    :param image_id: ID of the image, for messages.
-    :param image_status: Status of the image, for messages.
+    :param image_id: ID of the image.
+    :param image_status: Status of the image.
     :param size: Size of the image in bytes, ``None`` if the metadata do not
         say.
     :param reopenings: How often the whole image may be asked for again in
         order to discard what is there already.
+    :param verified: Whether the digest of the whole is compared in the end.
     """
 
     def __init__(
@@ -64,8 +66,10 @@ class Remote:
         image_status: str | None,
         size: int | None,
         reopenings: int,
+        verified: bool = False,
     ) -> None:
-        self.image_id = image_id
+        #: ID of the image, fit for a message.
+        self.image_id = _answers.printable(image_id)
         #: Size of the image in bytes, ``None`` if neither the metadata nor
         #: the server say.
         self.size = size
@@ -74,6 +78,10 @@ class Remote:
         self._opener = opener
         self._image_status = image_status
         self._reopenings = reopenings
+        self._verified = verified
+        self._asked_for_all = False
+        # Whether a response with data had the size that is known.
+        self._confirmed = False
         self._content_md5: str | None = None
 
     def open(self, span: _ranges.Span) -> _body.Body:
@@ -101,25 +109,25 @@ ImageDataMissingError` for an image without data.
             headers['Range'] = span.header()
         elif span.stop is not None:
             raise RangesRefused
-        elif span.start > 0:
-            self._count_reopening()
+        else:
+            self._count_reopening(span)
         response = self._send(headers)
         _LOG.debug(
             'image %s: GET %s answered %s, Content-Length %s',
             self.image_id,
             headers.get('Range', 'all'),
             response.status_code,
-            response.headers.get('Content-Length'),
+            _answers.printable(response.headers.get('Content-Length', '-')),
         )
         try:
-            self._check_status(response, asked)
             # One that nobody knows is taken for none; the hash decides.
             encoded = _answers.coding(response) in _answers.CODINGS
+            if response.status_code == 200:
+                self._check_whole(response, asked, encoded=encoded)
+            self._check_status(response, asked)
             if encoded:
                 # Nobody could say what a position in it means.
                 self.ranged = False
-            else:
-                self._check_length(response)
             self._check_md5(response)
         except BaseException:
             response.close()
@@ -127,24 +135,56 @@ ImageDataMissingError` for an image without data.
         start = asked.start if asked and response.status_code == 206 else 0
         return _body.Body(response, start, encoded=encoded)
 
-    def _count_reopening(self) -> None:
-        if self._reopenings <= 0:
-            raise _retry.Interrupted(
-                'the connection broke too often for a store that serves no '
-                'ranges, where every time begins with the first byte',
-                final=True,
-            )
-        self._reopenings -= 1
+    def _count_reopening(self, span: _ranges.Span) -> None:
+        # The first time is no repetition, also where a partial file is there.
+        if self._asked_for_all and span.start > 0:
+            if self._reopenings <= 0:
+                raise _retry.Interrupted(
+                    'the connection broke too often for a store that serves '
+                    'no ranges, where every time begins with the first byte',
+                    final=True,
+                )
+            self._reopenings -= 1
+        self._asked_for_all = True
 
     def _send(self, headers: Mapping[str, str]) -> requests.Response:
         try:
-            return self._opener(headers)
+            with _signals.reraised():
+                return self._opener(headers)
         except ksa_exceptions.ClientException as exc:
+            if _signals.find_raised(exc) is not None:
+                raise
+            reason = _answers.in_words(exc)
             if _retry.is_curable(exc):
-                raise _retry.Interrupted(_answers.in_words(exc)) from exc
+                raise _retry.Interrupted(reason) from exc
             raise exceptions.ImageStreamError(
-                f'cannot download image {self.image_id}: {exc}'
+                f'cannot download image {self.image_id}: {reason}'
             ) from exc
+
+    def _check_whole(
+        self,
+        response: requests.Response,
+        asked: _ranges.Span | None,
+        *,
+        encoded: bool,
+    ) -> None:
+        length = None if encoded else _answers.announced_length(response)
+        kind = _answers.printable(response.headers.get('Content-Type', ''))
+        if _answers.is_page(response) and (
+            length is None or length != self.size
+        ):
+            raise _retry.Interrupted(
+                f'a page ({kind}) was received instead of the image, probably '
+                'from an intermediary'
+            )
+        if length is not None:
+            # What is in the middle of a download, or of a partial file, began
+            # with responses of the right length.
+            self._check_size(
+                length,
+                f'a response of {length} bytes ({kind or "no type"})',
+                resumed=asked is not None and asked.start > 0,
+            )
 
     def _check_status(
         self, response: requests.Response, asked: _ranges.Span | None
@@ -167,6 +207,11 @@ ImageDataMissingError` for an image without data.
     ) -> None:
         status = response.status_code
         if status == 416:
+            if self._confirmed:
+                raise _retry.Interrupted(
+                    f'the server has no bytes from {asked.start} on, though '
+                    f'the image has {self.size}'
+                )
             raise exceptions.ImageChangedError(
                 f'image {self.image_id} has {self.size} bytes, but the '
                 f'server has none from {asked.start} on',
@@ -178,20 +223,19 @@ ImageDataMissingError` for an image without data.
         )
         if status == 206 and found and found.span.start == asked.start:
             if found.total is not None:
-                self._check_size(found.total)
+                self._check_size(
+                    found.total, f'a part of an image of {found.total} bytes'
+                )
             return
         # 400 is what Glance answers for Ceph RBD, Swift, S3 and others; 200
-        # and a range that nobody asked for come from what lies between.
+        # and a range that was not asked for come from intermediaries.
         if self.ranged:
             self.ranged = False
             # Where it was a part that was asked for, what is logged is that
             # several connections become one.
-            _LOG.log(
-                logging.INFO if asked.stop is None else logging.DEBUG,
-                'image %s: its store serves no ranges (status %s)',
-                self.image_id,
-                status,
-            )
+            level = logging.INFO if asked.stop is None else logging.DEBUG
+            words = 'image %s: its store serves no ranges (status %s)'
+            _LOG.log(level, words, self.image_id, status)
         if status != 200:
             raise RangesRefused
 
@@ -208,6 +252,7 @@ ImageDataMissingError` for an image without data.
             try:
                 sdk_exceptions.raise_from_response(response, message)
             except sdk_exceptions.SDKException as exc:
+                _answers.settle_error(exc)
                 error = exc
         if status not in _retry.STATUSES:
             raise error
@@ -217,16 +262,16 @@ ImageDataMissingError` for an image without data.
             retry_after=_retry.retry_after(response),
         ) from error
 
-    def _check_length(self, response: requests.Response) -> None:
-        if response.status_code != 200:
-            return
-        length = _ranges.parse_length(response.headers.get('Content-Length'))
-        if length is not None:
-            self._check_size(length)
-
-    def _check_size(self, size: int) -> None:
+    def _check_size(
+        self, size: int, words: str, *, resumed: bool = False
+    ) -> None:
         if self.size is None:
             self.size = size
+        elif size != self.size and (self._confirmed or resumed):
+            raise _retry.Interrupted(
+                f'{words} was received instead of {self.size} bytes, probably '
+                'from an intermediary'
+            )
         elif size != self.size:
             raise exceptions.ImageChangedError(
                 f'image {self.image_id} has {self.size} bytes, but the '
@@ -234,9 +279,14 @@ ImageDataMissingError` for an image without data.
                 expected=self.size,
                 actual=size,
             )
+        self._confirmed = True
 
     def _check_md5(self, response: requests.Response) -> None:
-        # Glance sends that of the whole image with every part of it.
+        # Glance sends that of the whole image with every part of it. A cache
+        # may send that of the part, as RFC 1864 has it; then the digest of
+        # the whole tells whether they belong together.
+        if self._verified and response.status_code == 206:
+            return
         content_md5 = response.headers.get('Content-MD5')
         if self._content_md5 is None:
             self._content_md5 = content_md5

@@ -21,6 +21,7 @@ import requests
 
 from openstack_image_stream import _download
 from openstack_image_stream import _options
+from openstack_image_stream import exceptions
 from openstack_image_stream import progress as _progress
 
 
@@ -57,9 +58,17 @@ class Image(_upstream.Image):
         <openstack_image_stream._proxy.Proxy.download_image>`, which takes the
         same parameters and describes them.
 
-        :param session: The proxy of the Image service, or another one of the
-            SDK.
+        :param session: The proxy of the Image service, or another
+            :class:`keystoneauth1.adapter.Adapter` for it.
+        :raises: :exc:`~openstack_image_stream.exceptions.\
+InvalidArgumentError` when it is anything else, a connection for example.
         """
+        if not isinstance(session, adapter.Adapter):
+            raise exceptions.InvalidArgumentError(
+                'session must be the proxy of the Image service, such as '
+                'conn.image, or another keystoneauth1 adapter, not an object '
+                f'of the class {type(session).__name__}'
+            )
         options = _options.Options(
             chunk_size=chunk_size,
             validate_checksum=validate_checksum,

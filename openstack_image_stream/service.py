@@ -12,11 +12,13 @@
 
 """How the plugin gets into a connection."""
 
+import functools
 from importlib import metadata
 import inspect
 from typing import Any, TYPE_CHECKING
 
 from openstack.image import image_service
+from openstack.image.v2 import _proxy as _upstream
 
 from openstack_image_stream import _proxy
 from openstack_image_stream import exceptions
@@ -38,26 +40,65 @@ class ImageStreamService(image_service.ImageService):
     }
 
     def __get__(self, instance: Any, owner: Any) -> Any:
-        """Return the proxy of a connection, replacing an upstream one.
+        """Return the proxy of a connection.
 
         The SDK keeps the proxy that it made first; where the Image service
-        was used before this description came, that is upstream's.
+        was used before this description came, that is upstream's, and is
+        changed.
         """
         if instance is not None:
-            made = instance._proxies.get(self.service_type)
-            upstream = image_service.ImageService.supported_versions['2']
-            if isinstance(made, upstream) and not isinstance(
-                made, _proxy.Proxy
-            ):
-                del instance._proxies[self.service_type]
+            _change_proxy(instance)
         return super().__get__(instance, owner)
+
+
+def _change_proxy(conn: 'connection.Connection') -> None:
+    """Make the proxy of a connection ours, if it is there and is not yet.
+
+    It stays the object that it is. To make another one would have the SDK
+    discover the service again, from the URL that it found the first time, and
+    fail on many clouds.
+
+    :param conn: The connection.
+    """
+    made = conn._proxies.get(_NAME)
+    # Version 1 stays upstream's, and a service that is disabled has none.
+    if isinstance(made, _upstream.Proxy) and not isinstance(
+        made, _proxy.Proxy
+    ):
+        cls: Any = type(made)
+        made.__class__ = _proxy_class(cls)
+
+
+@functools.lru_cache(maxsize=32)
+def _proxy_class(cls: Any) -> type[_proxy.Proxy]:
+    """Return our proxy's class for a proxy of another class.
+
+    :param cls: Upstream's class, or a class derived from it, whose other
+        methods stay.
+    """
+    if cls is _upstream.Proxy:
+        return _proxy.Proxy
+    registry = {
+        **getattr(cls, '_resource_registry', {}),
+        'image': _proxy.Proxy._resource_registry['image'],
+    }
+    return type(
+        cls.__name__,
+        (_proxy.Proxy, cls),
+        {
+            '__doc__': cls.__doc__,
+            '__module__': cls.__module__,
+            '_resource_registry': registry,
+        },
+    )
 
 
 def load(conn: 'connection.Connection') -> None:
     """Replace the Image service of one connection.
 
     This is what ``vendor_hook: openstack_image_stream:load`` calls. No request
-    is made; the service is discovered when ``conn.image`` is first used. Other
+    is made; the service is discovered when ``conn.image`` is first used. A
+    proxy that is there already is changed and stays the same object. Other
     connections of the process stay as they are, those that this one makes
     (:meth:`~openstack.connection.Connection.connect_as`) have the plugin too.
     Loading twice is the same as loading once.
@@ -70,6 +111,7 @@ def load(conn: 'connection.Connection') -> None:
     if isinstance(
         inspect.getattr_static(cls, _NAME, None), ImageStreamService
     ):
+        _change_proxy(conn)
         return
     description = _registered()(_NAME)
     # A service description works from the class, as descriptors do. A class
@@ -83,6 +125,7 @@ def load(conn: 'connection.Connection') -> None:
             '__module__': cls.__module__,
         },
     )
+    _change_proxy(conn)
 
 
 def _registered() -> type[ImageStreamService]:

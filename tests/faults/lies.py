@@ -17,6 +17,7 @@ from tests.unit import fake_glance
 
 _GOES_ON = 'goes on with the next byte'
 _FROM_THE_START = 'begins again, skips what it has'
+_RETRIED = 'retries the range'
 _MISMATCH = 'ChecksumMismatchError'
 _CHANGED = 'ImageChangedError'
 
@@ -134,9 +135,8 @@ RANGES = [
     answers.AnswerFault(
         name='416-to-range',
         title='closed, and then 416 to the range',
-        promise=f'{_CHANGED}, no file',
+        promise=_RETRIED,
         spoilers=(_CUT, answers.status(416)),
-        error=_CHANGED,
     ),
     answers.AnswerFault(
         name='200-to-range',
@@ -158,9 +158,30 @@ RANGES = [
     answers.AnswerFault(
         name='range-of-other-total',
         title='closed, and then a Content-Range of another size',
-        promise=f'{_CHANGED}, no file',
+        promise=_RETRIED,
         spoilers=(_CUT, answers.enlarge_total),
-        error=_CHANGED,
+    ),
+    answers.AnswerFault(
+        name='login-page',
+        title='closed, and then the login page of a proxy',
+        promise=_RETRIED,
+        spoilers=(
+            _CUT,
+            answers.status(200, body=b'<html>Please log in</html>'),
+        ),
+    ),
+    answers.AnswerFault(
+        name='login-page-for-ever',
+        title='closed, and then a login page for ever',
+        promise='IncompleteDownloadError, no file',
+        spoilers=(
+            _CUT,
+            answers.status(200, body=b'<html>Please log in</html>'),
+        ),
+        for_ever=True,
+        error='IncompleteDownloadError',
+        keeps=('path',),
+        brief=False,
     ),
     answers.AnswerFault(
         name='range-without-range',

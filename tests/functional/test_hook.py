@@ -18,12 +18,62 @@ import subprocess
 import sys
 
 import openstack
+import pytest
 import yaml
 
 import openstack_image_stream
 from openstack_image_stream import _proxy
 from tests import cloud
 from tests.functional import conftest
+
+
+#: Uses the image service by an override without a version, then loads the
+#: plugin. Keystone's catalog says where Glance is, and its token is what an
+#: administrator would have given out. This Glance wants one in any case.
+_USED = """
+import json, sys
+import openstack, openstack_image_stream as ois
+
+image_id, way, login, version = sys.argv[1:]
+conn = openstack.connect()
+url = conn.session.get_endpoint(service_type='image')
+url = url.rstrip('/').removesuffix('/v2')
+token = conn.session.get_token()
+options = {
+    'catalog': {},
+    'none': {'auth_type': 'none', 'auth': {'endpoint': url}},
+    'admin_token': {
+        'auth_type': 'admin_token',
+        'auth': {'endpoint': url, 'token': token},
+    },
+}[login]
+if login == 'catalog':
+    config = openstack.config.OpenStackConfig().get_one(
+        image_endpoint_override=url, image_api_version=version or None
+    )
+else:
+    config = openstack.config.OpenStackConfig(
+        load_yaml_config=False, load_envvars=False
+    ).get_one(
+        image_endpoint_override=url,
+        image_api_version=version or None,
+        **options,
+    )
+conn = openstack.connection.Connection(config=config)
+if login == 'none':
+    conn.session.auth.get_headers = lambda session: {'X-Auth-Token': token}
+before = conn.image
+name = type(before).__module__
+assert before.get_image(image_id).id == image_id
+if way == 'load':
+    ois.load(conn)
+else:
+    conn.add_service(ois.ImageStreamService('image'))
+content = conn.image.download_image(image_id).content.decode()
+print(json.dumps(
+    [name, type(conn.image).__module__, conn.image is before, content]
+))
+"""
 
 
 def _is_ours(conn: openstack.connection.Connection) -> bool:
@@ -45,6 +95,33 @@ class TestWaysIn:
         openstack_image_stream.load(conn)
         assert _is_ours(conn)
         assert not _is_ours(other)
+
+    @pytest.mark.parametrize('version', [None, '2'])
+    @pytest.mark.parametrize('login', ['catalog', 'none', 'admin_token'])
+    @pytest.mark.parametrize('way', ['load', 'add_service'])
+    def test_used_with_an_override(
+        self,
+        running_cloud: cloud.Cloud,
+        way: str,
+        login: str,
+        version: str | None,
+    ) -> None:
+        """A used proxy is changed where the override has no version."""
+        image_id = running_cloud.upload('overridden', b'0123456789')
+        # In a process of its own, since add_service() cannot be taken back.
+        printed = subprocess.run(
+            [sys.executable, '-c', _USED, image_id, way, login, version or ''],
+            env=running_cloud.environment('plain'),
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+        ).stdout
+        assert json.loads(printed) == [
+            'openstack.image.v2._proxy',
+            'openstack_image_stream._proxy',
+            True,
+            '0123456789',
+        ]
 
     def test_environment(self, running_cloud: cloud.Cloud) -> None:
         """OS_VENDOR_HOOK is enough where the credentials are in OS_* too."""

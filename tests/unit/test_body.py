@@ -92,10 +92,10 @@ class TestEncoded(BodyTestCase):
         with mock.patch.object(
             body._raw, 'read', side_effect=body._raw.read
         ) as read:
-            pieces = []
-            while piece := body.read(MIB):
-                pieces.append(piece)
-        self.assert_same(data, b''.join(pieces))
+            chunks = []
+            while chunk := body.read(MIB):
+                chunks.append(chunk)
+        self.assert_same(data, b''.join(chunks))
         self.assertLess(read.call_count, 50)
 
     def test_memory(self) -> None:
@@ -107,8 +107,8 @@ class TestEncoded(BodyTestCase):
         tracemalloc.start()
         self.addCleanup(tracemalloc.stop)
         total = 0
-        while piece := body.read(1024 * MIB):
-            total += len(piece)
+        while chunk := body.read(1024 * MIB):
+            total += len(chunk)
         self.assertEqual(256 * MIB, total)
         self.assertLess(tracemalloc.get_traced_memory()[1], 24 * MIB)
 
@@ -147,11 +147,11 @@ class TestChunks(BodyTestCase):
         response: Any = types.SimpleNamespace(raw=raw)
         _answers.guard_chunks(response)
         self.assertEqual(b'abc', raw._fp.read())
-        answer = weakref.ref(raw._fp)
+        connection = weakref.ref(raw._fp)
         gc.disable()
         self.addCleanup(gc.enable)
         del raw._fp
-        self.assertIsNone(answer())
+        self.assertIsNone(connection())
 
     def test_less_than_nothing(self) -> None:
         """A chunk of -1 bytes is an error, not all that will come."""

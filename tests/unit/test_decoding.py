@@ -45,13 +45,13 @@ def decode(
 ) -> list[bytes]:
     """Decode a body, fed and read by so many bytes."""
     decoder = _decoding.Decoder(coding)
-    pieces = []
+    chunks = []
     for start in range(0, len(encoded), fed):
         decoder.feed(encoded[start : start + fed])
-        while piece := decoder.read(size):
-            pieces.append(piece)
+        while chunk := decoder.read(size):
+            chunks.append(chunk)
     decoder.check_end()
-    return pieces
+    return chunks
 
 
 class TestDecoder(base.TestCase):
@@ -67,8 +67,8 @@ class TestDecoder(base.TestCase):
     def test_is_bounded(self, case: tuple[str, Any]) -> None:
         """No more comes out at a time than was asked for."""
         coding, compress = case
-        pieces = decode(coding, compress(DATA), fed=len(DATA))
-        self.assertEqual(3_000, max(map(len, pieces)))
+        chunks = decode(coding, compress(DATA), fed=len(DATA))
+        self.assertEqual(3_000, max(map(len, chunks)))
 
     @hypothesis.given(strategies.integers(1, 40), strategies.integers(1, 40))
     @base.EXAMPLES
@@ -76,8 +76,8 @@ class TestDecoder(base.TestCase):
         """However it is cut into chunks, members and headers included."""
         data = bytes(range(200))
         encoded = gzip.compress(data) + gzip.compress(data) + bytes(9)
-        pieces = decode('gzip', encoded, fed, size)
-        self.assert_same(data * 2, b''.join(pieces))
+        chunks = decode('gzip', encoded, fed, size)
+        self.assert_same(data * 2, b''.join(chunks))
 
     def test_memory(self) -> None:
         """A gigabyte of zeros in a megabyte does not become one."""
@@ -87,8 +87,8 @@ class TestDecoder(base.TestCase):
         decoder = _decoding.Decoder('gzip')
         decoder.feed(encoded)
         total = 0
-        while piece := decoder.read(1024 * 1024):
-            total += len(piece)
+        while chunk := decoder.read(1024 * 1024):
+            total += len(chunk)
         self.assertEqual(64 * 1024 * 1024, total)
         self.assertLess(tracemalloc.get_traced_memory()[1], 4 * 1024 * 1024)
 

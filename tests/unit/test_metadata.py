@@ -17,9 +17,13 @@ import logging
 from typing import Any
 
 import fixtures
+from keystoneauth1 import adapter
+from openstack import exceptions as sdk_exceptions
 
 from openstack_image_stream import _metadata
+from openstack_image_stream import _retry
 from openstack_image_stream import exceptions
+from openstack_image_stream import image
 from tests.unit import base
 from tests.unit import fake_glance
 
@@ -154,3 +158,52 @@ class TestLength(MetadataTestCase):
             fixtures.FakeLogger('keystoneauth', level=logging.DEBUG)
         )
         self.assert_same(DATA, self.download())
+
+
+class TestAdapters(MetadataTestCase):
+    """What the metadata may be asked through."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.image = image.Image.new(id=fake_glance.IMAGE_ID)
+        self.adapter = adapter.Adapter(
+            self.conn.session, endpoint_override=f'{self.glance.url}/v2'
+        )
+
+    def fetch(self) -> _metadata.Metadata:
+        """Ask through an adapter of keystoneauth, which knows no SDK."""
+        return _metadata.fetch(
+            self.image,
+            self.adapter,
+            _retry.Policy(retries=1),
+            validate=True,
+        )
+
+    def test_plain(self) -> None:
+        """One request tells all."""
+        self.assertEqual(len(DATA), self.fetch().size)
+        self.assertEqual(1, len(self.glance.requests))
+
+    def test_status(self) -> None:
+        """An error status is the SDK's error, not keystoneauth's."""
+        self.glance.metadata_answers.append(fake_glance.Answer(status=404))
+        self.assertRaises(sdk_exceptions.NotFoundException, self.fetch)
+
+    def test_busy(self) -> None:
+        """What another attempt may cure is tried again, when it is said."""
+        self.glance.metadata_answers.append(
+            fake_glance.Answer(status=503, headers={'Retry-After': '7'})
+        )
+        self.assertEqual(len(DATA), self.fetch().size)
+        self.assertGreaterEqual(self.waits[0], 7)
+
+    @base.for_each({'connection': True, 'nothing': False})
+    def test_no_adapter(self, is_connection: bool) -> None:
+        """Another object is refused, and the error says what to give."""
+        error = self.assertRaises(
+            exceptions.InvalidArgumentError,
+            self.image.download,
+            self.conn if is_connection else None,
+        )
+        self.assertIn('conn.image', str(error))
+        self.assertEqual([], self.glance.requests)

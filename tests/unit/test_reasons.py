@@ -21,6 +21,7 @@ from keystoneauth1 import adapter
 from keystoneauth1 import exceptions as ksa_exceptions
 from keystoneauth1 import session
 import requests
+import urllib3
 
 from openstack_image_stream import _reasons
 from tests.unit import base
@@ -31,10 +32,6 @@ URL = f'/v2/images/{fake_glance.IMAGE_ID}/file'
 
 #: How a body ends too early, and what is said of it.
 BROKEN: dict[str, tuple[dict[str, Any], str]] = {
-    'length': (
-        {'cut_after': 7_000},
-        'the data ended 3000 bytes too early',
-    ),
     'chunked': (
         {'cut_after': 7_000, 'framing': 'chunked'},
         'the data ended too early',
@@ -114,7 +111,7 @@ class TestReason(base.GlanceTestCase):
         self.assertEqual('Connection reset by peer', self.failure())
 
     def test_refused(self) -> None:
-        """Where nobody listens the host is named, and nothing twice."""
+        """A refused connection names the host, and nothing twice."""
         glance = fake_glance.FakeGlance()
         glance._listener.close()
         self.glance = glance
@@ -122,12 +119,22 @@ class TestReason(base.GlanceTestCase):
         self.assertEqual(f'Connection refused ({where})', self.failure())
 
     def test_no_such_host(self) -> None:
-        """A name that is none is said to be."""
+        """A name that cannot be resolved is said to be."""
         exc = OSError('outer')
         exc.__cause__ = socket.gaierror(-2, 'Name or service not known')
         self.assertEqual(
             'the host name cannot be resolved (Name or service not known)',
             _reasons.reason(exc),
+        )
+
+    def test_length(self) -> None:
+        """What is missing is counted, where the release of urllib3 does."""
+        inner = urllib3.exceptions.IncompleteRead(7_000, 3_000)
+        outer = urllib3.exceptions.ProtocolError(
+            f'Connection broken: {inner!r}', inner
+        )
+        self.assertEqual(
+            'the data ended 3000 bytes too early', _reasons.reason(outer)
         )
 
     def test_of_keystone(self) -> None:
@@ -148,7 +155,7 @@ class TestReason(base.GlanceTestCase):
         self.assertEqual('second', _reasons.reason(first))
 
     def test_long(self) -> None:
-        """Nobody reads more than a few lines."""
+        """A reason is cut to a few lines."""
         self.assertEqual(303, len(_reasons.reason(OSError('x' * 10_000))))
 
 

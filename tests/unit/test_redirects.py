@@ -182,7 +182,7 @@ class TestOtherHost(RedirectTestCase):
         }
     )
     def test_no_address(self, location: str) -> None:
-        """An address that is none is no reason for a traceback."""
+        """A malformed address is no reason for a traceback."""
         self.glance.file_answers.append(redirect(location))
         error = self.assertRaises(
             exceptions.ImageStreamError,

@@ -247,13 +247,6 @@ class TestChanged(ResumeTestCase):
         self.assertEqual([], self.files())
         return error
 
-    def test_other_total(self) -> None:
-        """A range of something longer is of something else."""
-        self._after_the_cut(
-            status=206,
-            headers={'Content-Range': 'bytes 1000000-2999999/3000000'},
-        )
-
     def test_other_checksum(self) -> None:
         """So is one with another Content-MD5."""
         self._after_the_cut(
@@ -263,14 +256,6 @@ class TestChanged(ResumeTestCase):
                 'Content-MD5': '0' * 32,
             },
         )
-
-    def test_nothing_there(self) -> None:
-        """So is one that ends before."""
-        self._after_the_cut(status=416)
-
-    def test_other_length(self) -> None:
-        """So is a whole one of another length."""
-        self._after_the_cut(body=DATA + b'x')
 
 
 class TestPartialFile(ResumeTestCase):

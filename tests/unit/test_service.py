@@ -30,6 +30,7 @@ from requests_mock.contrib import fixture
 import openstack_image_stream
 from openstack_image_stream import _proxy
 from openstack_image_stream import exceptions
+from openstack_image_stream import image
 from openstack_image_stream import service
 from tests.unit import base
 from tests.unit import fake_cloud
@@ -167,8 +168,10 @@ class TestLoad(ServiceTestCase):
         before = conn.image
         self.assert_upstreams(conn)
         openstack_image_stream.load(conn)
+        # Who kept the proxy has the plugin, too.
+        self.assertIs(_proxy.Proxy, type(before))
         self.assert_ours(conn)
-        self.assertIsNot(before, conn.image)
+        self.assertIs(before, conn.image)
 
     def test_no_request(self) -> None:
         """Loading asks the cloud nothing, used connection or not."""
@@ -265,6 +268,165 @@ class TestLoad(ServiceTestCase):
         other = Mine(config=plain.config)
         self.addCleanup(other.close)
         self.assert_upstreams(other)
+
+
+def password(glance: fake_glance.FakeGlance) -> dict[str, Any]:
+    """Return how to log in at a Glance that is its own Keystone."""
+    return {
+        'auth_type': 'v3password',
+        'auth': {
+            'auth_url': f'{glance.url}/v3',
+            'username': 'me',
+            'password': 'secret',
+            'user_domain_id': 'default',
+        },
+    }
+
+
+def admin_token(glance: fake_glance.FakeGlance) -> dict[str, Any]:
+    """Return how to use a token that was given out by hand."""
+    return {
+        'auth_type': 'admin_token',
+        'auth': {'endpoint': f'{glance.url}/v2', 'token': 'by-hand'},
+    }
+
+
+#: What differs from one cloud to another before the image service is found.
+CLOUDS: dict[str, Any] = {
+    'none': lambda glance: {'image_endpoint_override': None},
+    'none_override': lambda glance: {'image_endpoint_override': glance.url},
+    'none_override_version': lambda glance: {
+        'image_endpoint_override': glance.url,
+        'image_api_version': '2',
+    },
+    'none_versioned_override': lambda glance: {},
+    'admin_token': lambda glance: {
+        **admin_token(glance),
+        'image_endpoint_override': None,
+    },
+    'admin_token_override': lambda glance: {
+        **admin_token(glance),
+        'image_endpoint_override': glance.url,
+    },
+    'password_override': lambda glance: {
+        **password(glance),
+        'image_endpoint_override': glance.url,
+    },
+    'password_override_version': lambda glance: {
+        **password(glance),
+        'image_endpoint_override': glance.url,
+        'image_api_version': '2',
+    },
+    'password_versioned_override': password,
+}
+
+
+class TestUsedProxy(ServiceTestCase):
+    """A proxy that is there when the plugin comes, on all kinds of clouds."""
+
+    def used(self, cloud: Any) -> connection.Connection:
+        """Return a connection whose image service was used."""
+        conn = self.plain(**{'image_api_version': None, **cloud(self.glance)})
+        self.assert_upstreams(conn)
+        self.assertEqual(1, len(list(conn.image.images())))
+        self.glance.requests.clear()
+        return conn
+
+    @base.for_each(CLOUDS)
+    def test_load(self, cloud: Any) -> None:
+        """It works on, and nothing is discovered again."""
+        conn = self.used(cloud)
+        before = conn.image
+        openstack_image_stream.load(conn)
+        self.assert_ours(conn)
+        self.assertIs(before, conn.image)
+        self.assertEqual(
+            [
+                f'/v2/images/{fake_glance.IMAGE_ID}',
+                f'/v2/images/{fake_glance.IMAGE_ID}/file',
+            ],
+            [request.path for request in self.glance.requests],
+        )
+
+    @base.for_each(CLOUDS)
+    def test_add_service(self, cloud: Any) -> None:
+        """So it does when the SDK's own method brings the plugin."""
+        before = dict(vars(connection.Connection))
+        self.addCleanup(self._restore, before)
+        conn = self.used(cloud)
+        made = conn.image
+        conn.add_service(openstack_image_stream.ImageStreamService('image'))
+        self.assert_ours(conn)
+        self.assertIs(made, conn.image)
+        self.assertEqual(2, len(self.glance.requests))
+
+    def _restore(self, before: dict[str, Any]) -> None:
+        for name in set(vars(connection.Connection)) - set(before):
+            delattr(connection.Connection, name)
+
+    @base.for_each(CLOUDS)
+    def test_unused(self, cloud: Any) -> None:
+        """Where it was not used, it is found as ever."""
+        conn = self.plain(**{'image_api_version': None, **cloud(self.glance)})
+        openstack_image_stream.load(conn)
+        self.assert_ours(conn)
+
+    def test_of_a_class(self) -> None:
+        """A proxy of a class that others derived keeps what they added."""
+
+        class Theirs(upstream_v2.Proxy):
+            """A proxy with more methods."""
+
+            _resource_registry = {
+                **upstream_v2.Proxy._resource_registry,
+                'theirs': upstream_v2.Proxy,
+            }
+            asked = 0
+
+            def get_image(self, image: Any) -> Any:
+                self.asked += 1
+                return super().get_image(image)
+
+        conn = self.plain()
+        conn.image.__class__ = Theirs
+        openstack_image_stream.load(conn)
+        made = conn.image
+        self.assertIsInstance(made, Theirs)
+        self.assertIsInstance(made, _proxy.Proxy)
+        self.assertEqual('Theirs', type(made).__name__)
+        self.assertIs(image.Image, type(made.get_image(fake_glance.IMAGE_ID)))
+        self.assertEqual(1, made.asked)
+        self.assertIn('theirs', made._resource_registry)
+        self.assertIs(image.Image, made._resource_registry['image'])
+        made.download_image(fake_glance.IMAGE_ID, output=self.path())
+        self.assert_same(DATA, self.content())
+        # The same class for the next one, and none upon the other.
+        openstack_image_stream.load(conn)
+        self.assertIs(made, conn.image)
+        other = self.plain()
+        other.image.__class__ = Theirs
+        openstack_image_stream.load(other)
+        self.assertIs(type(made), type(other.image))
+
+    @base.for_each(
+        {
+            'got': lambda conn: conn.image.get_image(fake_glance.IMAGE_ID),
+            'found': lambda conn: conn.image.find_image('scripted'),
+            'listed': lambda conn: next(iter(conn.image.images())),
+            'updated': lambda conn: conn.image.update_image(
+                fake_glance.IMAGE_ID, name='other'
+            ),
+            'searched': lambda conn: conn.search_resources(
+                'image.image', fake_glance.IMAGE_ID
+            )[0],
+        }
+    )
+    def test_hands_out_ours(self, source: Any) -> None:
+        """What it hands out from then on is our image."""
+        conn = self.plain()
+        self.assert_upstreams(conn)
+        openstack_image_stream.load(conn)
+        self.assertIs(image.Image, type(source(conn)))
 
 
 class TestEntryPoint(ServiceTestCase):

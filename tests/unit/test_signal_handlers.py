@@ -1,0 +1,140 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Tests of what a signal handler raises while a request is on its way."""
+
+import signal
+from typing import Any
+from unittest import mock
+
+from keystoneauth1 import exceptions as ksa_exceptions
+import urllib3
+
+from openstack_image_stream import _answers
+from openstack_image_stream import _metadata
+from openstack_image_stream import _options
+from openstack_image_stream import _ranges
+from openstack_image_stream import _redirects
+from openstack_image_stream import _remote
+from openstack_image_stream import _retry
+from tests.unit import base
+from tests.unit import fake_glance
+
+#: What a time limit may raise.
+KINDS: dict[str, type[Exception]] = {
+    'timeout': TimeoutError,
+    'os_error': OSError,
+    'value_error': ValueError,
+}
+
+
+class HandlerTestCase(base.GlanceTestCase):
+    """A test with a signal handler that raises."""
+
+    def interrupt(self, kind: type[Exception]) -> Any:
+        """Return a function in which a signal handler raises an error."""
+        self.raised = kind('time limit')
+
+        def handler(number: int, frame: Any) -> None:
+            raise self.raised
+
+        before = signal.signal(signal.SIGUSR1, handler)
+        self.addCleanup(signal.signal, signal.SIGUSR1, before)
+
+        def interrupted(*args: Any, **kwargs: Any) -> None:
+            signal.raise_signal(signal.SIGUSR1)
+
+        return interrupted
+
+    def translated(self, kind: type[Exception], error: Exception) -> Any:
+        """Return the same, with a library that takes it for another error."""
+        interrupted = self.interrupt(kind)
+
+        def function(*args: Any, **kwargs: Any) -> None:
+            try:
+                interrupted()
+            except kind as exc:
+                raise error from exc
+
+        return function
+
+    def assert_passes(self, function: Any, *args: Any, **kwargs: Any) -> None:
+        """Check that the handler's exception comes out as it was raised."""
+        error = self.assertRaises(type(self.raised), function, *args, **kwargs)
+        self.assertIs(self.raised, error)
+
+    @base.for_each(KINDS)
+    def test_body(self, kind: type[Exception]) -> None:
+        """While a body is read."""
+        error = urllib3.exceptions.ProtocolError('broken')
+        for read in (self.interrupt(kind), self.translated(kind, error)):
+
+            def receive(read: Any = read) -> None:
+                with _answers.interruptions():
+                    read()
+
+            self.assert_passes(receive)
+
+    @base.for_each(KINDS)
+    def test_request(self, kind: type[Exception]) -> None:
+        """While a response is waited for."""
+        for opener in (
+            self.interrupt(kind),
+            self.translated(kind, ksa_exceptions.ConnectTimeout()),
+            self.translated(kind, ksa_exceptions.SSLError()),
+        ):
+            remote = _remote.Remote(
+                opener,
+                image_id='1',
+                image_status='active',
+                size=5,
+                reopenings=5,
+            )
+            self.assert_passes(remote.open, _ranges.Span(0))
+
+    @base.for_each(KINDS)
+    def test_metadata(self, kind: type[Exception]) -> None:
+        """While the metadata are asked for, or looked at."""
+        conn = self.connect(self.serve(b'image'))
+        image = conn.image.get_image(fake_glance.IMAGE_ID)
+        for place, function in (
+            ('requests.Session.request', self.interrupt(kind)),
+            (
+                'keystoneauth1.session.Session.request',
+                self.translated(kind, ksa_exceptions.ConnectTimeout()),
+            ),
+            ('requests.Response.json', self.interrupt(kind)),
+        ):
+            with mock.patch(place, function):
+                self.assert_passes(
+                    _metadata.fetch,
+                    image,
+                    conn.image,
+                    _retry.Policy(retries=5),
+                    validate=True,
+                )
+        self.assertEqual([], self.waits)
+
+    def test_parsers(self) -> None:
+        """While something is parsed that may be anything."""
+        interrupted = self.interrupt(ValueError)
+        with mock.patch('email.utils.parsedate_to_datetime', interrupted):
+            self.assert_passes(
+                _retry.parse_retry_after, 'Mon', mock.sentinel.now
+            )
+        with mock.patch('urllib.parse.urljoin', interrupted):
+            self.assert_passes(_redirects._next, 'http://a/', 'b')
+        with mock.patch('reprlib.repr', interrupted):
+            self.assert_passes(_options.Options, connections=-1)
+        response = mock.Mock()
+        response.content.decode = interrupted
+        self.assert_passes(_answers.settle_charset, response)
