@@ -15,6 +15,7 @@
 import errno
 import fcntl
 import os
+import stat
 import tempfile
 import threading
 from typing import Any
@@ -22,6 +23,7 @@ from unittest import mock
 
 import fixtures
 
+from openstack_image_stream import _direct
 from openstack_image_stream import _outputs
 from openstack_image_stream import _sink
 from openstack_image_stream import exceptions
@@ -310,3 +312,42 @@ class TestFilesOfTheCaller(InPlaceTestCase):
         self.addCleanup(os.close, writing)
         self.enter(self.sink(writing))
         self.enter(self.sink(f'/dev/fd/{writing}'))
+
+
+class TestDevice(InPlaceTestCase):
+    """A disk, played by a file: only its kind is asked for."""
+
+    def device(self) -> _sink.Sink:
+        """Return a sink for the disk."""
+        return _direct.DirectSink(self.path())
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.useFixture(
+            fixtures.MockPatchObject(stat, 'S_ISBLK', lambda mode: True)
+        )
+
+    def test_two_downloads(self) -> None:
+        """The second is refused while the first writes."""
+        first = self.enter(self.device())
+        text = self.refused(self.device().__enter__)
+        self.assertIn('another download is writing to', text)
+        first.write(DATA)
+        first.commit()
+        first.__exit__(None, None, None)
+        with self.device():
+            pass
+
+    def test_systems_without_locks(self) -> None:
+        """A device that cannot be locked is written to all the same."""
+        real = fcntl.fcntl
+
+        def refuse(descriptor: int, command: int, *args: Any) -> Any:
+            if command == fcntl.F_OFD_SETLK:
+                raise OSError(errno.ENOLCK, 'no locks')
+            return real(descriptor, command, *args)
+
+        with mock.patch.object(fcntl, 'fcntl', refuse), self.device() as sink:
+            sink.write(DATA)
+            sink.commit()
+        self.assert_same(DATA, self.content())
