@@ -36,10 +36,10 @@ class DirectSink(_files.FileSink):
     _STANDARD = {'/dev/stdout': 1, '/dev/stderr': 2}
     _DESCRIPTOR = re.compile(r'(?:/dev|/proc/self)/fd/(\d+)', re.ASCII)
 
+    _region: _regions.Region | None = None
+
     def __init__(self, output: str | int) -> None:
-        super().__init__()
         self._output = output
-        self._region: _regions.Region | None = None
 
     @classmethod
     def descriptor_of(cls, path: str) -> int | None:

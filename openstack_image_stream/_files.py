@@ -36,9 +36,9 @@ _FLUSHED = 32 * _options.MIB
 class FileSink(_sink.Sink):
     """Writes to a file that it opened."""
 
-    def __init__(self) -> None:
-        self._file: _owned.OwnedFile | None = None
-        self._committed = False
+    # Of the class, for finalizers of what was not made completely.
+    _file: _owned.OwnedFile | None = None
+    _committed = False
 
     @property
     def _open(self) -> _owned.OwnedFile:
@@ -94,7 +94,6 @@ class RegularSink(FileSink):
     """
 
     def __init__(self, *, sparse: bool) -> None:
-        super().__init__()
         self._sparse = sparse
         self._flushed = 0
         # The bytes that are in the file for sure, and how many it may be once

@@ -39,11 +39,12 @@ class InPlaceSink(_files.RegularSink):
     :param sparse: Whether runs of zeros become holes.
     """
 
+    _region: _regions.Region | None = None
+    _check: '_ReadBack | None' = None
+
     def __init__(self, target: str, *, sparse: bool) -> None:
         super().__init__(sparse=sparse)
         self._target = target
-        self._region: _regions.Region | None = None
-        self._check: _ReadBack | None = None
 
     def __enter__(self) -> 'InPlaceSink':
         self._committed = False

@@ -12,7 +12,7 @@
 
 """Open files of this process: who closes them, and who may write to them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 import errno
 import fcntl
 import io
@@ -74,9 +74,12 @@ class Descriptor:
     :param flags: As for :func:`os.open`.
     """
 
+    _numbers: Sequence[int] = ()
+
     def __init__(self, path: str, flags: int = os.O_RDONLY) -> None:
-        self._numbers: list[int] = []
-        self._numbers.extend(map(os.open, [path], [flags | os.O_CLOEXEC]))
+        numbers: list[int] = []
+        self._numbers = numbers
+        numbers.extend(map(os.open, [path], [flags | os.O_CLOEXEC]))
 
     def fileno(self) -> int:
         """Return the descriptor."""
@@ -118,11 +121,14 @@ class OwnedFile:
     :param path: Where it is.
     """
 
+    #: Of the process that it belongs to, once all is set.
+    _process = 0
+
     def __init__(self, file: io.FileIO, path: str) -> None:
         self.path = path
         self._file = file
-        self._process = os.getpid()
         self._locking: Locking | None = None
+        self._process = os.getpid()
         _OPEN.add(file)
 
     @property
@@ -174,15 +180,15 @@ class OwnedFile:
         if self._locking is None:
             return False
         other = open_file(self.path, flags | os.O_NOFOLLOW)
+        kept = False
         try:
             self._locking(other.fileno(), True)
         except OSError as exc:
-            if exc.errno in (errno.EAGAIN, errno.EACCES):
-                return True
-            raise
-        finally:
-            other.close()
-        return False
+            if exc.errno not in (errno.EAGAIN, errno.EACCES):
+                raise
+            kept = True
+        other.close()
+        return kept
 
     def release(self) -> None:
         """Give the lock back and close the file. May be called again."""

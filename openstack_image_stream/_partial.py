@@ -50,8 +50,8 @@ class Partial(_owned.OwnedFile):
     """
 
     def __init__(self, file: io.FileIO, path: str, *, resumable: bool) -> None:
-        super().__init__(file, path)
         self.resumable = resumable
+        super().__init__(file, path)
 
     def discard(self) -> None:
         """Remove the file, if its name still leads to it."""
@@ -60,10 +60,11 @@ class Partial(_owned.OwnedFile):
                 os.unlink(self.path)
 
     def __del__(self) -> None:
-        # For an exception that came before anybody else had it.
-        if not self.resumable:
-            self.discard()
-        self.release()
+        # For an exception that came before anything else refers to it.
+        if self._process:
+            if not self.resumable:
+                self.discard()
+            self.release()
 
 
 def claim(

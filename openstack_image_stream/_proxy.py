@@ -86,12 +86,12 @@ class Proxy(_upstream.Proxy):
         :param stream: With ``True`` and no ``output`` the body of the
             returned response is unread, for the caller to iterate over. The
             caller closes that response, or reads it to its end.
-        :param output: Where to write the image: a path (:class:`str` or
-            :class:`os.PathLike`) or an object with ``write()``, open for
-            bytes. At a path the file appears once it is complete and
-            verified; what was there stays until then. To an object it is
-            written in order from its present position, and the object is
-            not closed.
+        :param output: Where to write the image: a path (:class:`str`,
+            :class:`bytes` or :class:`os.PathLike`), a descriptor
+            (:class:`int`) or an object with ``write()``, open for bytes. At a
+            path the file appears once it is complete and verified; what was
+            there stays until then. To a descriptor or an object it is written
+            in order from its present position, and it is not closed.
         :param chunk_size: Bytes, positive, or ``None``, 1 MiB by default.
             Kept for compatibility, it changes nothing: ``iter_content`` takes
             its own, and how much is read at a time for an ``output`` is not

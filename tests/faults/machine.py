@@ -35,6 +35,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 # From sched.h, sys/mount.h and linux/capability.h.
 _CLONE_NEWNS = 0x00020000
 _CLONE_NEWUSER = 0x10000000
+_MS_BIND = 0x1000
 _MS_REC = 0x4000
 _MS_PRIVATE = 1 << 18
 _CAPABILITY_VERSION_3 = 0x20080522
@@ -64,6 +65,19 @@ def leave_file_systems() -> bool:
     # What is mounted here shall not be seen elsewhere.
     _check(_LIBC.mount(None, b'/', None, _MS_REC | _MS_PRIVATE, None))
     return real
+
+
+def bind(source: pathlib.Path, target: pathlib.Path) -> None:
+    """Mount a file or directory at another place.
+
+    :param source: What to mount.
+    :param target: Where; what is there is hidden.
+    """
+    _check(
+        _LIBC.mount(
+            os.fsencode(source), os.fsencode(target), None, _MS_BIND, None
+        )
+    )
 
 
 @contextlib.contextmanager

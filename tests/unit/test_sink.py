@@ -171,6 +171,39 @@ class TestRefused(SinkTestCase):
             ID,
         )
 
+    @base.for_each({'new': 'new/', 'file': 'file/'})
+    def test_slash_at_the_end(self, name: str) -> None:
+        """The error says that it is the slash that is too much."""
+        self.write(OLD, 'file')
+        error = self.assertRaises(
+            exceptions.InvalidArgumentError, sink_for, self.path(name), ID
+        )
+        self.assertIn('ends with a slash', str(error))
+
+    def test_directory_that_may_not_be_searched(self) -> None:
+        """It is not called missing."""
+        real = os.stat
+
+        def refuse(path: Any, **kwargs: Any) -> os.stat_result:
+            if path == self.directory:
+                raise PermissionError(errno.EACCES, 'Permission denied')
+            return real(path, **kwargs)
+
+        with mock.patch.object(os, 'stat', refuse):
+            error = self.assertRaises(
+                PermissionError, sink_for, self.path(), ID
+            )
+        self.assertEqual(self.directory, error.filename)
+        self.assertIn('may not be searched', str(error))
+
+    def test_descriptor_for_reading(self) -> None:
+        """A descriptor that cannot be written to is refused in time."""
+        with open(self.write(OLD), 'rb') as file:
+            error = self.assertRaises(
+                exceptions.InvalidArgumentError, sink_for, file.fileno(), ID
+            )
+        self.assertIn('for reading only', str(error))
+
     @base.for_each({'below': 'file/image', 'slash': 'file/'})
     def test_file_as_a_directory(self, name: str) -> None:
         """A file has no files in it."""
@@ -470,6 +503,17 @@ class TestWriteBack(SinkTestCase):
             [(at, 1_000, os.POSIX_FADV_DONTNEED) for at in (0, 1_000, 2_000)],
             self.advised(),
         )
+
+    def test_systems_without(self) -> None:
+        """Not every system can be told."""
+        with (
+            mock.patch.object(_files, '_FLUSHED', 100),
+            mock.patch.object(os, 'posix_fadvise') as advise,
+        ):
+            del os.posix_fadvise
+            self.save(self.path())
+            os.posix_fadvise = advise
+        self.assert_same(DATA, self.content())
 
     def test_does_not_have_to(self) -> None:
         """Where it cannot be told, the file is written all the same."""
@@ -796,6 +840,223 @@ class TestSharedDirectory(SinkTestCase):
         self.assert_refused(self.path('private/none'))
 
 
+class TestTwoLooks(SinkTestCase):
+    """A path whose file is replaced while it is looked at."""
+
+    @base.for_each({'appears': None, 'replaced': OLD})
+    def test_is_looked_at_again(self, content: bytes | None) -> None:
+        """What another download does in between is no reason to refuse."""
+        if content is not None:
+            self.write(content)
+        real = os.stat
+        looks: list[Any] = []
+
+        def stat_and_replace(path: Any, **kwargs: Any) -> os.stat_result:
+            looks.append(path)
+            if len(looks) == 2:
+                os.rename(self.write(DATA, 'other'), self.path())
+            return real(path, **kwargs)
+
+        with mock.patch.object(os, 'stat', stat_and_replace):
+            sink = sink_for(self.path(), ID)
+        with sink:
+            sink.write(DATA)
+            sink.commit()
+        self.assert_same(DATA, self.content())
+
+
+class TestCannotBeReplaced(SinkTestCase):
+    """A file that has to stay under its name."""
+
+    def assert_refused(self, reason: str) -> None:
+        """Check that it is refused at once, and empty it."""
+        error = self.assertRaises(
+            exceptions.InvalidArgumentError, sink_for, self.path(), ID
+        )
+        self.assertIn(reason, str(error))
+        self.assertIn('empty it first', str(error))
+        self.assertEqual(OLD, self.content())
+        # As the error says.
+        self.write(b'')
+        self.save(self.path())
+        self.assert_same(DATA, self.content())
+
+    def test_mounted(self) -> None:
+        """A mount point cannot be renamed over."""
+        self.write(OLD)
+        mounts = {self.path(): 'mnt_id:\t7', self.directory: 'mnt_id:\t6'}
+        with mock.patch.object(_outputs, '_mount_of', mounts.get):
+            self.assert_refused('a bind mount')
+
+    def test_sticky(self) -> None:
+        """Nor can what belongs to another user in a shared directory."""
+        self.write(OLD)
+        with mock.patch.object(
+            os, 'rmdir', side_effect=PermissionError(errno.EPERM, 'no')
+        ):
+            self.assert_refused('sticky bit')
+
+    def test_nothing_is_touched(self) -> None:
+        """To find out changes nothing."""
+        before = os.stat(self.write(OLD))
+        sink_for(self.path(), ID)
+        after = os.stat(self.path())
+        self.assertEqual(before.st_ctime_ns, after.st_ctime_ns)
+        self.assertEqual(OLD, self.content())
+
+    def test_same_mount(self) -> None:
+        """Linux tells that a file is where its directory is."""
+        self.write(OLD)
+        self.assertIn('mnt_id', _outputs._mount_of(self.path()) or '')
+        self.assertEqual(
+            _outputs._mount_of(self.directory),
+            _outputs._mount_of(self.path()),
+        )
+
+
+class TestPosition(SinkTestCase):
+    """How much of the image a file has."""
+
+    PIECE = bytes(range(1, 251)) * 400
+
+    def sink(self, content: bytes | None, sparse: bool) -> _sink.Sink:
+        """Return a sink that was entered."""
+        if content is not None:
+            self.write(content)
+        sink = _outputs.sink_for(self.path(), ID, resume=True, sparse=sparse)
+        self.addCleanup(sink.__exit__, None, None, None)
+        return sink.__enter__()
+
+    @base.for_each(
+        {
+            'new': (None, True),
+            'old': (OLD, True),
+            'empty': (b'', True),
+            'full': (None, False),
+        }
+    )
+    def test_grows(self, case: tuple[bytes | None, bool]) -> None:
+        """It is what was written."""
+        sink = self.sink(*case)
+        self.assertEqual(0, sink.position)
+        for done in range(1, 4):
+            sink.write(self.PIECE + bytes(200_000))
+            self.assertEqual(done * (len(self.PIECE) + 200_000), sink.position)
+
+    @base.for_each(
+        {
+            'before': (0, False),
+            'half': (30_000, False),
+            'whole': (100_000, False),
+            'after_a_hole': (100_000, True),
+        }
+    )
+    def test_interrupted(self, case: tuple[int, bool]) -> None:
+        """A write that ended half way counts as far as it came."""
+        count, hole = case
+        sink = self.sink(None, sparse=True)
+        sink.write(self.PIECE)
+        piece = (bytes(131_072) if hole else b'') + self.PIECE
+        real = os.pwrite
+
+        def write_some(descriptor: int, data: Any, offset: int) -> int:
+            if count:
+                real(descriptor, data[:count], offset)
+            raise Enough
+
+        with mock.patch.object(os, 'pwrite', write_some):
+            self.assertRaises(Enough, sink.write, piece)
+        position = sink.position or 0
+        done = position - len(self.PIECE)
+        self.assertEqual(count + (131_072 if hole else 0), done)
+        # So it can be completed without a gap.
+        sink.write(piece[done:])
+        sink.write(self.PIECE)
+        sink.commit()
+        self.assert_same(self.PIECE + piece + self.PIECE, self.content())
+
+    def test_interrupted_and_changed(self) -> None:
+        """Where another program changed the file nothing is known."""
+        sink = self.sink(None, sparse=True)
+        sink.write(self.PIECE)
+        with mock.patch.object(os, 'pwrite', side_effect=Enough):
+            self.assertRaises(Enough, sink.write, self.PIECE)
+        os.truncate(self.path(self.files()[0]), 10)
+        self.assertRaises(exceptions.ImageStreamError, lambda: sink.position)
+
+    def test_unknown(self) -> None:
+        """What goes to an object of the caller's has no known end."""
+        self.assertIsNone(sink_for(io.BytesIO(), ID).position)
+
+
+class TestBadDisk(SinkTestCase):
+    """A disk that says that it failed."""
+
+    def resumed(self) -> _sink.Sink:
+        """Return a sink that keeps its partial file."""
+        return _outputs.sink_for(self.path(), ID, resume=True, sparse=True)
+
+    def test_flush(self) -> None:
+        """What was not flushed is in memory alone, and is not resumed."""
+        sink = self.resumed()
+
+        def download() -> None:
+            with sink:
+                sink.write(DATA)
+                sink.commit()
+
+        failure = OSError(errno.EIO, 'broken')
+        with mock.patch.object(os, 'fsync', side_effect=failure):
+            error = self.assertRaises(OSError, download)
+        self.assertEqual(errno.EIO, error.errno)
+        self.assertEqual(_partial.name(self.path(), ID), error.filename)
+        self.assertIn('it is removed', self.log.output)
+        self.assertEqual([], self.files())
+        with self.resumed() as again:
+            self.assertEqual(0, again.start)
+
+    @base.for_each({'read': errno.EIO, 'damaged': errno.EUCLEAN})
+    def test_reading(self, number: int) -> None:
+        """A file that cannot be read is named, and is in nobody's way."""
+        error = OSError(number, os.strerror(number))
+        with contextlib.suppress(OSError), self.resumed() as sink:
+            sink.write(DATA)
+            # As the thread does that hashes what a former download left.
+            raise error
+        self.assertEqual(_partial.name(self.path(), ID), error.filename)
+        self.assertEqual([], self.files())
+
+    def test_other_errors(self) -> None:
+        """A full disk is no bad disk."""
+        with contextlib.suppress(OSError), self.resumed() as sink:
+            sink.write(DATA)
+            raise OSError(errno.ENOSPC, 'full')
+        with self.resumed() as sink:
+            self.assertEqual(len(DATA), sink.start)
+
+    def test_handler_of_a_signal(self) -> None:
+        """Nor is one whose flush takes longer than a time limit."""
+        before = signal.signal(signal.SIGALRM, self._too_late)
+        self.addCleanup(signal.signal, signal.SIGALRM, before)
+
+        def flush(descriptor: int) -> None:
+            os.kill(os.getpid(), signal.SIGALRM)
+
+        def download() -> None:
+            with self.resumed() as sink:
+                sink.write(DATA)
+                with mock.patch.object(os, 'fsync', flush):
+                    sink.commit()
+
+        error = self.assertRaises(OSError, download)
+        self.assertIsNone(error.filename)
+        with self.resumed() as sink:
+            self.assertEqual(len(DATA), sink.start)
+
+    def _too_late(self, number: int, frame: Any) -> None:
+        raise OSError(errno.EIO, 'too late')
+
+
 class TestCommitOrder(SinkTestCase):
     """What a power cut may interrupt."""
 
@@ -1045,6 +1306,14 @@ class TestDescriptor(SinkTestCase):
         with open(self.path(), 'wb', buffering=0) as file:
             file.write(b'before')
             self.save(pattern.format(file.fileno()))
+            file.write(b'after')
+        self.assert_same(b'before' + DATA + b'after', self.content())
+
+    def test_number(self) -> None:
+        """The number alone means the same."""
+        with open(self.path(), 'wb', buffering=0) as file:
+            file.write(b'before')
+            self.save(file.fileno())
             file.write(b'after')
         self.assert_same(b'before' + DATA + b'after', self.content())
 
