@@ -22,6 +22,8 @@ from typing import Any
 
 import openstack
 
+from openstack_image_stream import exceptions
+from tests.callers import holdings
 from tests.callers import service
 from tests.soak import client
 
@@ -130,23 +132,79 @@ class Reader(threading.Thread):
     def __init__(self, response: Any, how: str = 'iter_content') -> None:
         super().__init__(daemon=True, name='reader')
         self._response: Any = response
-        self._how = how
-        self.pieces: list[bytes] = []
+        #: How it reads.
+        self.how = how
         self.error: BaseException | None = None
         #: Bytes that were read.
         self.count = 0
-        self.ended_at: float | None = None
 
     def run(self) -> None:
         """Read, and note how it ends."""
         try:
-            for piece in READS[self._how](self._response):
-                self.pieces.append(piece)
+            for piece in READS[self.how](self._response):
                 self.count += len(piece)
         except BaseException as exc:
-            self.error = exc
-        self.ended_at = time.monotonic()
+            # Its traceback holds what was being read.
+            self.error = exc.with_traceback(None)
         self._response = None
+
+    def told(self) -> BaseException | None:
+        """Wait for the end, which has to come at once.
+
+        :returns: The error that it ended in.
+        """
+        self.join(AT_ONCE)
+        assert not self.is_alive(), 'the reader still waits'
+        return self.error
+
+
+class Downloader(threading.Thread):
+    """Downloads an image whole; takes what :func:`download` takes."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(daemon=True, name='downloader')
+        self._call: tuple[Any, Any] | None = args, kwargs
+        self.content: bytes | None = None
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        """Download, and note how it ends."""
+        assert self._call is not None
+        args, kwargs = self._call
+        self._call = None
+        try:
+            self.content = download(*args, **kwargs)
+        except BaseException as exc:
+            self.error = exc.with_traceback(None)
+
+    def result(self) -> bytes:
+        """Wait for the end, and return the bytes of the image."""
+        self.join(SILENCE / 2)
+        assert not self.is_alive(), 'the download does not end'
+        if self.error is not None:
+            raise self.error
+        assert self.content is not None
+        return self.content
+
+
+def assert_nothing_left(before: holdings.Holdings, *directories: str) -> None:
+    """Fail if a download has left anything.
+
+    :param before: What was held before.
+    :param directories: Where no file may be locked.
+    """
+    found = holdings.left(before, directories)
+    assert not found, f'something is left: {found}'
+
+
+def assert_told_of_close(error: BaseException | None) -> None:
+    """Fail if an error is not the one about a download that was closed.
+
+    :param error: The error.
+    """
+    assert isinstance(error, exceptions.ImageStreamError), repr(error)
+    assert not isinstance(error, exceptions.ChecksumMismatchError), error
+    assert 'closed' in str(error), error
 
 
 def _read(response: Any) -> Iterator[bytes]:
@@ -169,3 +227,23 @@ READS: dict[str, Callable[[Any], Any]] = {
     'content': lambda response: [response.content],
     'readall': lambda response: [response.raw.read()],
 }
+
+
+def assert_nothing_left_but(before: holdings.Holdings, sockets: int) -> None:
+    """Fail if a download has left more than idle connections.
+
+    :param before: What was held before.
+    :param sockets: How many the pools of the caller's session may keep.
+    """
+    found: dict[str, list[str]] = {}
+
+    def let_go() -> bool:
+        nonlocal found
+        found = holdings.left(before, wait=0)
+        if len(found.get('sockets', ())) <= sockets:
+            found.pop('sockets', None)
+        return not found
+
+    with contextlib.suppress(AssertionError):
+        until(let_go, '')
+    assert not found, f'something is left: {found}'

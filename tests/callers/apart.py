@@ -13,18 +13,16 @@
 """Functions that run in a process of their own, since they may hang it."""
 
 from collections.abc import Callable
-import contextlib
 import faulthandler
-import logging
 import multiprocessing
 import os
 import pathlib
 import sys
 import tempfile
-import threading
 import traceback
 from typing import Any
 
+from tests.callers import strays as _strays
 from tests.faults import attempt
 
 _CONTEXT = multiprocessing.get_context('forkserver')
@@ -107,7 +105,7 @@ def _run(
     os.close(output)
     sys.stdout = sys.stderr = os.fdopen(2, 'w', buffering=1, closefd=False)
     strays: list[str] = []
-    note_strays(strays)
+    _strays.note(strays)
     with open(os.path.join(home, 'stacks'), 'w') as stacks:
         faulthandler.dump_traceback_later(deadline, exit=True, file=stacks)
         verdict = ''
@@ -123,60 +121,3 @@ def _run(
     # What a test leaves is found by the test; the end is not to hang.
     sys.stderr.flush()
     os._exit(0)
-
-
-def note_strays(strays: list[str]) -> None:
-    """Note what is raised in threads and finalizers from now on.
-
-    :param strays: Takes them, as texts.
-    """
-
-    def note(stray: Any) -> None:
-        strays.append(
-            ''.join(
-                traceback.format_exception(
-                    stray.exc_type, stray.exc_value, stray.exc_traceback
-                )
-            )
-        )
-
-    threading.excepthook = note
-    sys.unraisablehook = note
-
-
-class Log(logging.Handler):
-    """Remembers what the plugin and the SDK log.
-
-    :param level: From which level on.
-    """
-
-    def __init__(self, level: int = logging.INFO) -> None:
-        super().__init__(level)
-        self.lines: list[str] = []
-        #: Set once a warning was logged.
-        self.warned = threading.Event()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Remember a line."""
-        self.lines.append(record.getMessage())
-        if record.levelno >= logging.WARNING:
-            self.warned.set()
-
-    @contextlib.contextmanager
-    def attached(self) -> Any:
-        """Listen; a context manager."""
-        logger = logging.getLogger('openstack')
-        logger.addHandler(self)
-        logger.setLevel(self.level)
-        try:
-            yield self
-        finally:
-            logger.removeHandler(self)
-
-    def retries(self) -> list[str]:
-        """Return the lines that tell of a retry."""
-        return [
-            line
-            for line in self.lines
-            if 'again' in line.lower() or 'retry' in line.lower()
-        ]

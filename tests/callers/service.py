@@ -35,8 +35,6 @@ import urllib.parse
 from tests.callers import images
 from tests.unit import fake_glance
 
-_CONTEXT = multiprocessing.get_context('forkserver')
-
 #: Seconds that starting it and asking it may take.
 _DEADLINE = 60.0
 
@@ -298,8 +296,10 @@ def started(certificate: str | None = None) -> Any:
     :param certificate: Path of a certificate and its key, to speak TLS.
     :returns: Its remote control.
     """
-    receiver, sender = _CONTEXT.Pipe()
-    process = _CONTEXT.Process(target=_run, args=(sender, certificate))
+    # Processes that eventlet has patched have no such thing.
+    context = multiprocessing.get_context('forkserver')
+    receiver, sender = context.Pipe()
+    process = context.Process(target=_run, args=(sender, certificate))
     process.start()
     sender.close()
     try:

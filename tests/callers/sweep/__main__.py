@@ -30,7 +30,7 @@ from tests.callers.sweep import cases
 from tests.callers.sweep import play
 from tests.callers.sweep import worker
 
-#: Cases of a process, and of the service that it uses.
+#: Most cases of a process, and of the service that it uses.
 _BATCH = 250
 
 
@@ -66,8 +66,10 @@ class Sweep:
                     return
                 # It has not come to the end of a case.
                 number = numbers.pop(0)
-                with open(stacks) as file:
-                    words = file.read()
+                words = ''
+                if os.path.exists(stacks):
+                    with open(stacks) as file:
+                        words = file.read()
                 if last == number and words:
                     self._note(number, [('hangs', words)])
                 else:
@@ -130,15 +132,16 @@ class Sweep:
         return f'{self.cases} cases: {counts}'
 
 
-def _batches(seed: int, numbers: range) -> list[_Batch]:
+def _batches(seed: int, numbers: range, workers: int) -> list[_Batch]:
+    most = min(_BATCH, max(1, len(numbers) // workers // 2))
     by_kind: dict[str, list[str]] = {kind: [] for kind in cases.KINDS}
     for number in numbers:
         by_kind[cases.draw(seed, number).kind].append(f'{seed}:{number}')
     return [
-        _Batch(kind, tuple(found[start : start + _BATCH]))
+        _Batch(kind, tuple(found[start : start + most]))
         # The few long ones first, so that no process is alone at the end.
         for kind, found in reversed(by_kind.items())
-        for start in range(0, len(found), _BATCH)
+        for start in range(0, len(found), most)
     ]
 
 
@@ -169,7 +172,9 @@ def main() -> int:
         kind = cases.draw(int(seed), int(index)).kind
         batches = [_Batch(kind, (arguments.repeat,) * arguments.times)]
     else:
-        batches = _batches(arguments.seed, range(arguments.cases))
+        batches = _batches(
+            arguments.seed, range(arguments.cases), arguments.workers
+        )
     sweep = Sweep()
     began = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(arguments.workers) as pool:

@@ -95,7 +95,7 @@ _RAISED = (
 )
 
 #: What a forked child does.
-_CHILDREN = ('exit', 'collect', 'download', 'close')
+_CHILDREN = ('exit', 'collect', 'download', 'close', 'read')
 
 #: What there is at the path.
 _BEFORE = {'nothing': 50, 'content': 25, 'empty': 25}
@@ -173,6 +173,9 @@ def draw(seed: int, number: int) -> Case:
     server = _pick(dice, _SERVERS)
     mode = 'stream' if trouble in STREAMED else dice.choice(actions.MODES)
     shared = _pick(dice, _SHARED)
+    child = dice.choice(_CHILDREN)
+    if trouble == 'fork' and child in ('close', 'read'):
+        mode = 'stream'
     if trouble == 'two':
         mode = 'file' if shared == 'file' else 'path'
     seeds = [dice.choice(SEEDS), dice.choice(SEEDS)]
@@ -191,7 +194,7 @@ def draw(seed: int, number: int) -> Case:
         moment=_moment(dice, server),
         amount=int(size * dice.random()),
         raised=dice.choice(_RAISED),
-        child=dice.choice(_CHILDREN),
+        child=child,
         from_main=dice.random() < 0.5,
         before=_pick(dice, _BEFORE),
         shared=shared,

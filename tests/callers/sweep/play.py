@@ -19,6 +19,7 @@ import gc
 import os
 import random
 import re
+import shutil
 import tempfile
 import time
 import traceback
@@ -84,6 +85,10 @@ class Play:
         self.directory = directory
         self.conn = conn
         self.path = os.path.join(directory, 'image')
+        # Discovery is not the package's.
+        conn.image  # noqa: B018
+        #: The response that is read at present.
+        self.response: Any = None
         #: What is wrong: the kind, and words.
         self.flaws: list[tuple[str, str]] = []
         dice = random.Random(f'{case.seed}:{case.number}:ids')
@@ -147,11 +152,14 @@ class Play:
             return None
         mode = mode or self.case.mode
         if mode == 'stream':
-            response = conn.image.download_image(
+            response = self.response = conn.image.download_image(
                 self.ids[which], stream=True, **options
             )
-            with response:
-                return b''.join(actions.READS[self.case.read](response))
+            try:
+                with response:
+                    return b''.join(actions.READS[self.case.read](response))
+            finally:
+                self.response = None
         return actions.download(
             conn, self.ids[which], mode, directory or self.directory, **options
         )
@@ -222,6 +230,17 @@ class Play:
                 self.flaw('other', f'an orphan is left: {name}')
 
 
+@contextlib.contextmanager
+def temporary() -> Iterator[str]:
+    """Make a directory for some time; a context manager."""
+    # Those of tempfile are removed at exit, also at that of a forked child.
+    directory = tempfile.mkdtemp(prefix='sweep-')
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory)
+
+
 def attempt(function: Any, *args: Any, **kwargs: Any) -> Outcome:
     """Call a function that downloads, and return what came of it."""
     outcome = Outcome()
@@ -247,7 +266,7 @@ def run(
     from tests.callers.sweep import troubles
 
     strays.clear()
-    with tempfile.TemporaryDirectory(prefix='sweep-') as directory:
+    with temporary() as directory:
         gc.collect()
         gc.disable()
         before = holdings.now()

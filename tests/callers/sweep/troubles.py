@@ -18,7 +18,6 @@ import faulthandler
 import gc
 import os
 import signal
-import tempfile
 import threading
 import time
 import traceback
@@ -30,7 +29,7 @@ from tests.callers.sweep import green
 from tests.callers.sweep import play as _play
 
 #: Seconds that a forked child may take.
-_CHILD = 15.0
+_CHILD = 10.0
 
 
 class Limit(Exception):
@@ -89,7 +88,8 @@ def raise_into(play: _play.Play) -> None:
             f'it arrived {outcome.ended_at - raised_at:.1f} s later',
         )
     if raised_at and outcome.error is None:
-        play.flaw('swallowed', 'the exception did not arrive')
+        where = ''.join(traceback.format_tb(raised.__traceback__))
+        play.flaw('swallowed', f'it did not arrive, raised at\n{where}')
     # Its traceback holds all that it passed.
     outcome.error = None
     raised.__traceback__ = raised.__context__ = None
@@ -200,7 +200,7 @@ def fork(play: _play.Play) -> None:
     """Fork while another thread downloads, or out of another thread."""
     case = play.case
     children: list[int] = []
-    with tempfile.TemporaryDirectory(prefix='sweep-child-') as directory:
+    with _play.temporary() as directory:
 
         def do_fork() -> None:
             time.sleep(case.moment)
@@ -236,6 +236,9 @@ def _be_child(play: _play.Play, directory: str) -> None:
     # The watchdog is a thread, which a child does not inherit; and to cancel
     # it would mean to wait for it.
     faulthandler.register(signal.SIGUSR1, file=stacks)
+    # The kernel ends it where the parent does not, as it hangs itself.
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(int(2 * _CHILD))
     status = 1
     try:
         _CHILDREN[play.case.child](play, directory)
@@ -265,10 +268,23 @@ def _download(play: _play.Play, directory: str) -> None:
 
 
 def _close(play: _play.Play, directory: str) -> None:
-    # As a program does that tidies up everything that it knows of.
-    for found in gc.get_objects():
-        if type(found).__name__ == 'Response':
-            found.close()
+    if play.response is not None:
+        play.response.close()
+
+
+def _read_on(play: _play.Play, directory: str) -> None:
+    response = play.response
+    if response is None:
+        return
+    try:
+        while response.raw.read(1024 * 1024):
+            pass
+    except Exception as exc:
+        if isinstance(exc, exceptions.ChecksumMismatchError):
+            raise
+        if not isinstance(exc, (exceptions.ImageStreamError, ValueError)):
+            raise
+    # To its end it can be read only where all of it had come already.
 
 
 _CHILDREN: dict[str, Callable[[_play.Play, str], None]] = {
@@ -276,6 +292,7 @@ _CHILDREN: dict[str, Callable[[_play.Play, str], None]] = {
     'collect': _collect,
     'download': _download,
     'close': _close,
+    'read': _read_on,
 }
 
 
@@ -290,16 +307,16 @@ def _judge_child(play: _play.Play, number: int, directory: str) -> None:
             time.sleep(0.5)
             os.kill(number, signal.SIGKILL)
             os.waitpid(number, 0)
-            words = _read(os.path.join(directory, 'stacks'))
+            words = _text(os.path.join(directory, 'stacks'))
             play.flaw('hangs', f'the child hangs:\n{words}')
             return
         time.sleep(0.005)
     if status:
-        words = _read(os.path.join(directory, 'error'))
+        words = _text(os.path.join(directory, 'error'))
         play.flaw('other', f'the child failed ({status}):\n{words}')
 
 
-def _read(path: str) -> str:
+def _text(path: str) -> str:
     with contextlib.suppress(FileNotFoundError), open(path) as file:
         return file.read()
     return ''

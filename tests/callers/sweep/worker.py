@@ -35,9 +35,9 @@ def main(arguments: list[str]) -> None:
     from tests.callers.sweep import green
 
     green.patch(kind)
-    from tests.callers import apart
     from tests.callers import images
     from tests.callers import service
+    from tests.callers import strays as _strays
     from tests.callers.sweep import cases
     from tests.callers.sweep import play
 
@@ -47,13 +47,15 @@ def main(arguments: list[str]) -> None:
     # Whatever is printed must not be taken for a report.
     reports = os.fdopen(os.dup(1), 'w', buffering=1)
     os.dup2(2, 1)
+    # A child that hangs would keep its reader waiting.
+    os.register_at_fork(after_in_child=lambda: os.close(reports.fileno()))
 
     def tell(**report: Any) -> None:
         reports.write(json.dumps(report) + '\n')
         reports.flush()
 
     strays: list[str] = []
-    apart.note_strays(strays)
+    _strays.note(strays)
     for seed in cases.SEEDS:
         for size in cases.SIZES:
             images.data(seed, size)
