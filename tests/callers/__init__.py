@@ -10,11 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-<<<<<<< HEAD
 """Bad callers: programs that close, fork, forget and interrupt downloads.
 
 See README.rst, next to this file.
 """
-=======
-"""Programs that use a download in ways that its authors never saw."""
->>>>>>> output
