@@ -911,6 +911,9 @@ class TestStream(DownloadTestCase):
         response.raw.read(count)
         del response
         gc.collect()
+        # They were told to end, and nothing waited for that.
+        for thread in base.digest_threads():
+            thread.join(10)
         self.assert_nothing_open(self.glance, self.conn)
 
     def test_outlives_its_connection(self) -> None:
