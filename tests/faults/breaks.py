@@ -71,7 +71,7 @@ CONNECTIONS = [
         spoilers=(answers.cut(absent=_FOR_EVER),),
         error='IncompleteDownloadError',
         # Of several ranges the first never becomes whole.
-        keeps=('path',),
+        keeps=('path', 'connections'),
     ),
     answers.AnswerFault(
         name='unanswered',
