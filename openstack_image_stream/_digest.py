@@ -22,6 +22,7 @@ import threading
 from typing import Any
 
 from openstack_image_stream import _coordinator
+from openstack_image_stream import _signals
 from openstack_image_stream import exceptions
 
 #: Chunks that may wait for the hashing thread. One would do if receiving and
@@ -190,7 +191,9 @@ class BackgroundDigest:
         coordinator.on_end(self._work.abandon)
         try:
             self._thread.start()
-        except RuntimeError:
+        except RuntimeError as exc:
+            if _signals.find_raised(exc) is not None:
+                raise
             self._thread = None
 
     @property

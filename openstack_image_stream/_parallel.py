@@ -33,6 +33,7 @@ from openstack_image_stream import _options
 from openstack_image_stream import _pace
 from openstack_image_stream import _ranges
 from openstack_image_stream import _resumable
+from openstack_image_stream import _signals
 
 #: Bytes of a part. Small enough that some of them fit in memory, large enough
 #: that a request for one costs little beside receiving it.
@@ -301,8 +302,8 @@ class ParallelReader:
         )
         try:
             thread.start()
-        except RuntimeError:
-            if not self._workers:
+        except RuntimeError as exc:
+            if not self._workers or _signals.find_raised(exc) is not None:
                 raise
             # There are too many threads; those that there are will do.
             self._connections = self._workers

@@ -26,6 +26,7 @@ from openstack_image_stream import _coordinator
 from openstack_image_stream import _ranges
 from openstack_image_stream import _remote
 from openstack_image_stream import _retry
+from openstack_image_stream import _signals
 from openstack_image_stream import exceptions
 
 #: Seconds after which what was received is handed on, though it is less than
@@ -190,7 +191,9 @@ class ResumableStream:
         if self._aside:
             try:
                 task = _coordinator.Task(self._coordinator, connect)
-            except RuntimeError:
+            except RuntimeError as exc:
+                if _signals.find_raised(exc) is not None:
+                    raise
                 # There are too many threads. The connection counts for more
                 # than who can be woken up.
                 self._aside = False

@@ -42,6 +42,7 @@ def find_raised(
     """
     seen = {id(handled)}
     pending = [exc]
+    raised: BaseException | None = None
     codes: set[CodeType] | None = None
     while pending:
         found = pending.pop()
@@ -52,11 +53,12 @@ def find_raised(
             codes = set(_handler_codes())
         frames = list(_frames(found.__traceback__))
         if _passes_handler(frames, codes):
-            return found
+            # What is below it may be what it was made of, with its traceback.
+            raised = found
         for other in (found.__context__, found.__cause__):
             if other is not None and _was_caught_in(other, frames):
                 pending.append(other)
-    return None
+    return raised
 
 
 @contextlib.contextmanager

@@ -28,6 +28,7 @@ from openstack_image_stream import _ranges
 from openstack_image_stream import _remote
 from openstack_image_stream import _resumable
 from openstack_image_stream import _retry
+from openstack_image_stream import _signals
 from openstack_image_stream import exceptions
 
 #: Parts that the first connection receives while a second one is tried, and
@@ -188,7 +189,9 @@ IncompleteDownloadError` when the connection fails once too often, what ended
             self._second = _Second(
                 self._make_part(span, self._coordinator), self._coordinator
             )
-        except RuntimeError:
+        except RuntimeError as exc:
+            if _signals.find_raised(exc) is not None:
+                raise
             # No thread can be started.
             self._controller = None
 
@@ -280,6 +283,8 @@ IncompleteDownloadError` when the connection fails once too often, what ended
                 part_size=self._part_size,
             )
         except RuntimeError as exc:
+            if _signals.find_raised(exc) is not None:
+                raise
             _LOG.info(
                 'image %s: downloading over one connection (%s)',
                 self._remote.image_id,
