@@ -22,6 +22,8 @@ import sys
 import traceback
 from typing import Any
 
+import fixtures
+
 from openstack_image_stream import _direct
 from openstack_image_stream import _outputs
 from openstack_image_stream import _owned
@@ -252,6 +254,20 @@ class TestChild(base.TestCase):
             # It has content by now, so that it would be replaced.
             self.assert_same(DATA, self.content())
         else:
+            with other:
+                self.assertEqual(0, other.start)
+        sink.write(DATA)
+        sink.commit()
+        self.assert_same(DATA * 2, self.content())
+
+    @base.for_each({'new': None, 'old': OLD, 'empty': b''})
+    def test_with_copies(self, content: bytes | None) -> None:
+        """Nor does a child that was not made by Python, and has copies."""
+        sink = self.enter(content)
+        self.useFixture(fixtures.MockPatchObject(_owned, '_OPEN', set()))
+        self.in_child(lambda: sink.__exit__(Raised, Raised(), None))
+        other = _outputs.sink_for(self.path(), ID, resume=True, sparse=True)
+        if content != b'':
             with other:
                 self.assertEqual(0, other.start)
         sink.write(DATA)

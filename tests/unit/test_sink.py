@@ -996,7 +996,8 @@ class TestBadDisk(SinkTestCase):
         """Return a sink that keeps its partial file."""
         return _outputs.sink_for(self.path(), ID, resume=True, sparse=True)
 
-    def test_flush(self) -> None:
+    @base.for_each({'disk': errno.EIO, 'late': errno.ENOSPC})
+    def test_flush(self, number: int) -> None:
         """What was not flushed is in memory alone, and is not resumed."""
         sink = self.resumed()
 
@@ -1005,10 +1006,10 @@ class TestBadDisk(SinkTestCase):
                 sink.write(DATA)
                 sink.commit()
 
-        failure = OSError(errno.EIO, 'broken')
+        failure = OSError(number, os.strerror(number))
         with mock.patch.object(os, 'fsync', side_effect=failure):
             error = self.assertRaises(OSError, download)
-        self.assertEqual(errno.EIO, error.errno)
+        self.assertEqual(number, error.errno)
         self.assertEqual(_partial.name(self.path(), ID), error.filename)
         self.assertIn('it is removed', self.log.output)
         self.assertEqual([], self.files())
