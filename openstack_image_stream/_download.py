@@ -32,6 +32,7 @@ from openstack_image_stream import _outputs
 from openstack_image_stream import _pace
 from openstack_image_stream import _parallel
 from openstack_image_stream import _pipeline
+from openstack_image_stream import _reasons
 from openstack_image_stream import _remote
 from openstack_image_stream import _response
 from openstack_image_stream import _retry
@@ -65,7 +66,7 @@ class Download:
         self._adapter = self._sender.adapter(options.timeout)
         self._options = options
         self._policy = _retry.Policy(retries=options.retries)
-        self._id = str(image.id)
+        self._id = _reasons.safe(str(image.id))
         self._url: str = utils.urljoin(image.base_path, image.id, 'file')
         stores = _options.checked_stores(store_preferences)
         if stores:
@@ -213,6 +214,7 @@ class Download:
             image_status=self._metadata.status,
             size=self._metadata.size,
             reopenings=self._options.retries,
+            verified=self._expected is not None,
         )
         return _source.Source(
             remote,
@@ -228,8 +230,11 @@ class Download:
     def _from_header(
         self, response: requests.Response
     ) -> _digest.Expected | None:
+        # That of a part may be of the part (RFC 1864, section 2).
         expected = _digest.from_content_md5(
-            response.headers.get('Content-MD5')
+            None
+            if response.status_code == 206
+            else response.headers.get('Content-MD5')
         )
         if expected is None:
             _LOG.warning(

@@ -254,7 +254,7 @@ class ResumableStream:
             if missing and time.monotonic() - began > _SOON:
                 break
         if chunks:
-            self._patience.progress()
+            self._patience.progress(size - missing)
         self.position += size - missing
         return chunks[0] if len(chunks) == 1 else b''.join(chunks)
 
