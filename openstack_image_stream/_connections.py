@@ -170,6 +170,12 @@ class Pools:
             ):
                 _close_pools(manager)
 
+    def __del__(self) -> None:
+        # Sockets of eventlet and gevent are part of cycles, so that what is
+        # idle would stay open until those are found.
+        if '_process' in self.__dict__ and self._process == os.getpid():
+            self.close()
+
     def _adapter(self, original: Any) -> Any:
         # What is not made of urllib3 has no sockets that could be known.
         if not isinstance(original, adapters.HTTPAdapter):
