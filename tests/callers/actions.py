@@ -12,10 +12,14 @@
 
 """What a caller does: connect, download in each mode, read in each way."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 import contextlib
 import io
+import itertools
 import os
+import re
+import shutil
+import tempfile
 import threading
 import time
 from typing import Any
@@ -108,6 +112,17 @@ def download(
     target = io.BytesIO()
     conn.image.download_image(image_id, output=target, **options)
     return target.getvalue()
+
+
+@contextlib.contextmanager
+def temporary() -> Iterator[str]:
+    """Make a directory for some time; a context manager."""
+    # Those of tempfile are removed at exit, also at that of a forked child.
+    directory = tempfile.mkdtemp(prefix='callers-')
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory)
 
 
 def until(condition: Callable[[], object], words: str) -> None:
@@ -247,3 +262,31 @@ def assert_nothing_left_but(before: holdings.Holdings, sockets: int) -> None:
     with contextlib.suppress(AssertionError):
         until(let_go, '')
     assert not found, f'something is left: {found}'
+
+
+def asked_twice(asked: Sequence[str]) -> bool:
+    """Tell whether any byte of an image was asked for twice.
+
+    :param asked: The ranges that were asked for, ``''`` for the whole.
+    """
+    spans = []
+    for number, text in enumerate(asked):
+        found = re.fullmatch(r'bytes=(\d+)-(\d*)', text)
+        if found is None and number:
+            return True
+        # What begins with the whole may leave its end to other connections.
+        if found is not None:
+            spans.append((int(found[1]), int(found[2] or 2**63)))
+    spans.sort()
+    return any(
+        start <= stop for (_, stop), (start, _) in itertools.pairwise(spans)
+    )
+
+
+def assert_asked_once(asked: Sequence[str]) -> None:
+    """Fail if any byte of an image was asked for twice.
+
+    :param asked: The ranges that were asked for.
+    """
+    assert asked
+    assert not asked_twice(asked), f'asked for again: {asked}'

@@ -19,8 +19,6 @@ import gc
 import os
 import random
 import re
-import shutil
-import tempfile
 import time
 import traceback
 from typing import Any
@@ -230,17 +228,6 @@ class Play:
                 self.flaw('other', f'an orphan is left: {name}')
 
 
-@contextlib.contextmanager
-def temporary() -> Iterator[str]:
-    """Make a directory for some time; a context manager."""
-    # Those of tempfile are removed at exit, also at that of a forked child.
-    directory = tempfile.mkdtemp(prefix='sweep-')
-    try:
-        yield directory
-    finally:
-        shutil.rmtree(directory)
-
-
 def attempt(function: Any, *args: Any, **kwargs: Any) -> Outcome:
     """Call a function that downloads, and return what came of it."""
     outcome = Outcome()
@@ -266,7 +253,7 @@ def run(
     from tests.callers.sweep import troubles
 
     strays.clear()
-    with temporary() as directory:
+    with actions.temporary() as directory:
         gc.collect()
         gc.disable()
         before = holdings.now()

@@ -200,7 +200,7 @@ def fork(play: _play.Play) -> None:
     """Fork while another thread downloads, or out of another thread."""
     case = play.case
     children: list[int] = []
-    with _play.temporary() as directory:
+    with actions.temporary() as directory:
 
         def do_fork() -> None:
             time.sleep(case.moment)
@@ -225,9 +225,8 @@ def fork(play: _play.Play) -> None:
         play.judge(outcome)
         _judge_child(play, children[0], directory)
     asked = play.remote.asked(play.ids[0])
-    if case.server in ('fast', 'slow', 'pauses') and len(asked) != len(
-        set(asked)
-    ):
+    calm = case.server in ('fast', 'slow', 'pauses')
+    if calm and actions.asked_twice(asked):
         play.flaw('other', f'ranges were asked for twice: {asked}')
 
 
