@@ -51,7 +51,7 @@ def connect(remote: service.Remote, **settings: Any) -> Any:
     :param remote: Its remote control.
     :param settings: Settings of the cloud.
     :returns: A connection; its caller closes it with :func:`connected`'s end,
-        or with :func:`tests.soak.client.close`.
+        or with its own :meth:`close`.
     """
     url = remote.url
     if remote.certificate:
@@ -81,8 +81,22 @@ def connected(remote: service.Remote, **settings: Any) -> Iterator[Any]:
     try:
         yield conn
     finally:
-        client.close(conn)
+        with contextlib.closing(conn):
+            _close_pools(conn)
         client.forget()
+
+
+def _close_pools(conn: Any) -> None:
+    # Not by their own methods: an exception of a signal handler may have
+    # left the lock of such a queue locked, which is Python's own weakness.
+    adapter: Any
+    for adapter in conn.session.session.adapters.values():
+        pools = adapter.poolmanager.pools
+        for key in list(pools.keys()):
+            queue = pools[key].pool
+            for connection in list(queue.queue) if queue else []:
+                if connection is not None:
+                    connection.close()
 
 
 def download(

@@ -217,7 +217,7 @@ class Service(fake_glance.FakeGlance):
                 if self._over.is_set():
                     return False
             connection.sendall(body[answer.hold :])
-            return True
+            return answer.cut_after is None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -28,6 +28,7 @@ from tests.callers import actions
 from tests.callers import holdings
 from tests.callers import images
 from tests.callers import service
+from tests.callers import strays
 from tests.callers.sweep import cases
 from tests.callers.sweep import green
 
@@ -239,20 +240,17 @@ def attempt(function: Any, *args: Any, **kwargs: Any) -> Outcome:
     return outcome
 
 
-def run(
-    case: cases.Case, remote: service.Remote, strays: list[str]
-) -> list[tuple[str, str]]:
+def run(case: cases.Case, remote: service.Remote) -> list[tuple[str, str]]:
     """Play a case.
 
     :param case: The case.
     :param remote: The service.
-    :param strays: Takes what is raised where nothing can catch it.
     :returns: What was wrong: the kinds, and words.
     """
     # Only after the process is patched, if it is to be.
     from tests.callers.sweep import troubles
 
-    strays.clear()
+    strays.FOUND.clear()
     with actions.temporary() as directory:
         gc.collect()
         gc.disable()
@@ -272,8 +270,8 @@ def run(
                 play.flaw(*flaw)
         for image_id in play.ids:
             remote.forget(image_id)
-    for stray in strays:
-        play.flaw('other', f'raised where nothing can catch it:\n{stray}')
+    for text in strays.FOUND.texts:
+        play.flaw('other', f'raised where nothing can catch it:\n{text}')
     return play.flaws
 
 
