@@ -91,6 +91,18 @@ class Raiser:
         self.error = FOUND.raised = self._kind(_WORDS)
         raise self.error
 
+    def is_behind(self, error: BaseException | None) -> bool:
+        """Tell whether an error is the one that was raised.
+
+        :param error: The error, if there is one.
+        """
+        # Codecs of Python make another one of the same class of it.
+        return error is self.error or (
+            error is not None
+            and type(error) is type(self.error)
+            and error.__cause__ is self.error
+        )
+
     def may_be_lost(self, logged: list[str]) -> bool:
         """Tell whether it is Python that has caught it, not the package.
 

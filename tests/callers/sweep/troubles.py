@@ -70,7 +70,8 @@ def raise_into(play: _play.Play) -> None:
 
         outcome = _play.attempt(limited)
         play.judge(outcome, limit)
-        outcome.error = None
+        # Its traceback holds all that it has passed.
+        outcome.error = limit.__traceback__ = limit.__context__ = None
         return
     raiser = strays.Raiser(_RAISED[case.raised])
     signal.signal(signal.SIGALRM, raiser)
@@ -79,7 +80,7 @@ def raise_into(play: _play.Play) -> None:
     late = outcome.ended_at - raiser.at
     if raiser.error is None:
         play.judge(outcome)
-    elif outcome.error is not raiser.error:
+    elif not raiser.is_behind(outcome.error):
         play.judge(outcome)
         if not raiser.may_be_lost(log.lines):
             play.flaw('swallowed', f'it was raised at\n{raiser.stack}')
