@@ -12,10 +12,14 @@
 
 """What a caller does: connect, download in each mode, read in each way."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 import contextlib
 import io
+import itertools
 import os
+import re
+import shutil
+import tempfile
 import threading
 import time
 from typing import Any
@@ -47,7 +51,7 @@ def connect(remote: service.Remote, **settings: Any) -> Any:
     :param remote: Its remote control.
     :param settings: Settings of the cloud.
     :returns: A connection; its caller closes it with :func:`connected`'s end,
-        or with :func:`tests.soak.client.close`.
+        or with its own :meth:`close`.
     """
     url = remote.url
     if remote.certificate:
@@ -77,8 +81,22 @@ def connected(remote: service.Remote, **settings: Any) -> Iterator[Any]:
     try:
         yield conn
     finally:
-        client.close(conn)
+        with contextlib.closing(conn):
+            _close_pools(conn)
         client.forget()
+
+
+def _close_pools(conn: Any) -> None:
+    # Not by their own methods: an exception of a signal handler may have
+    # left the lock of such a queue locked, which is Python's own weakness.
+    adapter: Any
+    for adapter in conn.session.session.adapters.values():
+        pools = adapter.poolmanager.pools
+        for key in list(pools.keys()):
+            queue = pools[key].pool
+            for connection in list(queue.queue) if queue else []:
+                if connection is not None:
+                    connection.close()
 
 
 def download(
@@ -108,6 +126,17 @@ def download(
     target = io.BytesIO()
     conn.image.download_image(image_id, output=target, **options)
     return target.getvalue()
+
+
+@contextlib.contextmanager
+def temporary() -> Iterator[str]:
+    """Make a directory for some time; a context manager."""
+    # Those of tempfile are removed at exit, also at that of a forked child.
+    directory = tempfile.mkdtemp(prefix='callers-')
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory)
 
 
 def until(condition: Callable[[], object], words: str) -> None:
@@ -247,3 +276,31 @@ def assert_nothing_left_but(before: holdings.Holdings, sockets: int) -> None:
     with contextlib.suppress(AssertionError):
         until(let_go, '')
     assert not found, f'something is left: {found}'
+
+
+def asked_twice(asked: Sequence[str]) -> bool:
+    """Tell whether any byte of an image was asked for twice.
+
+    :param asked: The ranges that were asked for, ``''`` for the whole.
+    """
+    spans = []
+    for number, text in enumerate(asked):
+        found = re.fullmatch(r'bytes=(\d+)-(\d*)', text)
+        if found is None and number:
+            return True
+        # What begins with the whole may leave its end to other connections.
+        if found is not None:
+            spans.append((int(found[1]), int(found[2] or 2**63)))
+    spans.sort()
+    return any(
+        start <= stop for (_, stop), (start, _) in itertools.pairwise(spans)
+    )
+
+
+def assert_asked_once(asked: Sequence[str]) -> None:
+    """Fail if any byte of an image was asked for twice.
+
+    :param asked: The ranges that were asked for.
+    """
+    assert asked
+    assert not asked_twice(asked), f'asked for again: {asked}'

@@ -22,7 +22,7 @@ import tempfile
 import traceback
 from typing import Any
 
-from tests.callers import strays as _strays
+from tests.callers import strays
 from tests.faults import attempt
 
 _CONTEXT = multiprocessing.get_context('forkserver')
@@ -104,8 +104,7 @@ def _run(
         os.dup2(output, number)
     os.close(output)
     sys.stdout = sys.stderr = os.fdopen(2, 'w', buffering=1, closefd=False)
-    strays: list[str] = []
-    _strays.note(strays)
+    strays.FOUND.listen()
     with open(os.path.join(home, 'stacks'), 'w') as stacks:
         faulthandler.dump_traceback_later(deadline, exit=True, file=stacks)
         verdict = ''
@@ -114,8 +113,8 @@ def _run(
         except BaseException:
             verdict = traceback.format_exc()
         faulthandler.cancel_dump_traceback_later()
-    if strays:
-        verdict += '\nraised where nothing can catch it:\n' + '\n'.join(strays)
+    for text in strays.FOUND.texts:
+        verdict += f'\nraised where nothing can catch it:\n{text}'
     with open(os.path.join(home, 'verdict'), 'w') as file:
         file.write(verdict)
     # What a test leaves is found by the test; the end is not to hang.

@@ -52,6 +52,8 @@ class Scene:
         holds a response after so many bytes until it is released.
     :param always: What becomes of all others.
     :param beyond: What becomes of all others that begin behind byte 0.
+    :param parts: What becomes of those that begin at certain bytes, before
+        all of these.
     :param ranged: Whether ranges are served, or refused with 400.
     :param workers: How many responses with data are sent at a time; others
         wait. Any number by default.
@@ -66,6 +68,7 @@ class Scene:
         changes: Sequence[Mapping[str, Any]] = (),
         always: Mapping[str, Any] | None = None,
         beyond: Mapping[str, Any] | None = None,
+        parts: Mapping[str, Mapping[str, Any]] | None = None,
         ranged: bool = True,
         workers: int | None = None,
         metadata: Mapping[str, Any] | None = None,
@@ -81,6 +84,7 @@ class Scene:
         self._changes = [dict(change) for change in changes]
         self._always = dict(always or {})
         self._beyond = dict(self._always if beyond is None else beyond)
+        self._parts = dict(parts or {})
         self._metadata = dict(metadata or {})
 
     def metadata(self, image_id: str) -> dict[str, Any]:
@@ -107,13 +111,16 @@ class Scene:
         :param answer: The honest response.
         :param asked: The range that was asked for.
         """
-        if self._changes:
+        start = asked.removeprefix('bytes=').partition('-')[0] or '0'
+        if start in self._parts:
+            change = self._parts[start]
+        elif self._changes:
             change = self._changes.pop(0)
-        elif asked and not asked.startswith('bytes=0-'):
+        elif start != '0':
             change = self._beyond
         else:
             change = self._always
-        change = dict(change)
+        change = {**change}
         hold = change.pop('hold', None)
         if 'pace' in change:
             change['pace'] = tuple(change['pace'])
@@ -210,7 +217,7 @@ class Service(fake_glance.FakeGlance):
                 if self._over.is_set():
                     return False
             connection.sendall(body[answer.hold :])
-            return True
+            return answer.cut_after is None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,27 +16,115 @@ import contextlib
 import logging
 import sys
 import threading
+import time
 import traceback
+from types import CodeType
 from typing import Any
 
 
-def note(strays: list[str]) -> None:
-    """Note what is raised in threads and finalizers from now on.
+#: What the exceptions of signal handlers say.
+_WORDS = 'out of a signal handler'
 
-    :param strays: Takes them, as texts.
-    """
 
-    def take(stray: Any) -> None:
-        strays.append(
-            ''.join(
-                traceback.format_exception(
-                    stray.exc_type, stray.exc_value, stray.exc_traceback
-                )
+class Strays:
+    """What is raised in threads and finalizers, where nothing can catch it."""
+
+    def __init__(self) -> None:
+        #: The texts.
+        self.texts: list[str] = []
+        #: What a signal handler raises at present.
+        self.raised: BaseException | None = None
+        #: Whether that was lost so.
+        self.lost = False
+
+    def listen(self) -> None:
+        """Take note of them from now on."""
+        threading.excepthook = self._take
+        sys.unraisablehook = self._take
+
+    def clear(self) -> None:
+        """Forget what was raised."""
+        self.texts.clear()
+        self.raised = None
+        self.lost = False
+
+    def _take(self, stray: Any) -> None:
+        if stray.exc_value is self.raised is not None:
+            # Python has interrupted a finalizer for it.
+            self.lost = True
+            return
+        text = ''.join(
+            traceback.format_exception(
+                stray.exc_type, stray.exc_value, stray.exc_traceback
             )
         )
+        # Thread.start() of Python, interrupted between two of its lines. It
+        # is told of in the thread, maybe later.
+        if 'del _limbo[self]' not in text:
+            self.texts.append(text)
 
-    threading.excepthook = take
-    sys.unraisablehook = take
+
+#: Those of this process.
+FOUND = Strays()
+
+
+class Raiser:
+    """A signal handler that raises an exception, and remembers where.
+
+    :param kind: Class of the exception.
+    """
+
+    def __init__(self, kind: type[BaseException]) -> None:
+        self._kind = kind
+        self.error: BaseException | None = None
+        #: When it was raised.
+        self.at = 0.0
+        #: The stack that it interrupted.
+        self.stack = ''
+        self._code: CodeType = Raiser.__call__.__code__
+
+    def __call__(self, number: int, frame: Any) -> None:
+        """Raise it."""
+        self.at = time.monotonic()
+        self._code = frame.f_code
+        self.stack = ''.join(traceback.format_stack(frame)[-25:])
+        self.error = FOUND.raised = self._kind(_WORDS)
+        raise self.error
+
+    def is_behind(self, error: BaseException | None) -> bool:
+        """Tell whether an error is the one that was raised.
+
+        :param error: The error, if there is one.
+        """
+        # Codecs of Python make another one of the same class of it.
+        return error is self.error or (
+            error is not None
+            and type(error) is type(self.error)
+            and error.__cause__ is self.error
+        )
+
+    def may_be_lost(self, logged: list[str]) -> bool:
+        """Tell whether it is Python that has caught it, not the package.
+
+        What is raised into a finalizer goes no further, not even to the hook
+        where the finalizer is written in C; and what is raised into
+        ``os.path.isdir()`` and its like is a "no" to them. But nothing of it
+        is a reason to try again.
+
+        :param logged: What was logged.
+        """
+        if any(_WORDS in line for line in logged):
+            return False
+        ours = 'openstack_image_stream' in self._code.co_filename
+        finalizer = self._code.co_name in ('__del__', 'close', 'closed')
+        return FOUND.lost or finalizer or not ours
+
+    def forget(self) -> None:
+        """Let go of all that the exception has passed."""
+        if self.error is not None:
+            self.error.__traceback__ = self.error.__context__ = None
+        self.error = FOUND.raised = None
+        FOUND.lost = False
 
 
 class Log(logging.Handler):

@@ -19,8 +19,6 @@ import gc
 import os
 import random
 import re
-import shutil
-import tempfile
 import time
 import traceback
 from typing import Any
@@ -30,6 +28,7 @@ from tests.callers import actions
 from tests.callers import holdings
 from tests.callers import images
 from tests.callers import service
+from tests.callers import strays
 from tests.callers.sweep import cases
 from tests.callers.sweep import green
 
@@ -230,17 +229,6 @@ class Play:
                 self.flaw('other', f'an orphan is left: {name}')
 
 
-@contextlib.contextmanager
-def temporary() -> Iterator[str]:
-    """Make a directory for some time; a context manager."""
-    # Those of tempfile are removed at exit, also at that of a forked child.
-    directory = tempfile.mkdtemp(prefix='sweep-')
-    try:
-        yield directory
-    finally:
-        shutil.rmtree(directory)
-
-
 def attempt(function: Any, *args: Any, **kwargs: Any) -> Outcome:
     """Call a function that downloads, and return what came of it."""
     outcome = Outcome()
@@ -252,21 +240,18 @@ def attempt(function: Any, *args: Any, **kwargs: Any) -> Outcome:
     return outcome
 
 
-def run(
-    case: cases.Case, remote: service.Remote, strays: list[str]
-) -> list[tuple[str, str]]:
+def run(case: cases.Case, remote: service.Remote) -> list[tuple[str, str]]:
     """Play a case.
 
     :param case: The case.
     :param remote: The service.
-    :param strays: Takes what is raised where nothing can catch it.
     :returns: What was wrong: the kinds, and words.
     """
     # Only after the process is patched, if it is to be.
     from tests.callers.sweep import troubles
 
-    strays.clear()
-    with temporary() as directory:
+    strays.FOUND.clear()
+    with actions.temporary() as directory:
         gc.collect()
         gc.disable()
         before = holdings.now()
@@ -288,8 +273,8 @@ def run(
                 play.flaw(*flaw)
         for image_id in play.ids:
             remote.forget(image_id)
-    for stray in strays:
-        play.flaw('other', f'raised where nothing can catch it:\n{stray}')
+    for text in strays.FOUND.texts:
+        play.flaw('other', f'raised where nothing can catch it:\n{text}')
     return play.flaws
 
 

@@ -25,6 +25,7 @@ from typing import Any
 
 from openstack_image_stream import exceptions
 from tests.callers import actions
+from tests.callers import strays
 from tests.callers.sweep import green
 from tests.callers.sweep import play as _play
 
@@ -69,30 +70,24 @@ def raise_into(play: _play.Play) -> None:
 
         outcome = _play.attempt(limited)
         play.judge(outcome, limit)
-        outcome.error = None
+        # Its traceback holds all that it has passed.
+        outcome.error = limit.__traceback__ = limit.__context__ = None
         return
-    raised = _RAISED[case.raised]('out of a signal handler')
-    raised_at = 0.0
-
-    def handler(*_: object) -> None:
-        nonlocal raised_at
-        raised_at = time.monotonic()
-        raise raised
-
-    signal.signal(signal.SIGALRM, handler)
-    outcome = _play.attempt(_with_timer, play, case.moment)
-    play.judge(outcome, raised)
-    if raised_at and outcome.ended_at - raised_at > actions.AT_ONCE:
-        play.flaw(
-            'swallowed',
-            f'it arrived {outcome.ended_at - raised_at:.1f} s later',
-        )
-    if raised_at and outcome.error is None:
-        where = ''.join(traceback.format_tb(raised.__traceback__))
-        play.flaw('swallowed', f'it did not arrive, raised at\n{where}')
-    # Its traceback holds all that it passed.
+    raiser = strays.Raiser(_RAISED[case.raised])
+    signal.signal(signal.SIGALRM, raiser)
+    with strays.Log().attached() as log:
+        outcome = _play.attempt(_with_timer, play, case.moment)
+    late = outcome.ended_at - raiser.at
+    if raiser.error is None:
+        play.judge(outcome)
+    elif not raiser.is_behind(outcome.error):
+        play.judge(outcome)
+        if not raiser.may_be_lost(log.lines):
+            play.flaw('swallowed', f'it was raised at\n{raiser.stack}')
+    elif late > actions.AT_ONCE:
+        play.flaw('swallowed', f'it arrived {late:.1f} s later')
     outcome.error = None
-    raised.__traceback__ = raised.__context__ = None
+    raiser.forget()
 
 
 def _with_timer(play: _play.Play, moment: float) -> bytes | None:
@@ -200,7 +195,7 @@ def fork(play: _play.Play) -> None:
     """Fork while another thread downloads, or out of another thread."""
     case = play.case
     children: list[int] = []
-    with _play.temporary() as directory:
+    with actions.temporary() as directory:
 
         def do_fork() -> None:
             time.sleep(case.moment)
@@ -225,9 +220,8 @@ def fork(play: _play.Play) -> None:
         play.judge(outcome)
         _judge_child(play, children[0], directory)
     asked = play.remote.asked(play.ids[0])
-    if case.server in ('fast', 'slow', 'pauses') and len(asked) != len(
-        set(asked)
-    ):
+    calm = case.server in ('fast', 'slow', 'pauses')
+    if calm and actions.asked_twice(asked):
         play.flaw('other', f'ranges were asked for twice: {asked}')
 
 

@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> None:
     green.patch(kind)
     from tests.callers import images
     from tests.callers import service
-    from tests.callers import strays as _strays
+    from tests.callers import strays
     from tests.callers.sweep import cases
     from tests.callers.sweep import play
 
@@ -54,8 +54,7 @@ def main(arguments: list[str]) -> None:
         reports.write(json.dumps(report) + '\n')
         reports.flush()
 
-    strays: list[str] = []
-    _strays.note(strays)
+    strays.FOUND.listen()
     for seed in cases.SEEDS:
         for size in cases.SIZES:
             images.data(seed, size)
@@ -68,7 +67,7 @@ def main(arguments: list[str]) -> None:
         tell(begins=number)
         faulthandler.dump_traceback_later(DEADLINE, exit=True, file=stacks)
         try:
-            flaws = play.run(cases.draw(int(seed), int(index)), remote, strays)
+            flaws = play.run(cases.draw(int(seed), int(index)), remote)
         except BaseException:
             flaws = [('other', traceback.format_exc())]
         faulthandler.cancel_dump_traceback_later()

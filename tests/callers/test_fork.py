@@ -1,0 +1,391 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Processes that fork while something is downloaded."""
+
+from collections.abc import Callable
+import faulthandler
+import gc
+import io
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from typing import Any
+
+from openstack import exceptions as sdk_exceptions
+import pytest
+
+from openstack_image_stream import exceptions
+from tests.callers import actions
+from tests.callers import apart
+from tests.callers import exits
+from tests.callers import holdings
+from tests.callers import images
+from tests.callers import service
+
+MIB = 1024 * 1024
+
+#: Seconds that a child may take.
+_CHILD = 15.0
+
+_CONNECTIONS = (1, 3, 'auto')
+
+each_mode = pytest.mark.parametrize('mode', actions.MODES)
+each_number = pytest.mark.parametrize('connections', _CONNECTIONS)
+
+
+class Child:
+    """A forked child that does something and exits.
+
+    :param act: What it does.
+    """
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self._words = tempfile.TemporaryFile('w+')  # noqa: SIM115
+        self.number = os.fork()
+        if self.number == 0:
+            self._run(act)
+
+    def _run(self, act: Callable[[], object]) -> None:
+        # The watchdog of the parent is a thread.
+        faulthandler.register(signal.SIGUSR1, file=self._words)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(int(3 * _CHILD))
+        status = 1
+        try:
+            act()
+            status = 0
+        except BaseException:
+            self._words.write(traceback.format_exc())
+            self._words.flush()
+        finally:
+            os._exit(status)
+
+    def wait(self) -> None:
+        """Wait for its end; fail with what it says unless that is good."""
+        until = time.monotonic() + _CHILD
+        status = None
+        while status is None:
+            found, code = os.waitpid(self.number, os.WNOHANG)
+            if found:
+                status = code
+            elif time.monotonic() > until:
+                os.kill(self.number, signal.SIGUSR1)
+                time.sleep(0.5)
+                self.kill()
+                status = -1
+            else:
+                time.sleep(0.005)
+        self._words.seek(0)
+        words = self._words.read()
+        self._words.close()
+        assert status != -1, f'the child hangs:\n{words}'
+        assert status == 0, f'the child failed:\n{words}'
+
+    def kill(self) -> None:
+        """End it."""
+        os.kill(self.number, signal.SIGKILL)
+        os.waitpid(self.number, 0)
+
+
+def _exit() -> None:
+    # As an interpreter does at its end.
+    import atexit
+
+    atexit._run_exitfuncs()
+
+
+def _fork_meanwhile(
+    remote: service.Remote,
+    mode: str,
+    connections: int | str,
+    act: str,
+    children: int = 1,
+) -> None:
+    image_id, other = images.new_id(), images.new_id()
+    remote.show(image_id, seed=1, size=images.LARGE, always={'hold': 2 * MIB})
+    remote.show(other, seed=2, size=images.LARGE)
+    before = holdings.now()
+    with (
+        actions.temporary() as directory,
+        actions.connected(remote) as conn,
+    ):
+        thread = actions.Downloader(
+            conn,
+            image_id,
+            mode,
+            directory,
+            connections=connections,
+            timeout=actions.SILENCE,
+        )
+        thread.start()
+        remote.wait_until_asked(image_id, 3 if connections == 3 else 1)
+
+        def download() -> None:
+            target = io.BytesIO()
+            conn.image.download_image(
+                other, output=target, connections=connections
+            )
+            assert target.getvalue() == images.data(2, images.LARGE)
+
+        does: dict[str, Callable[[], object]] = {
+            'exit': lambda: None,
+            'atexit': _exit,
+            'collect': gc.collect,
+            'download': download,
+        }
+        for _ in range(children):
+            Child(does[act]).wait()
+        remote.release(image_id)
+        assert thread.result() == images.data(1, images.LARGE)
+        actions.assert_asked_once(remote.asked(image_id))
+        del thread
+    actions.assert_nothing_left(before)
+
+
+class TestForkedWhileDownloading:
+    """A child is forked while another thread of its parent downloads."""
+
+    @each_mode
+    @each_number
+    @pytest.mark.parametrize(
+        'act',
+        [
+            pytest.param('exit', marks=pytest.mark.every),
+            'atexit',
+            pytest.param('collect', marks=pytest.mark.every),
+            pytest.param('download', marks=pytest.mark.every),
+        ],
+    )
+    def test_parent_is_not_disturbed(
+        self,
+        remote: service.Remote,
+        mode: str,
+        connections: int | str,
+        act: str,
+    ) -> None:
+        """Its download ends well, without another request."""
+        apart.run(_fork_meanwhile, remote, mode, connections, act)
+
+    @pytest.mark.parametrize('act', ['collect', 'download'])
+    def test_many_children(self, remote: service.Remote, act: str) -> None:
+        """The same holds for many children."""
+        apart.run(_fork_meanwhile, remote, 'path', 3, act, children=20)
+
+
+class TestExit:
+    """A whole program, whose child runs to the end of an interpreter."""
+
+    @pytest.mark.parametrize(
+        'mode',
+        [
+            'stream',
+            pytest.param('memory', marks=pytest.mark.every),
+            'path',
+            pytest.param('file', marks=pytest.mark.every),
+        ],
+    )
+    @pytest.mark.parametrize(
+        'connections', [pytest.param(1, marks=pytest.mark.every), 3]
+    )
+    def test_child_leaves_by_the_usual_way(
+        self,
+        remote: service.Remote,
+        mode: str,
+        connections: int,
+        tmp_path: pathlib.Path,
+    ) -> None:
+        """Neither the parent nor the child is disturbed."""
+        image_id = images.new_id()
+        remote.show(
+            image_id, seed=1, size=images.LARGE, always={'hold': 2 * MIB}
+        )
+        program = subprocess.run(
+            [
+                sys.executable,
+                '-m',
+                exits.__name__,
+                remote.url,
+                image_id,
+                mode,
+                str(connections),
+                str(tmp_path),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert program.returncode == 0, program.stderr
+        assert program.stdout.split() == ['child', 'parent']
+        actions.assert_asked_once(remote.asked(image_id))
+
+
+def _use_in_child(
+    remote: service.Remote, connections: int | str, act: str, amount: int
+) -> None:
+    image_id = images.new_id()
+    remote.show(image_id, seed=1, size=images.LARGE, always={'hold': 3 * MIB})
+    before = holdings.now()
+    with actions.connected(remote) as conn:
+        responses = [
+            conn.image.download_image(
+                image_id,
+                stream=True,
+                connections=connections,
+                timeout=actions.SILENCE,
+            )
+        ]
+        start = responses[0].raw.read(amount)
+
+        def read() -> None:
+            began = time.monotonic()
+            with pytest.raises(exceptions.ImageStreamError):
+                for _ in responses[0].iter_content(MIB):
+                    pass
+            took = time.monotonic() - began
+            assert took < actions.AT_ONCE, f'it took {took:.1f} s'
+
+        def forget() -> None:
+            responses.clear()
+            gc.collect()
+
+        does: dict[str, Callable[[], object]] = {
+            'read': read,
+            'close': lambda: responses[0].close(),
+            'forget': forget,
+        }
+        Child(does[act]).wait()
+        remote.release(image_id)
+        rest = b''.join(responses[0].iter_content(MIB))
+        assert start + rest == images.data(1, images.LARGE)
+        actions.assert_asked_once(remote.asked(image_id))
+        responses.clear()
+    actions.assert_nothing_left(before)
+
+
+class TestResponseOfTheParent:
+    """A child uses a response that its parent has opened."""
+
+    @each_number
+    @pytest.mark.parametrize('act', ['read', 'close', 'forget'])
+    @pytest.mark.parametrize(
+        'amount', [pytest.param(0, marks=pytest.mark.every), 2 * MIB]
+    )
+    def test_is_the_parents_alone(
+        self,
+        remote: service.Remote,
+        connections: int | str,
+        act: str,
+        amount: int,
+    ) -> None:
+        """A read fails at once; no use of it disturbs the parent."""
+        apart.run(_use_in_child, remote, connections, act, amount)
+
+
+def _resume_with_child(remote: service.Remote, connections: int) -> None:
+    image_id = images.new_id()
+    script: dict[str, Any] = {'seed': 1, 'size': images.LARGE}
+    # What came before the cut is the first part, and more.
+    remote.show(
+        image_id,
+        **script,
+        changes=[{'hold': 6 * MIB}, {'hold': 6 * MIB}, {'hold': 6 * MIB}]
+        if connections == 3
+        else [{'hold': 12 * MIB, 'cut_after': 18 * MIB}],
+        always={'status': 403},
+    )
+    with (
+        actions.temporary() as directory,
+        actions.connected(remote) as conn,
+    ):
+        thread = actions.Downloader(
+            conn, image_id, 'path', directory, connections=connections
+        )
+        thread.start()
+        partial = os.path.join(directory, f'image.{image_id}.part')
+        actions.until(
+            lambda: os.path.exists(partial), 'there is no partial file'
+        )
+        child = Child(signal.pause)
+        try:
+            remote.release(image_id)
+            with pytest.raises(sdk_exceptions.SDKException):
+                thread.result()
+            kept = os.path.getsize(partial)
+            assert kept, 'nothing was kept'
+            remote.show(image_id, **script)
+            content = actions.download(
+                conn, image_id, 'path', directory, connections=connections
+            )
+            assert content == images.data(1, images.LARGE)
+            first = remote.asked(image_id)[0]
+            assert first.startswith(f'bytes={kept}-'), first
+            assert os.listdir(directory) == ['image']
+        finally:
+            child.kill()
+
+
+class TestPartialFile:
+    """A child that lives on while its parent downloads again."""
+
+    @pytest.mark.parametrize('connections', [1, 3])
+    def test_is_resumed(
+        self, remote: service.Remote, connections: int
+    ) -> None:
+        """The lock of a failed download does not live on in the child."""
+        apart.run(_resume_with_child, remote, connections)
+
+
+def _fork_all_the_time(
+    remote: service.Remote, mode: str, connections: int
+) -> None:
+    image_id = images.new_id()
+    remote.show(
+        image_id,
+        seed=1,
+        size=images.LARGE,
+        always={'pace': [256 * 1024, 0.01]},
+    )
+    over = threading.Event()
+
+    with (
+        actions.temporary() as directory,
+        actions.connected(remote) as conn,
+    ):
+        thread = actions.Downloader(
+            conn, image_id, mode, directory, connections=connections
+        )
+        thread.start()
+        while not over.is_set():
+            Child(gc.collect).wait()
+            if not thread.is_alive():
+                over.set()
+        assert thread.result() == images.data(1, images.LARGE)
+    actions.assert_asked_once(remote.asked(image_id))
+
+
+class TestForkedAtAnyMoment:
+    """Children are forked one after the other, all the time."""
+
+    @pytest.mark.parametrize('mode', ['stream', 'path'])
+    @pytest.mark.parametrize('connections', [1, 3])
+    def test_parent_is_not_disturbed(
+        self, remote: service.Remote, mode: str, connections: int
+    ) -> None:
+        """Whatever the threads are doing, the download ends well."""
+        apart.run(_fork_all_the_time, remote, mode, connections)
