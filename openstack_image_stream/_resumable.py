@@ -185,6 +185,8 @@ class ResumableStream:
             self._check()
             connect = functools.partial(self._sockets.call, self._connect)
             self._body = self._elsewhere(connect)
+            # Only that to the first request is of use to a caller.
+            self._body.take_response()
         return self._body
 
     def _elsewhere(self, connect: Opener) -> _body.Body:

@@ -131,6 +131,7 @@ class Patience:
         self._failures += 1
         if failure.final or self._failures > self._policy.retries:
             return None
+        drop_frames(failure)
         # The exponent is bounded before the power is, for thousands of
         # retries.
         longest = min(_LONGEST, _FIRST * 2 ** min(self._doublings, 10))
@@ -143,6 +144,22 @@ class Patience:
 
     def __str__(self) -> str:
         return f'{self._failures} of {self._policy.retries}'
+
+
+def drop_frames(error: BaseException) -> None:
+    """Have an error that is over refer to no frames any more.
+
+    Those of urllib3 refer to their errors in turn, and all of them to whoever
+    called, so that a forgotten response would be part of a cycle.
+
+    :param error: The error; its causes and contexts are treated as well.
+    """
+    pending: list[BaseException | None] = [error]
+    while pending:
+        found = pending.pop()
+        if found is not None and found.__traceback__ is not None:
+            found.__traceback__ = None
+            pending += [found.__cause__, found.__context__]
 
 
 def is_curable(exc: Exception) -> bool:

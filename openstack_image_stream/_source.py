@@ -209,7 +209,8 @@ IncompleteDownloadError` when the connection fails once too often, what ended
         self._second = None
         try:
             stream = second.task.result()
-        except _retry.Interrupted:
+        except _retry.Interrupted as exc:
+            _retry.drop_frames(exc)
             second.stream.close()
             controller.refuse()
         except _coordinator.Ended:
@@ -224,6 +225,7 @@ IncompleteDownloadError` when the connection fails once too often, what ended
                 self._remote.image_id,
                 exc,
             )
+            _retry.drop_frames(exc)
             self._controller = None
         else:
             self._single.end_at(second.start)
