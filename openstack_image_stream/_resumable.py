@@ -159,6 +159,9 @@ class ResumableStream:
     def close(self) -> None:
         """Let go of the connection. May be called more than once."""
         self._parent.release(self._coordinator)
+        if self._broken is not None:
+            _retry.drop_frames(self._broken)
+            self._broken = None
         self._drop()
 
     def _drop(self) -> None:
@@ -280,9 +283,11 @@ class ResumableStream:
     def _wait(self, failure: _retry.Interrupted) -> None:
         self._broken = None
         self._drop()
-        # A connection that was broken because of the end is no reason to
-        # speak of a retry.
-        self._check()
+        if self._coordinator.ended:
+            # A connection that was broken because of the end is no reason to
+            # speak of a retry.
+            _retry.drop_frames(failure)
+            raise _coordinator.Ended
         delay = self._patience.delay(failure)
         if delay is None:
             raise failure
