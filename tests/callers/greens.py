@@ -28,6 +28,15 @@ _ALL = list(
     itertools.product(('stream', 'memory', 'path', 'file'), (1, 3, 'auto'))
 )
 
+#: Some of them.
+_SOME = [
+    ('stream', 1),
+    ('stream', 3),
+    ('memory', 'auto'),
+    ('path', 3),
+    ('file', 1),
+]
+
 
 class Program:
     """Downloads in every mode.
@@ -153,15 +162,16 @@ class Program:
             self._actions.assert_told_of_close(reader.told())
         return None
 
-    def run(self, what: str) -> None:
-        """Do one thing in every mode, and print what is wrong.
+    def run(self, what: str, how: list[Any]) -> None:
+        """Do one thing in several modes, and print what is wrong.
 
         :param what: Name of a method.
+        :param how: The modes and numbers of connections.
         """
         # What is made once is there by then.
         with contextlib.suppress(Exception):
             self.download('memory', 3)
-        for mode, connections in _ALL:
+        for mode, connections in how:
             before = self._holdings.now()
             greenlets = green.count()
             try:
@@ -177,11 +187,14 @@ class Program:
                 print(f'{mode}, {connections}: left {left}, {green.count()}')
 
 
-def main(library: str, what: str, url: str, certificate: str = '') -> None:
+def main(
+    library: str, what: str, how: str, url: str, certificate: str
+) -> None:
     """Run.
 
     :param library: ``eventlet`` or ``gevent``.
     :param what: Name of a method of :class:`Program`.
+    :param how: ``all`` for every mode, or ``some``.
     :param url: Where the service is.
     :param certificate: Its certificate, where it speaks TLS.
     """
@@ -193,7 +206,9 @@ def main(library: str, what: str, url: str, certificate: str = '') -> None:
 
     faulthandler.dump_traceback_later(100, exit=True)
     strays.FOUND.listen()
-    Program(service.Remote(url, certificate or None)).run(what)
+    Program(service.Remote(url, certificate or None)).run(
+        what, _ALL if how == 'all' else _SOME
+    )
     for text in strays.FOUND.texts:
         print(f'raised where nothing can catch it:\n{text}')
     print('ended')

@@ -21,7 +21,9 @@ from tests.callers import greens
 from tests.callers import service
 
 
-def _run(library: str, what: str, remote: service.Remote) -> None:
+def _run(
+    library: str, what: str, remote: service.Remote, *, every: bool
+) -> None:
     program = subprocess.run(
         [
             sys.executable,
@@ -31,6 +33,7 @@ def _run(library: str, what: str, remote: service.Remote) -> None:
             greens.__name__,
             library,
             what,
+            'all' if every else 'some',
             remote.url,
             remote.certificate or '',
         ],
@@ -47,33 +50,35 @@ def _run(library: str, what: str, remote: service.Remote) -> None:
 class TestGreenThreads:
     """Everything that blocks was replaced before the first import."""
 
-    def test_image_arrives(self, remote: service.Remote, library: str) -> None:
+    def test_image_arrives(
+        self, remote: service.Remote, library: str, every: bool
+    ) -> None:
         """In every mode, and nothing is raised at the end or left."""
-        _run(library, 'whole', remote)
+        _run(library, 'whole', remote, every=every)
 
     def test_mismatch_arrives(
-        self, remote: service.Remote, library: str
+        self, remote: service.Remote, library: str, every: bool
     ) -> None:
         """No other error hides it."""
-        _run(library, 'mismatch', remote)
+        _run(library, 'mismatch', remote, every=every)
 
     def test_time_limit_arrives(
-        self, remote: service.Remote, library: str
+        self, remote: service.Remote, library: str, every: bool
     ) -> None:
         """The library's time limit ends the download, nothing is left."""
-        _run(library, 'limit', remote)
+        _run(library, 'limit', remote, every=every)
 
     def test_others_run_meanwhile(
-        self, remote: service.Remote, library: str
+        self, remote: service.Remote, library: str, every: bool
     ) -> None:
         """A download does not keep other green threads from running."""
-        _run(library, 'ticks', remote)
+        _run(library, 'ticks', remote, every=every)
 
     def test_close_is_told_of(
-        self, remote: service.Remote, library: str
+        self, remote: service.Remote, library: str, every: bool
     ) -> None:
         """A reader is told of a close in another green thread."""
-        _run(library, 'close', remote)
+        _run(library, 'close', remote, every=every)
 
     @pytest.mark.every
     @pytest.mark.parametrize('what', ['whole', 'limit', 'close'])
@@ -81,4 +86,4 @@ class TestGreenThreads:
         self, secure: service.Remote, library: str, what: str
     ) -> None:
         """The same holds for TLS."""
-        _run(library, what, secure)
+        _run(library, what, secure, every=True)

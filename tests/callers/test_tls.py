@@ -87,7 +87,14 @@ class TestTLS:
     Each is another kind of socket.
     """
 
-    @pytest.mark.parametrize('connections', [1, 3, 'auto'])
+    @pytest.mark.parametrize(
+        'connections',
+        [
+            pytest.param(1, marks=pytest.mark.every),
+            3,
+            pytest.param('auto', marks=pytest.mark.every),
+        ],
+    )
     def test_image_arrives(
         self,
         secure: service.Remote,
@@ -113,6 +120,7 @@ class TestTLS:
             connections,
         )
 
+    @pytest.mark.every
     @pytest.mark.parametrize('connections', [1, 3])
     def test_forgotten(
         self, secure: service.Remote, proxy: str, kind: str, connections: int
