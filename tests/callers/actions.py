@@ -56,17 +56,19 @@ def connect(remote: service.Remote, **settings: Any) -> Any:
     url = remote.url
     if remote.certificate:
         settings = {'cacert': remote.certificate, **settings}
+    settings = {
+        'load_yaml_config': False,
+        'load_envvars': False,
+        'auth_type': 'none',
+        'auth': {'endpoint': url},
+        'image_endpoint_override': f'{url}/v2',
+        'image_api_version': '2',
+        'vendor_hook': 'openstack_image_stream:load',
+        **settings,
+    }
+    # ``None`` takes one of these away.
     return openstack.connect(
-        **{
-            'load_yaml_config': False,
-            'load_envvars': False,
-            'auth_type': 'none',
-            'auth': {'endpoint': url},
-            'image_endpoint_override': f'{url}/v2',
-            'image_api_version': '2',
-            'vendor_hook': 'openstack_image_stream:load',
-            **settings,
-        }
+        **{key: value for key, value in settings.items() if value is not None}
     )
 
 

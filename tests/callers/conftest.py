@@ -18,6 +18,7 @@ import pathlib
 import pytest
 
 from tests.callers import apart
+from tests.callers import certificates
 from tests.callers import service
 
 _HERE = pathlib.Path(__file__).parent
@@ -56,6 +57,21 @@ def pytest_collection_modifyitems(
 def every(pytestconfig: pytest.Config) -> bool:
     """Whether everything is asked for, not the short selection."""
     return bool(pytestconfig.getoption('--all-callers'))
+
+
+@pytest.fixture(scope='session')
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A certificate for 127.0.0.1 and its key, by their path."""
+    path = tmp_path_factory.mktemp('tls') / 'service.pem'
+    certificates.write(path)
+    return str(path)
+
+
+@pytest.fixture(scope='session')
+def secure(certificate: str) -> Iterator[service.Remote]:
+    """A service that speaks TLS, by its remote control."""
+    with service.started(certificate) as started:
+        yield started
 
 
 @pytest.fixture(scope='session')

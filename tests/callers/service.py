@@ -252,6 +252,14 @@ class Remote:
         asked: list[str] = self._ask('GET', image_id)['asked']
         return asked
 
+    def looked_up(self, image_id: str) -> int:
+        """Return how often the metadata were asked for.
+
+        :param image_id: ID of the image.
+        """
+        times: int = self._ask('GET', image_id)['looked_up']
+        return times
+
     def wait_until_asked(self, image_id: str, times: int = 1) -> None:
         """Wait until the data were asked for.
 

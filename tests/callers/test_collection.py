@@ -44,6 +44,15 @@ _WHERE = (
     'concurrent/futures',
 )
 
+each_number = pytest.mark.parametrize(
+    'connections',
+    [
+        pytest.param(1, marks=pytest.mark.every),
+        3,
+        pytest.param('auto', marks=pytest.mark.every),
+    ],
+)
+
 
 class Victims:
     """Responses that only the collector can find, to be found by it.
@@ -163,7 +172,7 @@ class TestCollectedInAnyThread:
             pytest.param('file', marks=pytest.mark.every),
         ],
     )
-    @pytest.mark.parametrize('connections', [1, 3, 'auto'])
+    @each_number
     def test_no_deadlock(
         self,
         remote: service.Remote,
@@ -264,7 +273,7 @@ def _collect_under_lock(
 class TestCollectedUnderALock:
     """Forgotten responses are found by a collection under a lock."""
 
-    @pytest.mark.parametrize('connections', [1, 3, 'auto'])
+    @each_number
     def test_in_a_handler_of_the_log(
         self, remote: service.Remote, connections: int | str
     ) -> None:
@@ -272,7 +281,7 @@ class TestCollectedUnderALock:
         apart.run(_collect_while_logging, remote, connections)
 
     @pytest.mark.parametrize('which', ['handler', 'module'])
-    @pytest.mark.parametrize('connections', [1, 3, 'auto'])
+    @each_number
     def test_under_locks_of_logging(
         self, remote: service.Remote, connections: int | str, which: str
     ) -> None:

@@ -162,7 +162,14 @@ class TestForkedWhileDownloading:
     """A child is forked while another thread of its parent downloads."""
 
     @each_mode
-    @each_number
+    @pytest.mark.parametrize(
+        'connections',
+        [
+            pytest.param(1, marks=pytest.mark.every),
+            3,
+            pytest.param('auto', marks=pytest.mark.every),
+        ],
+    )
     @pytest.mark.parametrize(
         'act',
         [

@@ -54,7 +54,15 @@ def _download_one_at_a_time(remote: service.Remote, mode: str) -> None:
 class TestOneAtATime:
     """A service with one worker leaves a second request unanswered."""
 
-    @pytest.mark.parametrize('mode', actions.MODES)
+    @pytest.mark.parametrize(
+        'mode',
+        [
+            pytest.param('stream', marks=pytest.mark.every),
+            pytest.param('memory', marks=pytest.mark.every),
+            'path',
+            pytest.param('file', marks=pytest.mark.every),
+        ],
+    )
     def test_auto_does_not_stand_still(
         self, remote: service.Remote, mode: str
     ) -> None:

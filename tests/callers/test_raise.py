@@ -138,14 +138,15 @@ class TestRaisedWhileWaiting:
                 connections,
                 raised,
                 marks=()
-                if (mode, raised)
+                if (mode, connections, raised)
                 in (
-                    ('stream', 'TimeoutError'),
-                    ('path', 'TimeoutError'),
-                    ('memory', 'ValueError'),
-                    ('file', 'OSError'),
+                    ('stream', 1, 'TimeoutError'),
+                    ('stream', 3, 'Limit'),
+                    ('path', 1, 'KeyboardInterrupt'),
+                    ('path', 3, 'TimeoutError'),
+                    ('memory', 3, 'ValueError'),
+                    ('file', 1, 'OSError'),
                 )
-                and connections != 'auto'
                 else pytest.mark.every,
             )
             for mode in actions.MODES

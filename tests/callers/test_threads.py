@@ -29,7 +29,9 @@ from tests.callers import service
 MIB = 1024 * 1024
 
 each_mode = pytest.mark.parametrize('mode', actions.MODES)
-each_number = pytest.mark.parametrize('connections', [1, 3, 'auto'])
+each_number = pytest.mark.parametrize(
+    'connections', [1, 3, pytest.param('auto', marks=pytest.mark.every)]
+)
 
 
 def _with_few_threads(
@@ -74,7 +76,12 @@ class TestFewThreads:
     @each_mode
     @each_number
     @pytest.mark.parametrize(
-        'few', [0, 1, pytest.param(2, marks=pytest.mark.every)]
+        'few',
+        [
+            0,
+            pytest.param(1, marks=pytest.mark.every),
+            pytest.param(2, marks=pytest.mark.every),
+        ],
     )
     def test_ends(
         self,

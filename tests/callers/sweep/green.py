@@ -14,6 +14,7 @@
 
 import contextlib
 import gc
+import os
 import sys
 import time
 from typing import Any
@@ -31,6 +32,8 @@ def patch(kind: str) -> None:
 
         eventlet.monkey_patch()
     elif kind == 'gevent':
+        # Its usual one has a pool of threads, which live on for some seconds.
+        os.environ['GEVENT_RESOLVER'] = 'block'
         from gevent import monkey
 
         monkey.patch_all()
