@@ -242,8 +242,12 @@ class Task(Generic[_T]):
             self.abandon()
             raise
         self._coordinator.off_end(self._wake)
-        if error is not None:
-            raise error
+        try:
+            if error is not None:
+                raise error
+        finally:
+            # Its traceback refers to this frame, which must not refer to it.
+            del error
         return result  # type: ignore[return-value]
 
     def abandon(self) -> None:

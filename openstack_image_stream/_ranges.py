@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Ranges of bytes: what is asked for, what comes back, in which order.
+"""Byte ranges: what is requested, and what comes back.
 
 Nothing here does input or output.
 """
@@ -85,78 +85,3 @@ def parse_length(value: str | None) -> int | None:
     # Of thousands of digits, which int() refuses, the first ones tell
     # enough: no image is that large.
     return int(found[0][:21]) if found else None
-
-
-class Parts:
-    """The parts of an image, in order out of disorder.
-
-    They are handed out in order, taken back in any order, and given away in
-    order again. At most ``limit`` parts are on their way or waiting at a
-    time, which is what bounds the memory.
-
-    :param start: Position to begin at.
-    :param size: Size of the image in bytes.
-    :param part_size: Bytes per part; the last one may be shorter.
-    :param limit: Parts at a time.
-    """
-
-    def __init__(
-        self, start: int, size: int, part_size: int, limit: int
-    ) -> None:
-        self._next_start = start
-        self._size = size
-        self._part_size = part_size
-        #: Parts at a time.
-        self.limit = limit
-        #: Position up to which everything was given away.
-        self.given = start
-        self._waiting: dict[int, tuple[int, list[bytes]]] = {}
-        self._outside = 0
-
-    @property
-    def all_planned(self) -> bool:
-        """Whether there is no part left to hand out."""
-        return self._next_start >= self._size
-
-    @property
-    def finished(self) -> bool:
-        """Whether every byte was given away."""
-        return self.given >= self._size
-
-    def plan(self) -> Span | None:
-        """Hand out the next part.
-
-        :returns: The part, ``None`` if none is left or too many are out.
-        """
-        if self.all_planned or self._outside >= self.limit:
-            return None
-        start = self._next_start
-        stop = min(start + self._part_size, self._size)
-        self._next_start = stop
-        self._outside += 1
-        return Span(start, stop)
-
-    def plan_no_more(self) -> None:
-        """Hand out no further part; what is out is all there will be."""
-        self._size = self._next_start
-
-    def put(self, span: Span, pieces: list[bytes]) -> None:
-        """Take a part back.
-
-        :param span: As it was handed out.
-        :param pieces: Its bytes.
-        """
-        stop = self._size if span.stop is None else span.stop
-        self._waiting[span.start] = (stop, pieces)
-
-    def take(self) -> list[bytes] | None:
-        """Give away the next part in order.
-
-        :returns: Its bytes, ``None`` while they have not come yet.
-        """
-        if self.given not in self._waiting:
-            return None
-        stop, pieces = self._waiting.pop(self.given)
-        self.given = stop
-        self._outside -= 1
-        return pieces

@@ -159,9 +159,7 @@ class ResumableStream:
     def close(self) -> None:
         """Let go of the connection. May be called more than once."""
         self._parent.release(self._coordinator)
-        if self._broken is not None:
-            _retry.drop_frames(self._broken)
-            self._broken = None
+        self._broken = None
         self._drop()
 
     def _drop(self) -> None:
@@ -250,6 +248,7 @@ class ResumableStream:
                 if not chunks:
                     raise
                 # What arrived counts, and is not requested again.
+                _retry.drop_frames(exc)
                 self._broken = exc
                 break
             if not chunk:

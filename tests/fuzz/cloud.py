@@ -23,9 +23,9 @@ from unittest import mock
 
 import openstack
 
+from openstack_image_stream import _parallel
 from openstack_image_stream import _partial
 from openstack_image_stream import _retry
-from openstack_image_stream import _parallel
 from openstack_image_stream import service
 from tests.fuzz import raw_glance
 from tests.unit import fake_glance

@@ -27,8 +27,8 @@ import openstack
 import requests
 import testtools
 
-from openstack_image_stream import _digest
 from openstack_image_stream import _coordinator
+from openstack_image_stream import _digest
 from openstack_image_stream import _retry
 from openstack_image_stream import service
 from tests.unit import fake_glance

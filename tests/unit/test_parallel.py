@@ -25,7 +25,9 @@ from openstack import exceptions as sdk_exceptions
 import requests
 import urllib3
 
+from openstack_image_stream import _coordinator
 from openstack_image_stream import _parallel
+from openstack_image_stream import _ranges
 from openstack_image_stream import exceptions
 from tests.unit import base
 from tests.unit import fake_glance
@@ -313,3 +315,154 @@ class TestStopping(ParallelTestCase):
             progress=fail,
         )
         self.assertEqual([], worker_threads())
+
+
+class _Stream:
+    """Stands for a resumable stream of bytes that are in memory.
+
+    :param span: Which of them.
+    :param silent: Whether the server leaves the request unanswered.
+    """
+
+    def __init__(self, span: _ranges.Span, *, silent: bool = False) -> None:
+        self.span = span
+        self.connected = not silent
+        self.connecting = False
+        self.position = span.start
+        self._aborted = threading.Event()
+        self._silent = silent
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes; wait until it is aborted where silent."""
+        if self._silent:
+            self._aborted.wait(30)
+            raise _coordinator.Ended
+        stop = min(self.position + size, self.span.stop or len(DATA))
+        chunk = DATA[self.position : stop]
+        self.position = stop
+        return chunk
+
+    def abort(self) -> None:
+        """Wake up who waits."""
+        self._aborted.set()
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class TestReader(base.TestCase):
+    """Parts are fetched in any order and handed on in theirs."""
+
+    def reader(
+        self, start: int, size: int, more: Any, **options: Any
+    ) -> _parallel.ParallelReader:
+        """Make a reader of these bytes."""
+        coordinator = _coordinator.Coordinator('id')
+        reader = _parallel.ParallelReader(
+            start, size, [], more, coordinator=coordinator, **options
+        )
+        self.addCleanup(reader.close)
+        return reader
+
+    def read_all(self, reader: _parallel.ParallelReader) -> bytes:
+        """Read to the end."""
+        chunks = []
+        while chunk := reader.read():
+            chunks.append(chunk)
+        return b''.join(chunks)
+
+    @hypothesis.given(
+        start=strategies.integers(0, 1000),
+        length=strategies.integers(1, 3000),
+        part_size=strategies.integers(1, 600),
+        connections=strategies.integers(1, 6),
+    )
+    @hypothesis.settings(base.EXAMPLES, max_examples=25)
+    def test_order(
+        self, start: int, length: int, part_size: int, connections: int
+    ) -> None:
+        """Whichever worker is first, the bytes come in their order."""
+        spans: list[_ranges.Span] = []
+
+        def more(span: _ranges.Span, coordinator: Any) -> Any:
+            spans.append(span)
+            return _Stream(span)
+
+        reader = self.reader(
+            start,
+            start + length,
+            more,
+            connections=connections,
+            part_size=part_size,
+        )
+        self.assert_same(DATA[start : start + length], self.read_all(reader))
+        reader.close()
+        self.assertEqual(_parallel.count(length, part_size), len(set(spans)))
+
+    def test_ready(self) -> None:
+        """What has come in order can be taken without waiting."""
+        came = threading.Event()
+
+        def more(span: _ranges.Span, coordinator: Any) -> Any:
+            if span.start == 200:
+                came.set()
+            return _Stream(span, silent=span.start == 200)
+
+        reader = self.reader(0, 400, more, connections=1, part_size=100)
+        self.assertTrue(came.wait(10))
+        ready = b''
+        for position, chunk in reader.ready():
+            self.assertEqual(len(ready), position)
+            ready += chunk
+        self.assert_same(DATA[:200], ready)
+
+    def test_unanswered(self) -> None:
+        """What a server leaves unanswered is requested once more."""
+        self.useFixture(
+            fixtures.MockPatchObject(_parallel, '_UNANSWERED', 0.01)
+        )
+        requested: list[int] = []
+
+        def more(span: _ranges.Span, coordinator: Any) -> Any:
+            requested.append(span.start)
+            return _Stream(span, silent=requested == [0])
+
+        reader = self.reader(0, 400, more, connections=2, part_size=100)
+        self.assert_same(DATA[:400], self.read_all(reader))
+        self.assertEqual([0, 0, 100, 200, 300], sorted(requested))
+        self.assertEqual(1, reader._connections)
+
+    def test_too_few_threads(self) -> None:
+        """Those that could be started do all of it."""
+        start = threading.Thread.start
+        allowed = iter([True])
+
+        def start_some(thread: threading.Thread) -> None:
+            if not next(allowed, False):
+                raise RuntimeError("can't start new thread")
+            start(thread)
+
+        with mock.patch.object(threading.Thread, 'start', start_some):
+            reader = self.reader(
+                0,
+                400,
+                lambda span, coordinator: _Stream(span),
+                connections=4,
+                part_size=100,
+            )
+            self.assert_same(DATA[:400], self.read_all(reader))
+
+    def test_no_thread(self) -> None:
+        """Without any it says so."""
+        with mock.patch.object(
+            threading.Thread, 'start', side_effect=RuntimeError
+        ):
+            self.assertRaises(
+                RuntimeError,
+                self.reader,
+                0,
+                400,
+                lambda span, coordinator: _Stream(span),
+                connections=4,
+                part_size=100,
+            )

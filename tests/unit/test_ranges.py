@@ -12,8 +12,6 @@
 
 """Tests of what plans ranges, reads headers and puts parts in order."""
 
-import random
-
 import hypothesis
 from hypothesis import strategies
 
@@ -97,57 +95,3 @@ class TestContentRange(base.TestCase):
     def test_length(self) -> None:
         """Blanks around it are not part of it."""
         self.assertEqual(12, _ranges.parse_length(' 12 '))
-
-
-class TestParts(base.TestCase):
-    """Parts go out in order, come back in any, and go on in order."""
-
-    def test_none_for_no_bytes(self) -> None:
-        """There is nothing to fetch where nothing is missing."""
-        parts = _ranges.Parts(10, 10, 4, limit=2)
-        self.assertIsNone(parts.plan())
-        self.assertTrue(parts.all_planned)
-        self.assertTrue(parts.finished)
-
-    def test_limit(self) -> None:
-        """No more parts are out than allowed until one was given away."""
-        parts = _ranges.Parts(0, 12, 4, limit=2)
-        first, second = parts.plan(), parts.plan()
-        self.assertEqual(
-            (_ranges.Span(0, 4), _ranges.Span(4, 8)), (first, second)
-        )
-        self.assertIsNone(parts.plan())
-        parts.put(second, [b'5678'])
-        self.assertIsNone(parts.take())
-        self.assertIsNone(parts.plan())
-        parts.put(first, [b'12', b'34'])
-        self.assertEqual([b'12', b'34'], parts.take())
-        self.assertEqual(_ranges.Span(8, 12), parts.plan())
-
-    @hypothesis.given(
-        start=strategies.integers(0, 50),
-        length=strategies.integers(0, 300),
-        part_size=strategies.integers(1, 60),
-        limit=strategies.integers(1, 9),
-        seed=strategies.integers(0, 1000),
-    )
-    @base.EXAMPLES
-    def test_order_out_of_disorder(
-        self, start: int, length: int, part_size: int, limit: int, seed: int
-    ) -> None:
-        """Whatever comes back first, the bytes come out in their order."""
-        data = base.some_bytes(start + length)
-        parts = _ranges.Parts(start, len(data), part_size, limit)
-        chooser = random.Random(seed)
-        out: list[_ranges.Span] = []
-        result = b''
-        while not parts.finished:
-            while span := parts.plan():
-                out.append(span)
-            self.assertLessEqual(len(out), limit)
-            span = out.pop(chooser.randrange(len(out)))
-            parts.put(span, [data[span.start : span.stop]])
-            while (pieces := parts.take()) is not None:
-                result += b''.join(pieces)
-        self.assertEqual([], out)
-        self.assertEqual(data[start:], result)

@@ -21,8 +21,8 @@ import weakref
 import fixtures
 from keystoneauth1 import adapter as ksa_adapter
 from keystoneauth1 import session as ksa_session
-from openstack import exceptions as sdk_exceptions
 from openstack.config import loader
+from openstack import exceptions as sdk_exceptions
 import requests
 
 from openstack_image_stream import _sending
