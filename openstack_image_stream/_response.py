@@ -40,6 +40,7 @@ class ImageReader(io.RawIOBase):
     #: lacks is noticed at once and what it has too much of never.
     _FORWARDED = frozenset(
         {
+            'chunked',
             'connection',
             'enforce_content_length',
             'getheader',
@@ -77,6 +78,10 @@ class ImageReader(io.RawIOBase):
     def readable(self) -> bool:
         """Return ``True``."""
         return True
+
+    def isclosed(self) -> bool:
+        """Return whether it is closed, as :mod:`http.client` calls that."""
+        return self.closed
 
     def tell(self) -> int:
         """Return how many bytes were handed out."""

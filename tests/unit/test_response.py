@@ -591,6 +591,21 @@ class TestStandIn(ResponseTestCase):
         """Neither does the descriptor of the connection."""
         self.assertRaises(OSError, self.good().raw.fileno)
 
+    def test_words_of_http_client(self) -> None:
+        """Whether it is closed, and came in chunks."""
+        raw = self.good().raw
+        self.assertFalse(raw.chunked)
+        self.assertFalse(raw.isclosed())
+        raw.close()
+        self.assertTrue(raw.isclosed())
+
+    def test_iteration(self) -> None:
+        """Iterating over the response gives a mebibyte at a time."""
+        response = self.good()
+        with mock.patch.object(response, 'iter_content') as iter_content:
+            iter(response)
+        iter_content.assert_called_once_with(1024 * 1024)
+
     def test_release_conn(self) -> None:
         """Releasing the connection, as requests does, ends nothing."""
         raw = self.good().raw
