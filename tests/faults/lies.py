@@ -114,14 +114,14 @@ BYTES = [
     answers.AnswerFault(
         name='replaced-openly',
         title='closed, and the rest has another Content-MD5',
-        promise=f'{_CHANGED}, no file',
+        promise=f'{_MISMATCH}, no file',
         spoilers=(
             _CUT,
             lambda answer, scene: answers.headers(
                 Content_MD5=answers.OTHER_MD5
             )(answers.replace(answer, scene), scene),
         ),
-        error=_CHANGED,
+        error=_MISMATCH,
     ),
 ]
 
