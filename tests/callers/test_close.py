@@ -120,10 +120,18 @@ class Closing:
         """
         if self._state in ('waiting_to_retry', 'reconnecting'):
             actions.until(self.log.warned.is_set, 'there was no retry')
+            several = self._options['connections'] == 3
+            self._remote.wait_until_asked(self.image_id, 4 if several else 2)
+            self._settle()
         elif reader.how == 'iter_content':
             actions.until(lambda: reader.count >= MIB, 'nothing was read')
-        if self._state == 'reconnecting':
-            self._remote.wait_until_asked(self.image_id, 2)
+
+    def _settle(self) -> None:
+        # Each connection that is to be tried again says so.
+        seen = -1
+        while seen != len(self.log.lines):
+            seen = len(self.log.lines)
+            time.sleep(0.3)
 
     def check(self, error: BaseException | None, logged: list[str]) -> None:
         """See that the reader was told, and nothing was tried again.

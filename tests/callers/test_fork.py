@@ -189,7 +189,9 @@ class TestForkedWhileDownloading:
         """Its download ends well, without another request."""
         apart.run(_fork_meanwhile, remote, mode, connections, act)
 
-    @pytest.mark.parametrize('act', ['collect', 'download'])
+    @pytest.mark.parametrize(
+        'act', ['collect', pytest.param('download', marks=pytest.mark.every)]
+    )
     def test_many_children(self, remote: service.Remote, act: str) -> None:
         """The same holds for many children."""
         apart.run(_fork_meanwhile, remote, 'path', 3, act, children=20)

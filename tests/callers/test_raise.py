@@ -295,5 +295,5 @@ class TestRaisedAtAnyMoment:
     ) -> None:
         """It ends the download, and nothing is left."""
         apart.run(
-            _raise_everywhere, remote, mode, connections, 15 if every else 5
+            _raise_everywhere, remote, mode, connections, 15 if every else 3
         )
