@@ -120,11 +120,11 @@ class Closing:
         """
         if self._state in ('waiting_to_retry', 'reconnecting'):
             actions.until(self.log.warned.is_set, 'there was no retry')
-        elif reader.how == 'iter_content':
-            actions.until(lambda: reader.count >= MIB, 'nothing was read')
             several = self._options['connections'] == 3
             self._remote.wait_until_asked(self.image_id, 4 if several else 2)
             self._settle()
+        elif reader.how == 'iter_content':
+            actions.until(lambda: reader.count >= MIB, 'nothing was read')
 
     def _settle(self) -> None:
         # Each connection that is to be tried again says so.
