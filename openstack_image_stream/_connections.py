@@ -35,6 +35,10 @@ from openstack_image_stream import _signals
 
 _T = TypeVar('_T')
 
+#: Where connections were made that do not say so themselves. In a child that
+#: was forked later this may be wrong, which costs it another connection.
+_PROCESS = os.getpid()
+
 #: To linger for no time is to close with a reset (:manpage:`socket(7)`).
 _AT_ONCE = struct.pack('ii', 1, 0)
 
@@ -184,8 +188,8 @@ class Pools:
             original = self._separate(original, self._connections)
         adapter: Any = _twin(original)
         adapter.__class__ = _watching_adapter(type(original))  # type: ignore[arg-type]
-        adapter.process = self._process
-        adapter.poolmanager = _watched(adapter.poolmanager, self._process)
+        adapter.process = _PROCESS
+        adapter.poolmanager = _watched(adapter.poolmanager, _PROCESS)
         return adapter
 
     def _separate(self, original: Any, connections: int) -> Any:
