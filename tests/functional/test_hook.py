@@ -45,6 +45,7 @@ options = {
     'admin_token': {
         'auth_type': 'admin_token',
         'auth': {'endpoint': url, 'token': token},
+        'token': token,  # openstacksdk 2 to 4.0 lose the other one
     },
 }[login]
 if login == 'catalog':
