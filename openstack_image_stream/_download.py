@@ -23,22 +23,22 @@ from openstack import _log
 from openstack import utils
 import requests
 
-from openstack_image_stream import _connections
-from openstack_image_stream import _coordinator
-from openstack_image_stream import _digest
-from openstack_image_stream import _metadata
-from openstack_image_stream import _options
-from openstack_image_stream import _outputs
-from openstack_image_stream import _pace
-from openstack_image_stream import _parallel
-from openstack_image_stream import _pipeline
-from openstack_image_stream import _reasons
-from openstack_image_stream import _remote
-from openstack_image_stream import _response
-from openstack_image_stream import _retry
-from openstack_image_stream import _sending
-from openstack_image_stream import _sink
-from openstack_image_stream import _source
+from openstack_image_stream._check import hashes
+from openstack_image_stream._common import printing
+from openstack_image_stream._common import retry
+from openstack_image_stream import _config
+from openstack_image_stream._http import connection_pools
+from openstack_image_stream._http import fetching
+from openstack_image_stream._output import choice
+from openstack_image_stream._output import response_reader
+from openstack_image_stream._output import sinks
+from openstack_image_stream._sdk import image_info
+from openstack_image_stream._sdk import sending
+from openstack_image_stream._transfer import concurrency
+from openstack_image_stream._transfer import coordination
+from openstack_image_stream._transfer import image_source
+from openstack_image_stream._transfer import parallel
+from openstack_image_stream._transfer import verified_stream
 from openstack_image_stream import exceptions
 from openstack_image_stream import progress
 
@@ -58,22 +58,22 @@ class Download:
         self,
         image: Any,
         session: adapter.Adapter,
-        options: _options.Options,
+        options: _config.DownloadOptions,
         store_preferences: Sequence[str] | None,
     ) -> None:
         self._image = image
-        self._sender = _sending.sender_for(session)
+        self._sender = sending.sender_for(session)
         self._adapter = self._sender.adapter(options.timeout)
         self._options = options
-        self._policy = _retry.Policy(retries=options.retries)
-        self._id = _reasons.safe(str(image.id))
+        self._policy = retry.RetryPolicy(retries=options.retries)
+        self._id = printing.safe(str(image.id))
         self._url: str = utils.urljoin(image.base_path, image.id, 'file')
-        stores = _options.checked_stores(store_preferences)
+        stores = _config.checked_stores(store_preferences)
         if stores:
             names = ','.join(urllib.parse.quote(name) for name in stores)
             self._url = f'{self._url}?prefer={names}'
-        self._metadata: _metadata.Metadata
-        self._expected: _digest.Expected | None = None
+        self._metadata: image_info.ImageInfo
+        self._expected: hashes.Expected | None = None
 
     def to_output(self, output: Any) -> requests.Response:
         """Write the image to a path or a file object.
@@ -81,7 +81,7 @@ class Download:
         :param output: Where to.
         :returns: The answer, its body consumed.
         """
-        sink = _outputs.sink_for(
+        sink = choice.sink_for(
             output,
             self._id,
             resume=self._options.resume,
@@ -108,9 +108,9 @@ class Download:
         :returns: The answer, the image as its content.
         """
         self._fetch_metadata()
-        sink = _sink.MemorySink()
+        sink = sinks.MemorySink()
         response = self._drain_to(sink)
-        return _response.consumed(response, sink.content())
+        return response_reader.consumed(response, sink.content())
 
     def to_stream(self) -> requests.Response:
         """Open the image for reading.
@@ -118,12 +118,12 @@ class Download:
         :returns: The answer, its body unread.
         """
         self._fetch_metadata()
-        coordinator = _coordinator.Coordinator(self._id)
+        coordinator = coordination.Coordinator(self._id)
         try:
             response, pipeline = self._begin(
-                coordinator, 0, _pipeline.STREAM_CHUNK
+                coordinator, 0, verified_stream.STREAM_CHUNK
             )
-            return _response.attach(response, pipeline)
+            return response_reader.attach(response, pipeline)
         except BaseException:
             coordinator.close()
             raise
@@ -131,36 +131,36 @@ class Download:
     def _fetch_metadata(self) -> None:
         # What cannot be shown is refused before any request, too.
         self._reporter()
-        self._metadata = _metadata.fetch(
+        self._metadata = image_info.fetch(
             self._image,
             self._adapter,
             self._policy,
             validate=self._options.validate_checksum,
         )
         if self._options.validate_checksum:
-            self._expected = _digest.choose(
+            self._expected = hashes.choose(
                 hash_algo=self._metadata.hash_algo,
                 hash_value=self._metadata.hash_value,
                 checksum=self._metadata.checksum,
                 allow_md5_fallback=self._options.allow_md5_fallback,
             )
 
-    def _drain_to(self, sink: _sink.Sink) -> requests.Response:
+    def _drain_to(self, sink: sinks.Sink) -> requests.Response:
         # Without a hash there is no telling whether pieces of two downloads
         # belong together.
         sink.resume = sink.resume and self._expected is not None
         with sink:
             if sink.start:
                 sink.start_at(self._usable(sink.start))
-            coordinator = _coordinator.Coordinator(self._id)
+            coordinator = coordination.Coordinator(self._id)
             try:
                 response, pipeline = self._begin(
-                    coordinator, sink.start, _pipeline.SINK_CHUNK
+                    coordinator, sink.start, verified_stream.SINK_CHUNK
                 )
                 pipeline.drain_to(sink)
             finally:
                 coordinator.close()
-        return _response.consumed(response)
+        return response_reader.consumed(response)
 
     def _usable(self, start: int) -> int:
         size = self._metadata.size
@@ -171,10 +171,10 @@ class Download:
 
     def _begin(
         self,
-        coordinator: _coordinator.Coordinator,
+        coordinator: coordination.Coordinator,
         start: int,
         chunk_size: int,
-    ) -> tuple[requests.Response, _pipeline.Pipeline]:
+    ) -> tuple[requests.Response, verified_stream.VerifiedStream]:
         source = self._make_source(coordinator, start)
         try:
             response = source.open()
@@ -185,53 +185,56 @@ class Download:
             coordinator.close()
             source.close()
             raise
-        _response.complete_headers(
+        response_reader.complete_headers(
             response, size=source.size, checksum=self._metadata.checksum
         )
         meter = progress.Meter(self._reporter(), resumed=start)
-        return response, _pipeline.Pipeline(
+        return response, verified_stream.VerifiedStream(
             source, expected, meter, coordinator, chunk_size=chunk_size
         )
 
     def _make_source(
-        self, coordinator: _coordinator.Coordinator, start: int
-    ) -> _source.Source:
+        self, coordinator: coordination.Coordinator, start: int
+    ) -> image_source.ImageSource:
         adapter = self._adapter
         pools = controller = None
         connections = self._options.connections
-        if connections == _options.AUTO:
-            controller, connections = _pace.Pace(), _pace.MOST
+        if connections == _config.AUTO:
+            controller, connections = (
+                concurrency.ConcurrencyController(),
+                concurrency.MOST,
+            )
         if connections > 1:
             # No more of them are ever used than there are parts.
             size = (self._metadata.size or 0) - start
-            pools = _connections.Pools(
-                min(connections, _parallel.count(size, _parallel.PART))
+            pools = connection_pools.Pools(
+                min(connections, parallel.count(size, parallel.PART))
             )
             adapter = self._sender.adapter(self._options.timeout, pools)
-        remote = _remote.Remote(
-            functools.partial(_sending.get_file, adapter, self._url),
+        remote = fetching.Fetcher(
+            functools.partial(sending.get_file, adapter, self._url),
             image_id=self._id,
             image_status=self._metadata.status,
             size=self._metadata.size,
             reopenings=self._options.retries,
             verified=self._expected is not None,
         )
-        return _source.Source(
+        return image_source.ImageSource(
             remote,
             self._policy,
             coordinator,
             start=start,
             connections=connections,
             controller=controller,
-            part_size=_parallel.PART,
+            part_size=parallel.PART,
             pools=pools,
         )
 
     def _from_header(
         self, response: requests.Response
-    ) -> _digest.Expected | None:
+    ) -> hashes.Expected | None:
         # That of a part may be of the part (RFC 1864, section 2).
-        expected = _digest.from_content_md5(
+        expected = hashes.from_content_md5(
             None
             if response.status_code == 206
             else response.headers.get('Content-MD5')

@@ -19,8 +19,8 @@ from keystoneauth1 import adapter
 from openstack.image.v2 import image as _upstream
 import requests
 
+from openstack_image_stream import _config
 from openstack_image_stream import _download
-from openstack_image_stream import _options
 from openstack_image_stream import exceptions
 from openstack_image_stream import progress as _progress
 
@@ -34,13 +34,13 @@ def _connection_of(arguments: Mapping[str, Any]) -> Any:
 class Image(_upstream.Image):
     """An image of the Image service, as upstream's, with another download."""
 
-    @_options.with_cloud_defaults(_connection_of)
+    @_config.with_cloud_defaults(_connection_of)
     def download(
         self,
         session: adapter.Adapter,
         stream: bool = False,
         output: Any = None,
-        chunk_size: int | None = _options.MIB,
+        chunk_size: int | None = _config.MIB,
         *,
         store_preferences: Sequence[str] | None = None,
         validate_checksum: bool = True,
@@ -54,8 +54,7 @@ class Image(_upstream.Image):
     ) -> requests.Response:
         """Download the data of this image.
 
-        See :meth:`Proxy.download_image
-        <openstack_image_stream._proxy.Proxy.download_image>`, which takes the
+        See :meth:`.ImageProxy.download_image`, which takes the
         same parameters and describes them.
 
         :param session: The proxy of the Image service, or another
@@ -69,7 +68,7 @@ InvalidArgumentError` when it is anything else, a connection for example.
                 'conn.image, or another keystoneauth1 adapter, not an object '
                 f'of the class {type(session).__name__}'
             )
-        options = _options.Options(
+        options = _config.DownloadOptions(
             chunk_size=chunk_size,
             validate_checksum=validate_checksum,
             allow_md5_fallback=allow_md5_fallback,

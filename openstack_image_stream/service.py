@@ -20,8 +20,8 @@ from typing import Any, TYPE_CHECKING
 from openstack.image import image_service
 from openstack.image.v2 import _proxy as _upstream
 
-from openstack_image_stream import _proxy
 from openstack_image_stream import exceptions
+from openstack_image_stream import proxy
 
 if TYPE_CHECKING:
     from openstack import connection
@@ -36,7 +36,7 @@ class ImageStreamService(image_service.ImageService):
 
     supported_versions = {
         **image_service.ImageService.supported_versions,
-        '2': _proxy.Proxy,
+        '2': proxy.ImageProxy,
     }
 
     def __get__(self, instance: Any, owner: Any) -> Any:
@@ -63,28 +63,28 @@ def _change_proxy(conn: 'connection.Connection') -> None:
     made = conn._proxies.get(_NAME)
     # Version 1 stays upstream's, and a service that is disabled has none.
     if isinstance(made, _upstream.Proxy) and not isinstance(
-        made, _proxy.Proxy
+        made, proxy.ImageProxy
     ):
         cls: Any = type(made)
         made.__class__ = _proxy_class(cls)
 
 
 @functools.lru_cache(maxsize=32)
-def _proxy_class(cls: Any) -> type[_proxy.Proxy]:
+def _proxy_class(cls: Any) -> type[proxy.ImageProxy]:
     """Return our proxy's class for a proxy of another class.
 
     :param cls: Upstream's class, or a class derived from it, whose other
         methods stay.
     """
     if cls is _upstream.Proxy:
-        return _proxy.Proxy
+        return proxy.ImageProxy
     registry = {
         **getattr(cls, '_resource_registry', {}),
-        'image': _proxy.Proxy._resource_registry['image'],
+        'image': proxy.ImageProxy._resource_registry['image'],
     }
     return type(
         cls.__name__,
-        (_proxy.Proxy, cls),
+        (proxy.ImageProxy, cls),
         {
             '__doc__': cls.__doc__,
             '__module__': cls.__module__,

@@ -45,7 +45,7 @@ AT_ONCE = 5.0
 SILENCE = 60.0
 
 
-def connect(remote: service.Remote, **settings: Any) -> Any:
+def connect(remote: service.Fetcher, **settings: Any) -> Any:
     """Connect to a service, with the plugin.
 
     :param remote: Its remote control.
@@ -73,7 +73,7 @@ def connect(remote: service.Remote, **settings: Any) -> Any:
 
 
 @contextlib.contextmanager
-def connected(remote: service.Remote, **settings: Any) -> Iterator[Any]:
+def connected(remote: service.Fetcher, **settings: Any) -> Iterator[Any]:
     """Connect for some time; afterwards nothing waits in its pools.
 
     :param remote: The remote control of the service.

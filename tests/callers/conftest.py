@@ -68,14 +68,14 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope='session')
-def secure(certificate: str) -> Iterator[service.Remote]:
+def secure(certificate: str) -> Iterator[service.Fetcher]:
     """A service that speaks TLS, by its remote control."""
     with service.started(certificate) as started:
         yield started
 
 
 @pytest.fixture(scope='session')
-def remote() -> Iterator[service.Remote]:
+def remote() -> Iterator[service.Fetcher]:
     """A service, by its remote control."""
     with service.started() as started:
         yield started

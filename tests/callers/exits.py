@@ -31,7 +31,7 @@ def main(
     :param connections: Option of the download.
     :param directory: Where a file may be.
     """
-    remote = service.Remote(url)
+    remote = service.Fetcher(url)
     conn = actions.connect(remote)
     thread = actions.Downloader(
         conn, image_id, mode, directory, connections=int(connections)

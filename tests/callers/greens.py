@@ -206,7 +206,7 @@ def main(
 
     faulthandler.dump_traceback_later(100, exit=True)
     strays.FOUND.listen()
-    Program(service.Remote(url, certificate or None)).run(
+    Program(service.Fetcher(url, certificate or None)).run(
         what, _ALL if how == 'all' else _SOME
     )
     for text in strays.FOUND.texts:

@@ -221,7 +221,7 @@ class Service(fake_glance.FakeGlance):
 
 
 @dataclasses.dataclass(frozen=True)
-class Remote:
+class Fetcher:
     """The remote control of a service; can be pickled.
 
     :param url: Where the service is.
@@ -322,7 +322,7 @@ def started(certificate: str | None = None) -> Any:
         url = receiver.recv()
         if certificate:
             url = url.replace('http:', 'https:')
-        yield Remote(url, certificate)
+        yield Fetcher(url, certificate)
     finally:
         process.kill()
         process.join()

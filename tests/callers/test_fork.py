@@ -111,7 +111,7 @@ def _exit() -> None:
 
 
 def _fork_meanwhile(
-    remote: service.Remote,
+    remote: service.Fetcher,
     mode: str,
     connections: int | str,
     act: str,
@@ -181,7 +181,7 @@ class TestForkedWhileDownloading:
     )
     def test_parent_is_not_disturbed(
         self,
-        remote: service.Remote,
+        remote: service.Fetcher,
         mode: str,
         connections: int | str,
         act: str,
@@ -192,7 +192,7 @@ class TestForkedWhileDownloading:
     @pytest.mark.parametrize(
         'act', ['collect', pytest.param('download', marks=pytest.mark.every)]
     )
-    def test_many_children(self, remote: service.Remote, act: str) -> None:
+    def test_many_children(self, remote: service.Fetcher, act: str) -> None:
         """The same holds for many children."""
         apart.run(_fork_meanwhile, remote, 'path', 3, act, children=20)
 
@@ -214,7 +214,7 @@ class TestExit:
     )
     def test_child_leaves_by_the_usual_way(
         self,
-        remote: service.Remote,
+        remote: service.Fetcher,
         mode: str,
         connections: int,
         tmp_path: pathlib.Path,
@@ -245,7 +245,7 @@ class TestExit:
 
 
 def _use_in_child(
-    remote: service.Remote, connections: int | str, act: str, amount: int
+    remote: service.Fetcher, connections: int | str, act: str, amount: int
 ) -> None:
     image_id = images.new_id()
     remote.show(image_id, seed=1, size=images.LARGE, always={'hold': 3 * MIB})
@@ -297,7 +297,7 @@ class TestResponseOfTheParent:
     )
     def test_is_the_parents_alone(
         self,
-        remote: service.Remote,
+        remote: service.Fetcher,
         connections: int | str,
         act: str,
         amount: int,
@@ -306,7 +306,7 @@ class TestResponseOfTheParent:
         apart.run(_use_in_child, remote, connections, act, amount)
 
 
-def _resume_with_child(remote: service.Remote, connections: int) -> None:
+def _resume_with_child(remote: service.Fetcher, connections: int) -> None:
     image_id = images.new_id()
     script: dict[str, Any] = {'seed': 1, 'size': images.LARGE}
     # What came before the cut is the first part, and more.
@@ -354,14 +354,14 @@ class TestPartialFile:
 
     @pytest.mark.parametrize('connections', [1, 3])
     def test_is_resumed(
-        self, remote: service.Remote, connections: int
+        self, remote: service.Fetcher, connections: int
     ) -> None:
         """The lock of a failed download does not live on in the child."""
         apart.run(_resume_with_child, remote, connections)
 
 
 def _fork_all_the_time(
-    remote: service.Remote, mode: str, connections: int
+    remote: service.Fetcher, mode: str, connections: int
 ) -> None:
     image_id = images.new_id()
     remote.show(
@@ -394,7 +394,7 @@ class TestForkedAtAnyMoment:
     @pytest.mark.parametrize('mode', ['stream', 'path'])
     @pytest.mark.parametrize('connections', [1, 3])
     def test_parent_is_not_disturbed(
-        self, remote: service.Remote, mode: str, connections: int
+        self, remote: service.Fetcher, mode: str, connections: int
     ) -> None:
         """Whatever the threads are doing, the download ends well."""
         apart.run(_fork_all_the_time, remote, mode, connections)

@@ -71,7 +71,7 @@ _STATES: dict[str, tuple[dict[str, Any], int]] = {
 
 
 def _raise_into(
-    remote: service.Remote,
+    remote: service.Fetcher,
     mode: str,
     connections: int | str,
     state: str,
@@ -156,7 +156,7 @@ class TestRaisedWhileWaiting:
     )
     def test_arrives_as_it_is(
         self,
-        remote: service.Remote,
+        remote: service.Fetcher,
         mode: str,
         connections: int | str,
         state: str,
@@ -167,7 +167,7 @@ class TestRaisedWhileWaiting:
 
 
 def _resume_after(
-    remote: service.Remote, connections: int, raised_name: str
+    remote: service.Fetcher, connections: int, raised_name: str
 ) -> None:
     image_id = images.new_id()
     remote.show(
@@ -217,14 +217,14 @@ class TestAfterwards:
     @pytest.mark.parametrize('raised', ['TimeoutError', 'KeyboardInterrupt'])
     @pytest.mark.parametrize('connections', [1, 3])
     def test_is_resumed(
-        self, remote: service.Remote, connections: int, raised: str
+        self, remote: service.Fetcher, connections: int, raised: str
     ) -> None:
         """No lock of the first one is left."""
         apart.run(_resume_after, remote, connections, raised)
 
 
 def _raise_everywhere(
-    remote: service.Remote, mode: str, connections: int, seconds: float
+    remote: service.Fetcher, mode: str, connections: int, seconds: float
 ) -> None:
     image_id = images.new_id()
     remote.show(image_id, seed=1, size=9 * MIB)
@@ -291,7 +291,7 @@ class TestRaisedAtAnyMoment:
         ],
     )
     def test_arrives_as_it_is(
-        self, remote: service.Remote, mode: str, connections: int, every: bool
+        self, remote: service.Fetcher, mode: str, connections: int, every: bool
     ) -> None:
         """It ends the download, and nothing is left."""
         apart.run(

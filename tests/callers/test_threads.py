@@ -35,7 +35,7 @@ each_number = pytest.mark.parametrize(
 
 
 def _with_few_threads(
-    remote: service.Remote, mode: str, connections: int | str, few: int
+    remote: service.Fetcher, mode: str, connections: int | str, few: int
 ) -> None:
     image_id = images.new_id()
     # Slow enough for 'auto' to want more.
@@ -85,7 +85,7 @@ class TestFewThreads:
     )
     def test_ends(
         self,
-        remote: service.Remote,
+        remote: service.Fetcher,
         mode: str,
         connections: int | str,
         few: int,
@@ -111,7 +111,7 @@ class _DyingHash:
 
 
 def _with_dying_hash(
-    remote: service.Remote,
+    remote: service.Fetcher,
     mode: str,
     connections: int | str,
     error: type[BaseException],
@@ -156,7 +156,7 @@ class TestDyingHash:
     )
     def test_ends_with_an_error(
         self,
-        remote: service.Remote,
+        remote: service.Fetcher,
         mode: str,
         connections: int | str,
         error: type[BaseException],

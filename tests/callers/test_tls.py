@@ -41,7 +41,7 @@ def _prepare(kind: str, proxy: str) -> None:
 
 
 def _download(
-    remote: service.Remote, kind: str, proxy: str, connections: int | str
+    remote: service.Fetcher, kind: str, proxy: str, connections: int | str
 ) -> None:
     _prepare(kind, proxy)
     before = holdings.now()
@@ -97,7 +97,7 @@ class TestTLS:
     )
     def test_image_arrives(
         self,
-        secure: service.Remote,
+        secure: service.Fetcher,
         proxy: str,
         kind: str,
         connections: int | str,
@@ -107,7 +107,7 @@ class TestTLS:
 
     @pytest.mark.parametrize('connections', [1, 3])
     def test_close_is_told_of(
-        self, secure: service.Remote, proxy: str, kind: str, connections: int
+        self, secure: service.Fetcher, proxy: str, kind: str, connections: int
     ) -> None:
         """A reader that waits for a silent server is told at once."""
         apart.run(
@@ -123,7 +123,7 @@ class TestTLS:
     @pytest.mark.every
     @pytest.mark.parametrize('connections', [1, 3])
     def test_forgotten(
-        self, secure: service.Remote, proxy: str, kind: str, connections: int
+        self, secure: service.Fetcher, proxy: str, kind: str, connections: int
     ) -> None:
         """A forgotten response leaves nothing, also when it is stalled."""
         apart.run(

@@ -22,7 +22,7 @@ import pytest
 import yaml
 
 import openstack_image_stream
-from openstack_image_stream import _proxy
+from openstack_image_stream import proxy
 from tests import cloud
 from tests.functional import conftest
 
@@ -78,7 +78,7 @@ print(json.dumps(
 
 
 def _is_ours(conn: openstack.connection.Connection) -> bool:
-    return isinstance(conn.image, _proxy.Proxy)
+    return isinstance(conn.image, proxy.ImageProxy)
 
 
 class TestWaysIn:
@@ -119,7 +119,7 @@ class TestWaysIn:
         ).stdout
         assert json.loads(printed) == [
             'openstack.image.v2._proxy',
-            'openstack_image_stream._proxy',
+            'openstack_image_stream.proxy',
             True,
             '0123456789',
         ]
@@ -152,7 +152,7 @@ class TestWaysIn:
             capture_output=True,
             text=True,
         ).stdout
-        assert printed.strip() == 'openstack_image_stream._proxy'
+        assert printed.strip() == 'openstack_image_stream.proxy'
 
     def test_add_service(self, running_cloud: cloud.Cloud) -> None:
         """add_service() works too, and changes the class of connections."""
@@ -176,8 +176,8 @@ class TestWaysIn:
         ).stdout
         assert json.loads(printed) == [
             'openstack.image.v2._proxy',
-            'openstack_image_stream._proxy',
-            'openstack_image_stream._proxy',
+            'openstack_image_stream.proxy',
+            'openstack_image_stream.proxy',
         ]
 
     def test_connect_as_keeps_it(self, connect: conftest.Connect) -> None:

@@ -23,9 +23,9 @@ from unittest import mock
 
 import openstack
 
-from openstack_image_stream import _parallel
-from openstack_image_stream import _partial
-from openstack_image_stream import _retry
+from openstack_image_stream._common import retry
+from openstack_image_stream._output import partial_files
+from openstack_image_stream._transfer import parallel
 from openstack_image_stream import service
 from tests.fuzz import raw_glance
 from tests.unit import fake_glance
@@ -54,10 +54,12 @@ class Cloud:
         enter(mock.patch.dict(os.environ, no_proxy='*'))
         enter(
             mock.patch.object(
-                _retry, 'Policy', functools.partial(_retry.Policy, wait=_wait)
+                retry,
+                'RetryPolicy',
+                functools.partial(retry.RetryPolicy, wait=_wait),
             )
         )
-        enter(mock.patch.object(_parallel, 'PART', _PART))
+        enter(mock.patch.object(parallel, 'PART', _PART))
         enter(mock.patch.object(socket, 'getaddrinfo', _resolve))
         # To find the entry point takes longer than to download.
         enter(
@@ -116,12 +118,12 @@ class Cloud:
 
 def _check_files(directory: str, *, done: bool) -> None:
     left = set(os.listdir(directory))
-    partial = _partial.name('image', fake_glance.IMAGE_ID)
+    partial = partial_files.name('image', fake_glance.IMAGE_ID)
     assert left <= ({'image'} if done else {partial}), left
 
 
 def _wait(event: threading.Event, seconds: float) -> bool:
-    assert 0 <= seconds <= _retry._LONGEST_ASKED
+    assert 0 <= seconds <= retry._LONGEST_ASKED
     return event.is_set()
 
 

@@ -22,7 +22,7 @@ import hypothesis
 from hypothesis import strategies
 import pytest
 
-from openstack_image_stream import _options
+from openstack_image_stream import _config
 from openstack_image_stream import exceptions
 from tests.fuzz import cloud as _cloud
 from tests.fuzz import ledger
@@ -37,7 +37,7 @@ _USED_SETTINGS = ledger.target('settings, used')
 _PARAMETERS = ledger.target('parameters')
 _IMAGES = ledger.target('the parameter image')
 
-_NAMES = [field.name for field in dataclasses.fields(_options.Options)]
+_NAMES = [field.name for field in dataclasses.fields(_config.DownloadOptions)]
 
 #: Values that some option takes, or nearly.
 _LIKELY = strategies.one_of(
@@ -88,7 +88,7 @@ class TestOptions:
     def test_are_checked(self, given: dict[str, Any]) -> None:
         """What cannot work is refused."""
         with _OPTIONS.example(_INVALID):
-            options = _options.Options(**given)
+            options = _config.DownloadOptions(**given)
             for name in ('connections', 'retries'):
                 assert type(getattr(options, name)) is int
             assert type(options.chunk_size) in (int, type(None))
@@ -104,7 +104,7 @@ class TestSettings:
     def test_make_options(self, config: dict[str, Any]) -> None:
         """What was accepted makes options that are accepted."""
         with _READ_SETTINGS.example(_INVALID):
-            _options.Options(**_options.from_cloud(config, 'fuzzed'))
+            _config.DownloadOptions(**_config.from_cloud(config, 'fuzzed'))
 
     @hypothesis.given(
         strategies.dictionaries(
@@ -198,9 +198,7 @@ class TestSmallest:
     def test_setting(self) -> None:
         """It is refused also as the text that a variable holds."""
         with pytest.raises(exceptions.InvalidArgumentError):
-            _options.from_cloud(
-                {'image_stream_connections': '9' * 400}, 'home'
-            )
+            _config.from_cloud({'image_stream_connections': '9' * 400}, 'home')
 
 
 @contextlib.contextmanager

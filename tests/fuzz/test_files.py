@@ -21,7 +21,7 @@ import hypothesis
 from hypothesis import strategies
 import pytest
 
-from openstack_image_stream import _partial
+from openstack_image_stream._output import partial_files
 from openstack_image_stream import exceptions
 from tests.fuzz import cloud as _cloud
 from tests.fuzz import ledger
@@ -88,7 +88,7 @@ class TestNames:
     ) -> None:
         """It can be made, is another one than the target, and no path."""
         with _NAMES.example():
-            path = _partial.name(f'/there/{target}', image_id, unique)
+            path = partial_files.name(f'/there/{target}', image_id, unique)
             directory, base = os.path.split(path)
             assert directory == '/there'
             assert 0 < len(os.fsencode(base)) <= 255
@@ -211,7 +211,7 @@ class TestObstacles:
             output = pathlib.Path(directory, name)
             hypothesis.assume(output != precious)
             partial = pathlib.Path(
-                _partial.name(str(output), fake_glance.IMAGE_ID)
+                partial_files.name(str(output), fake_glance.IMAGE_ID)
             )
             _KINDS[kind](partial, precious)
             before = set(os.listdir(directory))

@@ -21,9 +21,9 @@ from typing import Any
 import hypothesis
 from hypothesis import strategies
 
-from openstack_image_stream import _digest
-from openstack_image_stream import _ranges
-from openstack_image_stream import _retry
+from openstack_image_stream._check import hashes
+from openstack_image_stream._common import byte_ranges
+from openstack_image_stream._common import retry
 from openstack_image_stream import exceptions
 from tests.fuzz import ledger
 from tests.fuzz import values
@@ -80,7 +80,7 @@ class TestContentRange:
     def test_is_a_range_or_nothing(self, value: str) -> None:
         """What is made of it is a range within an image."""
         with _CONTENT_RANGE.example():
-            found = _ranges.parse_content_range(value)
+            found = byte_ranges.parse_content_range(value)
             _must_make_sense(found)
             stop = found.span.stop
             assert 0 <= found.span.start < stop < _MOST
@@ -95,9 +95,9 @@ class TestContentRange:
         total = None if rest is None else last + 1 + rest
         value = f'bytes {start}-{last}/{"*" if total is None else total}'
         with _CONTENT_RANGE.example():
-            found = _ranges.parse_content_range(value)
-            assert found == _ranges.ContentRange(
-                _ranges.Span(start, last + 1), total
+            found = byte_ranges.parse_content_range(value)
+            assert found == byte_ranges.ContentRange(
+                byte_ranges.ByteRange(start, last + 1), total
             )
 
 
@@ -109,7 +109,7 @@ class TestContentLength:
     def test_is_a_length_or_nothing(self, value: str) -> None:
         """What is made of it is a whole number, and none without an end."""
         with _CONTENT_LENGTH.example():
-            found = _ranges.parse_length(value)
+            found = byte_ranges.parse_length(value)
             _must_make_sense(found)
             assert 0 <= found < _MOST
 
@@ -121,14 +121,14 @@ class TestRetryAfter:
     def test_is_a_time_or_nothing(self, value: str) -> None:
         """What is made of it can be waited for, and patience bounds it."""
         with _RETRY_AFTER.example():
-            found = _retry.parse_retry_after(value, _NOW)
+            found = retry.parse_retry_after(value, _NOW)
             _must_make_sense(found)
             assert math.isfinite(found)
             assert found >= 0
-            patience = _retry.Patience(_retry.Policy(retries=1))
-            delay = patience.delay(_retry.Interrupted('', retry_after=found))
+            patience = retry.Retries(retry.RetryPolicy(retries=1))
+            delay = patience.delay(retry.RetriableError('', retry_after=found))
             assert delay is not None
-            assert delay <= _retry._LONGEST_ASKED
+            assert delay <= retry._LONGEST_ASKED
 
 
 class TestContentMD5:
@@ -143,7 +143,7 @@ class TestContentMD5:
     def test_is_a_digest_or_nothing(self, value: str) -> None:
         """What is made of it is sixteen bytes."""
         with _CONTENT_MD5.example():
-            found = _digest.from_content_md5(value)
+            found = hashes.from_content_md5(value)
             _must_make_sense(found)
             assert found.algorithm == 'md5'
             assert len(bytes.fromhex(found.value)) == 16
@@ -165,7 +165,7 @@ class TestHashes:
     ) -> None:
         """What is chosen can be computed and compared."""
         with _HASHES.example((exceptions.UnusableHashError,)):
-            found = _digest.choose(
+            found = hashes.choose(
                 hash_algo=algorithm,
                 hash_value=value,
                 checksum=checksum,

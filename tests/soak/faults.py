@@ -136,7 +136,7 @@ class Silence(Fault):
 
 
 @dataclasses.dataclass(frozen=True)
-class Pace(Fault):
+class ConcurrencyController(Fault):
     """The body comes slowly, which is no fault to see.
 
     :param steps: In how many portions.

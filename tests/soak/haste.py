@@ -16,8 +16,8 @@ import functools
 import itertools
 import threading
 
-from openstack_image_stream import _pace
-from openstack_image_stream import _retry
+from openstack_image_stream._common import retry
+from openstack_image_stream._transfer import concurrency
 
 #: Seconds. The shortest one is what a server that is absent for a moment is
 #: outlived with.
@@ -41,11 +41,11 @@ def outlived(seconds: float) -> int:
 
 def make() -> None:
     """Hurry every download of this process from now on."""
-    _retry.Policy = functools.partial(  # type: ignore[misc,assignment]
-        _retry.Policy, wait=_wait
+    retry.RetryPolicy = functools.partial(  # type: ignore[misc,assignment]
+        retry.RetryPolicy, wait=_wait
     )
     # Images this small are over before a further connection could be tried.
-    _pace._SETTLING = _pace._TRIAL = _pace._HOLD = 0.0
+    concurrency._SETTLING = concurrency._TRIAL = concurrency._HOLD = 0.0
 
 
 class Waits:

@@ -54,7 +54,7 @@ def draw(dice: random.Random) -> Killing:
     plan = plans.draw(dice, 'path')
     size = dice.randrange(1, 24 * images.MIB)
     # Slow, so that there is a middle to kill it in.
-    slow = tuple(faults.Pace(10, 0.02) for _ in range(4))
+    slow = tuple(faults.ConcurrencyController(10, 0.02) for _ in range(4))
     plan = dataclasses.replace(
         plan,
         image=images.draw_of_size(dice, size, plan.image.image_id),

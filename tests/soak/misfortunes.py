@@ -63,7 +63,7 @@ _CURABLE: dict[_Draw, int] = {
     lambda dice: faults.Reset(_at(dice)): 4,
     lambda dice: faults.HangUp(): 3,
     _busy: 4,
-    lambda dice: faults.Pace(dice.randrange(2, 20), 0.01): 3,
+    lambda dice: faults.ConcurrencyController(dice.randrange(2, 20), 0.01): 3,
 }
 
 #: Faults that a download may end with.

@@ -27,9 +27,9 @@ import openstack
 import requests
 import testtools
 
-from openstack_image_stream import _coordinator
-from openstack_image_stream import _digest
-from openstack_image_stream import _retry
+from openstack_image_stream._check import hashes
+from openstack_image_stream._common import retry
+from openstack_image_stream._transfer import coordination
 from openstack_image_stream import service
 from tests.unit import fake_glance
 
@@ -48,9 +48,9 @@ def some_bytes(size: int) -> bytes:
     return random.Random(size).randbytes(size)
 
 
-def sha512(data: bytes) -> _digest.Expected:
+def sha512(data: bytes) -> hashes.Expected:
     """Return the digest that these bytes have."""
-    return _digest.Expected('sha512', hashlib.sha512(data).hexdigest())
+    return hashes.Expected('sha512', hashlib.sha512(data).hexdigest())
 
 
 def digest_threads() -> list[threading.Thread]:
@@ -115,16 +115,16 @@ class TestCase(testtools.TestCase):
         self.waits: list[float] = []
         self.useFixture(
             fixtures.MockPatchObject(
-                _retry,
-                'Policy',
-                functools.partial(_retry.Policy, wait=self._wait),
+                retry,
+                'RetryPolicy',
+                functools.partial(retry.RetryPolicy, wait=self._wait),
             )
         )
         self.log = self.useFixture(fixtures.FakeLogger())
         self.directory = self.useFixture(fixtures.TempDir()).path
 
     def _wait(
-        self, coordinator: _coordinator.Coordinator, seconds: float
+        self, coordinator: coordination.Coordinator, seconds: float
     ) -> bool:
         self.waits.append(seconds)
         return coordinator.ended

@@ -17,7 +17,7 @@ from typing import Any
 
 
 class ScriptedSource:
-    """Stands for a :class:`openstack_image_stream._source.Source`.
+    """Stands for a :class:`.ImageSource`.
 
     :param script: What each read gives: bytes, or an exception to raise. At
         the end of the script the image ends.

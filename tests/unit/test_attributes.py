@@ -20,9 +20,9 @@ import struct
 from typing import Any
 from unittest import mock
 
-from openstack_image_stream import _attributes
-from openstack_image_stream import _outputs
-from openstack_image_stream import _partial
+from openstack_image_stream._output import attributes
+from openstack_image_stream._output import choice
+from openstack_image_stream._output import partial_files
 from openstack_image_stream import exceptions
 from tests.unit import base
 
@@ -60,7 +60,7 @@ class AttributesTestCase(base.TestCase):
 
     def save(self, *, resume: bool = False) -> None:
         """Replace the file of this test."""
-        sink = _outputs.sink_for(self.path(), ID, resume=resume, sparse=True)
+        sink = choice.sink_for(self.path(), ID, resume=resume, sparse=True)
         with sink:
             sink.write(DATA[sink.start :])
             sink.commit()
@@ -131,13 +131,13 @@ class TestACL(AttributesTestCase):
         """What was for one group is not given to another."""
         acl = acl_of(user=6, alice=4, group=6, mask=6, other=4)
         os.setxattr(self.write(b'old'), ACL, acl)
-        found = _attributes.read(self.path())
+        found = attributes.read(self.path())
         assert found is not None
         fields = list(found.status)
         fields[stat.ST_GID] += 1
         foreign = dataclasses.replace(found, status=os.stat_result(fields))
         with (
-            mock.patch.object(_attributes, 'read', return_value=foreign),
+            mock.patch.object(attributes, 'read', return_value=foreign),
             mock.patch.object(
                 os, 'chown', side_effect=PermissionError(errno.EPERM, 'no')
             ),
@@ -179,7 +179,7 @@ class TestACL(AttributesTestCase):
         acl = acl_of(user=6, alice=4, group=4, mask=4, other=0)
         os.setxattr(self.directory, DEFAULT_ACL, acl)
         if resumed:
-            partial = _partial.name(self.path(), ID)
+            partial = partial_files.name(self.path(), ID)
             self.write(DATA[:500], partial)
             os.removexattr(partial, ACL)
         self.save(resume=resumed)
@@ -210,7 +210,7 @@ class TestOthers(AttributesTestCase):
             mock.patch.object(os, 'listxattr', return_value=names),
             mock.patch.object(os, 'getxattr', return_value=b'x'),
         ):
-            found = _attributes.read(self.path())
+            found = attributes.read(self.path())
         self.assertEqual(
             {'user.origin': b'x'}, found.others if found else None
         )
@@ -233,7 +233,7 @@ class TestUmask(AttributesTestCase):
     def test_resumed(self) -> None:
         """The mode is that of today's umask, not that of a former day."""
         self.addCleanup(os.umask, os.umask(0))
-        sink = _outputs.sink_for(self.path(), ID, resume=True, sparse=True)
+        sink = choice.sink_for(self.path(), ID, resume=True, sparse=True)
         with self.assertRaises(exceptions.ImageStreamError), sink:
             sink.write(DATA[:500])
             raise exceptions.ImageStreamError('enough')
@@ -241,7 +241,7 @@ class TestUmask(AttributesTestCase):
             0o666, stat.S_IMODE(os.stat(self.path(self.files()[0])).st_mode)
         )
         os.umask(0o077)
-        with _outputs.sink_for(
+        with choice.sink_for(
             self.path(), ID, resume=True, sparse=True
         ) as sink:
             self.assertEqual(500, sink.start)
@@ -256,7 +256,7 @@ class TestUmask(AttributesTestCase):
     def test_freer(self) -> None:
         """Also where it allows more."""
         self.addCleanup(os.umask, os.umask(0o077))
-        sink = _outputs.sink_for(self.path(), ID, resume=True, sparse=True)
+        sink = choice.sink_for(self.path(), ID, resume=True, sparse=True)
         with self.assertRaises(exceptions.ImageStreamError), sink:
             sink.write(DATA[:500])
             raise exceptions.ImageStreamError('enough')

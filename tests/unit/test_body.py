@@ -24,9 +24,9 @@ import weakref
 
 import requests
 
-from openstack_image_stream import _answers
-from openstack_image_stream import _body
-from openstack_image_stream import _retry
+from openstack_image_stream._common import retry
+from openstack_image_stream._http import response_body
+from openstack_image_stream._http import responses
 from openstack_image_stream import exceptions
 from tests.unit import base
 from tests.unit import fake_glance
@@ -37,7 +37,7 @@ MIB = 1024 * 1024
 class BodyTestCase(base.GlanceTestCase):
     """A test with a server of one image."""
 
-    def body(self, data: bytes, **changes: Any) -> _body.Body:
+    def body(self, data: bytes, **changes: Any) -> response_body.Body:
         """Ask for the data, return the body of the response."""
         glance = self.serve(data)
         glance.file_answers.append(glance.honest(**changes))
@@ -46,8 +46,8 @@ class BodyTestCase(base.GlanceTestCase):
         self.response = session.get(
             f'{glance.url}/v2/images/{fake_glance.IMAGE_ID}/file', stream=True
         )
-        encoded = bool(_answers.coding(self.response))
-        body = _body.Body(self.response, 0, encoded=encoded)
+        encoded = bool(responses.coding(self.response))
+        body = response_body.Body(self.response, 0, encoded=encoded)
         self.addCleanup(body.close)
         return body
 
@@ -60,8 +60,10 @@ class TestReadSize(BodyTestCase):
         raw = mock.Mock()
         raw.read.side_effect = lambda size, **kwargs: bytes(size)
         response = mock.Mock(raw=raw, status_code=200, headers={})
-        body = _body.Body(response, 0, encoded=False)
-        with mock.patch.object(_body.time, 'monotonic', return_value=0.0):
+        body = response_body.Body(response, 0, encoded=False)
+        with mock.patch.object(
+            response_body.time, 'monotonic', return_value=0.0
+        ):
             for _ in range(20):
                 body.read(1024 * MIB)
         sizes = [call.args[0] for call in raw.read.call_args_list]
@@ -126,7 +128,7 @@ class TestEncoded(BodyTestCase):
             while body.read(MIB):
                 pass
 
-        error = self.assertRaises(_retry.Interrupted, read_all)
+        error = self.assertRaises(retry.RetriableError, read_all)
         self.assertEqual('the compressed data end too early', error.reason)
 
 
@@ -145,7 +147,7 @@ class TestChunks(BodyTestCase):
         raw = types.SimpleNamespace(_fp=http.client.HTTPResponse(near))
         raw._fp.begin()
         response: Any = types.SimpleNamespace(raw=raw)
-        _answers.guard_chunks(response)
+        responses.guard_chunks(response)
         self.assertEqual(b'abc', raw._fp.read())
         connection = weakref.ref(raw._fp)
         gc.disable()
@@ -160,7 +162,7 @@ class TestChunks(BodyTestCase):
             headers={'Transfer-Encoding': 'chunked'},
             framing='close',
         )
-        error = self.assertRaises(_retry.Interrupted, body.read, MIB)
+        error = self.assertRaises(retry.RetriableError, body.read, MIB)
         self.assertEqual('the data ended too early', error.reason)
 
 
@@ -172,7 +174,7 @@ class TestInterruptions(base.TestCase):
         error = exceptions.DownloadClosedError('closed')
 
         def fail() -> None:
-            with _answers.interruptions():
+            with responses.interruptions():
                 raise error
 
         self.assertIs(

@@ -18,7 +18,7 @@ from typing import Any
 
 import requests
 
-from openstack_image_stream import _connections
+from openstack_image_stream._http import connection_pools
 from tests.unit import base
 
 
@@ -29,7 +29,7 @@ class TestPools(base.GlanceTestCase):
         """The caller's adapters and pools are not used, nor changed."""
         session = requests.Session()
         before = dict(session.adapters)
-        pools = _connections.Pools()
+        pools = connection_pools.Pools()
         self.addCleanup(pools.close)
         ours = pools.session(session)
         self.assertEqual(before, dict(session.adapters))
@@ -43,13 +43,13 @@ class TestPools(base.GlanceTestCase):
         session = requests.Session()
         other = requests.adapters.BaseAdapter()
         session.mount('mock://', other)
-        ours = _connections.Pools().session(session)
+        ours = connection_pools.Pools().session(session)
         self.assertIs(other, ours.adapters['mock://'])
 
     def test_settings_of_the_moment(self) -> None:
         """What the caller changes in the session holds from then on."""
         session = requests.Session()
-        pools = _connections.Pools()
+        pools = connection_pools.Pools()
         pools.session(session)
         session.cert = '/certificate'
         session.mount('mock://', requests.adapters.BaseAdapter())
@@ -66,9 +66,9 @@ class TestSockets(base.GlanceTestCase):
         self.glance = self.serve(b'image')
         self.original = requests.Session()
         self.original.trust_env = False
-        self.pools = _connections.Pools()
+        self.pools = connection_pools.Pools()
         self.addCleanup(self.pools.close)
-        self.sockets = _connections.Sockets()
+        self.sockets = connection_pools.Sockets()
 
     def get(self, url: str | None = None, **kwargs: Any) -> Any:
         """Send a request that registers its connection."""
@@ -99,7 +99,7 @@ class TestSockets(base.GlanceTestCase):
         """A connection that serves another one by now is not broken."""
         first = self.sockets
         self.get()
-        self.sockets = _connections.Sockets()
+        self.sockets = connection_pools.Sockets()
         response = self.get(stream=True)
         first.abort()
         self.assertEqual(200, response.status_code)
@@ -111,14 +111,14 @@ class TestSockets(base.GlanceTestCase):
         self.get()
         self.sockets.forget()
         self.sockets.abort()
-        self.sockets = _connections.Sockets()
+        self.sockets = connection_pools.Sockets()
         self.assertEqual(200, self.get().status_code)
         self.assertEqual(1, self.glance.accepted)
 
     def test_nothing_is_left_in_the_thread(self) -> None:
         """What is sent later registers with nothing."""
         self.sockets.call(lambda: None)
-        self.assertIsNone(_connections._ACTIVE.get())
+        self.assertIsNone(connection_pools._ACTIVE.get())
 
 
 class _Wrapper:
@@ -139,8 +139,8 @@ class TestShuttingDown(base.TestCase):
         return left, right
 
     def _assert_broken(self, sock: Any, peer: socket.socket) -> None:
-        line = _connections._Line(sock)
-        sockets = _connections.Sockets()
+        line = connection_pools._Line(sock)
+        sockets = connection_pools.Sockets()
         sockets.register(line)
         sockets.abort()
         self.assertEqual(b'', peer.recv(1))
@@ -169,9 +169,9 @@ class TestShuttingDown(base.TestCase):
         """One that is closed."""
         left, _ = self._pair()
         left.close()
-        _connections._shut_down(left)
+        connection_pools._shut_down(left)
 
     def test_unknown(self) -> None:
         """What is nothing of the kind."""
-        _connections._shut_down(_Wrapper('something', None))
-        _connections._shut_down(_Wrapper('socket', 'a text'))
+        connection_pools._shut_down(_Wrapper('something', None))
+        connection_pools._shut_down(_Wrapper('socket', 'a text'))

@@ -17,7 +17,7 @@ import threading
 from typing import Any
 from unittest import mock
 
-from openstack_image_stream import _coordinator
+from openstack_image_stream._transfer import coordination
 from openstack_image_stream import exceptions
 from tests.unit import base
 
@@ -37,7 +37,7 @@ class CoordinatorTestCase(base.TestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.coordinator = _coordinator.Coordinator('an-image')
+        self.coordinator = coordination.Coordinator('an-image')
         self.addCleanup(self.coordinator.finish)
 
 
@@ -186,9 +186,9 @@ class TestTask(CoordinatorTestCase):
         self.may_open.wait(10)
         return self.opened
 
-    def task(self, function: Any = None) -> '_coordinator.Task[Any]':
+    def task(self, function: Any = None) -> 'coordination.Task[Any]':
         """Begin to open it."""
-        return _coordinator.Task(self.coordinator, function or self.open)
+        return coordination.Task(self.coordinator, function or self.open)
 
     def test_result(self) -> None:
         """Who waits gets it, open."""
@@ -207,7 +207,7 @@ class TestTask(CoordinatorTestCase):
         """Who waits can leave, and what is opened later is closed."""
         task = self.task()
         threading.Timer(0.05, self.coordinator.close).start()
-        self.assertRaises(_coordinator.Ended, task.result)
+        self.assertRaises(coordination.Ended, task.result)
         self.assertFalse(self.opened.closed.is_set())
         self.may_open.set()
         self.assertTrue(self.opened.closed.wait(10))

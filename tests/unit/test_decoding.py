@@ -20,7 +20,7 @@ import zlib
 import hypothesis
 from hypothesis import strategies
 
-from openstack_image_stream import _decoding
+from openstack_image_stream._http import decoding
 from tests.unit import base
 
 DATA = base.some_bytes(50_000) + bytes(50_000)
@@ -44,7 +44,7 @@ def decode(
     coding: str, encoded: bytes, fed: int = 1_000, size: int = 3_000
 ) -> list[bytes]:
     """Decode a body, fed and read by so many bytes."""
-    decoder = _decoding.Decoder(coding)
+    decoder = decoding.Decoder(coding)
     chunks = []
     for start in range(0, len(encoded), fed):
         decoder.feed(encoded[start : start + fed])
@@ -84,7 +84,7 @@ class TestDecoder(base.TestCase):
         encoded = gzip.compress(bytes(64 * 1024 * 1024))
         tracemalloc.start()
         self.addCleanup(tracemalloc.stop)
-        decoder = _decoding.Decoder('gzip')
+        decoder = decoding.Decoder('gzip')
         decoder.feed(encoded)
         total = 0
         while chunk := decoder.read(1024 * 1024):

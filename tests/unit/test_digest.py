@@ -24,8 +24,8 @@ import fixtures
 import hypothesis
 from hypothesis import strategies
 
-from openstack_image_stream import _coordinator
-from openstack_image_stream import _digest
+from openstack_image_stream._check import hashes
+from openstack_image_stream._transfer import coordination
 from openstack_image_stream import exceptions
 from tests.unit import base
 from tests.unit import scripted_source
@@ -53,9 +53,9 @@ UNUSABLE: dict[str, tuple[Any, Any]] = {
 }
 
 
-def choose(**metadata: Any) -> _digest.Expected | None:
+def choose(**metadata: Any) -> hashes.Expected | None:
     """Choose among what an image has; it has nothing but what is given."""
-    return _digest.choose(
+    return hashes.choose(
         **{
             'hash_algo': None,
             'hash_value': None,
@@ -66,8 +66,8 @@ def choose(**metadata: Any) -> _digest.Expected | None:
     )
 
 
-def _background(expected: _digest.Expected) -> _digest.BackgroundDigest:
-    return _digest.BackgroundDigest(expected, _coordinator.Coordinator('id'))
+def _background(expected: hashes.Expected) -> hashes.BackgroundDigest:
+    return hashes.BackgroundDigest(expected, coordination.Coordinator('id'))
 
 
 class TestMultihash(base.TestCase):
@@ -77,14 +77,14 @@ class TestMultihash(base.TestCase):
     def test_multihash_decides(self, checksum: str | None) -> None:
         """The multihash is what is compared, MD5 or not."""
         self.assertEqual(
-            _digest.Expected('sha512', SHA512),
+            hashes.Expected('sha512', SHA512),
             choose(hash_algo='sha512', hash_value=SHA512, checksum=checksum),
         )
 
     def test_fallback_changes_nothing(self) -> None:
         """A multihash that can be used is used, MD5 allowed or not."""
         self.assertEqual(
-            _digest.Expected('sha512', SHA512),
+            hashes.Expected('sha512', SHA512),
             choose(
                 hash_algo='sha512',
                 hash_value=SHA512,
@@ -97,7 +97,7 @@ class TestMultihash(base.TestCase):
     def test_spelling_does_not_matter(self, value: str) -> None:
         """A digest is bytes, however its hexadecimal is written."""
         self.assertEqual(
-            _digest.Expected('sha512', SHA512),
+            hashes.Expected('sha512', SHA512),
             choose(hash_algo='sha512', hash_value=value),
         )
 
@@ -108,7 +108,7 @@ class TestMultihash(base.TestCase):
         """Whatever this Python can compute will do."""
         value = hashlib.new(name, DATA).hexdigest()
         self.assertEqual(
-            _digest.Expected(name, value),
+            hashes.Expected(name, value),
             choose(hash_algo=name, hash_value=value),
         )
 
@@ -147,7 +147,7 @@ class TestUnusableMultihash(base.TestCase):
         """Who allows MD5 gets it."""
         algo, value = multihash
         self.assertEqual(
-            _digest.Expected('md5', MD5),
+            hashes.Expected('md5', MD5),
             choose(
                 hash_algo=algo,
                 hash_value=value,
@@ -199,7 +199,7 @@ class TestWithoutMultihash(base.TestCase):
     def test_md5_is_compared(self, metadata: dict[str, Any]) -> None:
         """Half a multihash is none, and MD5 is the image's own choice."""
         self.assertEqual(
-            _digest.Expected('md5', MD5), choose(checksum=MD5, **metadata)
+            hashes.Expected('md5', MD5), choose(checksum=MD5, **metadata)
         )
 
     @base.for_each({'none': None, 'empty': ''})
@@ -233,7 +233,7 @@ class TestContentMd5(base.TestCase):
     def test_both_spellings(self, header: str) -> None:
         """Hexadecimal is Glance's way and base64 the standard's."""
         self.assertEqual(
-            _digest.Expected('md5', MD5), _digest.from_content_md5(header)
+            hashes.Expected('md5', MD5), hashes.from_content_md5(header)
         )
 
     @base.for_each(
@@ -252,15 +252,15 @@ class TestContentMd5(base.TestCase):
     )
     def test_anything_else_is_nothing(self, header: str | None) -> None:
         """What is no MD5 proves nothing, and is not compared."""
-        self.assertIsNone(_digest.from_content_md5(header))
+        self.assertIsNone(hashes.from_content_md5(header))
 
     @hypothesis.given(strategies.binary(min_size=16, max_size=16))
     @base.EXAMPLES
     def test_any_digest(self, digest: bytes) -> None:
         """Every MD5 is read from either spelling; none is mistaken."""
-        expected = _digest.Expected('md5', digest.hex())
+        expected = hashes.Expected('md5', digest.hex())
         for header in (digest.hex(), base64.b64encode(digest).decode()):
-            self.assertEqual(expected, _digest.from_content_md5(header))
+            self.assertEqual(expected, hashes.from_content_md5(header))
 
     # What a header can hold.
     @hypothesis.given(
@@ -269,7 +269,7 @@ class TestContentMd5(base.TestCase):
     @base.EXAMPLES
     def test_any_text(self, header: str) -> None:
         """Whatever a server writes there, it does no harm."""
-        found = _digest.from_content_md5(header)
+        found = hashes.from_content_md5(header)
         if found is not None:
             self.assertEqual(16, len(bytes.fromhex(found.value)))
 
@@ -307,7 +307,7 @@ class TestVerify(base.TestCase):
         """What goes wrong in the thread is raised where it matters."""
         broken = mock.Mock()
         broken.update.side_effect = [None, MemoryError('no room'), None]
-        with mock.patch.object(_digest, '_new', return_value=broken):
+        with mock.patch.object(hashes, '_new', return_value=broken):
             digest = _background(base.sha512(DATA))
 
         def hash_all() -> None:
@@ -372,7 +372,7 @@ class TestThread(base.TestCase):
     def test_may_be_collected_by_itself(self) -> None:
         """The garbage collector may end a download in any thread."""
         hasher = mock.Mock()
-        with mock.patch.object(_digest, '_new', return_value=hasher):
+        with mock.patch.object(hashes, '_new', return_value=hasher):
             digests = [_background(base.sha512(DATA))]
         (thread,) = base.digest_threads()
         hashed = threading.Event()
@@ -392,12 +392,12 @@ class TestThread(base.TestCase):
 
     def test_closed_meanwhile(self) -> None:
         """What waits for a hash that is closed is told that it is."""
-        coordinator = _coordinator.Coordinator('id')
+        coordinator = coordination.Coordinator('id')
         may_hash = threading.Event()
         hasher = mock.Mock()
         hasher.update.side_effect = lambda chunk: may_hash.wait(10)
-        with mock.patch.object(_digest, '_new', return_value=hasher):
-            digest = _digest.BackgroundDigest(base.sha512(DATA), coordinator)
+        with mock.patch.object(hashes, '_new', return_value=hasher):
+            digest = hashes.BackgroundDigest(base.sha512(DATA), coordinator)
         self.addCleanup(digest.close)
         digest.update(DATA)
         coordinator.close()
@@ -417,7 +417,7 @@ class TestThread(base.TestCase):
 
     def test_does_not_keep_the_last_piece(self) -> None:
         """A piece that is hashed is let go, also before the next comes."""
-        with mock.patch.object(_digest, '_new', return_value=Hasher()):
+        with mock.patch.object(hashes, '_new', return_value=Hasher()):
             digest = _background(base.sha512(DATA))
         self.addCleanup(digest.close)
         piece = Piece()
@@ -425,7 +425,7 @@ class TestThread(base.TestCase):
         digest.update(piece)  # type: ignore[arg-type]
         del piece
         # There is all the room again once the piece is done with.
-        for _ in range(_digest._WAITING_CHUNKS):
+        for _ in range(hashes._WAITING_CHUNKS):
             digest._work.room.get(timeout=10)
         self.assertIsNone(alive())
 
@@ -440,7 +440,7 @@ class TestWindow(base.TestCase):
         hasher = mock.Mock()
         hasher.update.side_effect = lambda piece: may_hash.wait(10)
         self.useFixture(
-            fixtures.MockPatchObject(_digest, '_new', return_value=hasher)
+            fixtures.MockPatchObject(hashes, '_new', return_value=hasher)
         )
         digest = _background(base.sha512(DATA))
         self.addCleanup(digest.close)

@@ -31,9 +31,9 @@ from keystoneauth1 import exceptions as ksa_exceptions
 from openstack import exceptions as sdk_exceptions
 import requests
 
-from openstack_image_stream import _pipeline
-from openstack_image_stream import _retry
-from openstack_image_stream import _sending
+from openstack_image_stream._common import retry
+from openstack_image_stream._sdk import sending
+from openstack_image_stream._transfer import verified_stream
 from openstack_image_stream import exceptions
 from tests.unit import base
 from tests.unit import fake_glance
@@ -72,13 +72,13 @@ STATUSES: dict[str, tuple[int, type[Exception]]] = {
 SIZES: dict[str, int] = {
     'no_bytes': 0,
     'one_byte': 1,
-    'below_a_stream_piece': _pipeline.STREAM_CHUNK - 1,
-    'one_stream_piece': _pipeline.STREAM_CHUNK,
-    'above_a_stream_piece': _pipeline.STREAM_CHUNK + 1,
-    'below_a_sink_piece': _pipeline.SINK_CHUNK - 1,
-    'one_sink_piece': _pipeline.SINK_CHUNK,
-    'above_a_sink_piece': _pipeline.SINK_CHUNK + 1,
-    'two_sink_pieces': 2 * _pipeline.SINK_CHUNK,
+    'below_a_stream_piece': verified_stream.STREAM_CHUNK - 1,
+    'one_stream_piece': verified_stream.STREAM_CHUNK,
+    'above_a_stream_piece': verified_stream.STREAM_CHUNK + 1,
+    'below_a_sink_piece': verified_stream.SINK_CHUNK - 1,
+    'one_sink_piece': verified_stream.SINK_CHUNK,
+    'above_a_sink_piece': verified_stream.SINK_CHUNK + 1,
+    'two_sink_pieces': 2 * verified_stream.SINK_CHUNK,
 }
 
 #: How a body ends too early.
@@ -241,7 +241,7 @@ class TestStatus(DownloadTestCase):
         self.assertIn(fake_glance.IMAGE_ID, str(error))
         # What another attempt may cure is tried as often as retries says;
         # what keystoneauth would repeat by itself does not come on top.
-        attempts = 6 if status in _retry.STATUSES else 1
+        attempts = 6 if status in retry.STATUSES else 1
         self.assertEqual(attempts, len(self.file_requests()))
 
     @base.for_each(modes.times(STATUSES))
@@ -790,7 +790,7 @@ class TestKeystoneauth(DownloadTestCase):
         self.useFixture(
             fixtures.MockPatchObject(requests.Session, 'request', request)
         )
-        ours: Any = _sending.sender_for(conn.image).adapter(7.0)
+        ours: Any = sending.sender_for(conn.image).adapter(7.0)
         self.assertRaises(
             ksa_exceptions.ConnectFailure,
             ours.inside,

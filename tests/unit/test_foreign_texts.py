@@ -18,10 +18,10 @@ from typing import Any
 import fixtures
 from openstack import exceptions as sdk_exceptions
 
-from openstack_image_stream import _metadata
-from openstack_image_stream import _ranges
-from openstack_image_stream import _remote
-from openstack_image_stream import _retry
+from openstack_image_stream._common import byte_ranges
+from openstack_image_stream._common import retry
+from openstack_image_stream._http import fetching
+from openstack_image_stream._sdk import image_info
 from openstack_image_stream import exceptions
 from tests.unit import base
 from tests.unit import fake_glance
@@ -82,7 +82,7 @@ class TestForeignTexts(base.GlanceTestCase):
         self.glance.stubborn = True
         self.glance.file_answers.append(self.glance.honest(**response))
         session = self.conn.image
-        remote = _remote.Remote(
+        remote = fetching.Fetcher(
             lambda headers: session.get(
                 f'/images/{fake_glance.IMAGE_ID}/file',
                 headers=dict(headers),
@@ -94,8 +94,8 @@ class TestForeignTexts(base.GlanceTestCase):
             reopenings=1,
         )
         try:
-            remote.open(_ranges.Span(0))
-        except _retry.Interrupted as exc:
+            remote.open(byte_ranges.ByteRange(0))
+        except retry.RetriableError as exc:
             self.assert_harmless(exc)
             if exc.error is not None:
                 self.assert_harmless(exc.error)
@@ -119,10 +119,10 @@ class TestForeignTexts(base.GlanceTestCase):
         )
         error = self.assertRaises(
             sdk_exceptions.SDKException,
-            _metadata.fetch,
+            image_info.fetch,
             self.image,
             self.conn.image,
-            _retry.Policy(retries=1),
+            retry.RetryPolicy(retries=1),
             validate=True,
         )
         self.assert_harmless(error)
@@ -132,10 +132,10 @@ class TestForeignTexts(base.GlanceTestCase):
         self.glance.metadata['checksum'] = HOSTILE
         error = self.assertRaises(
             exceptions.ImageChangedError,
-            _metadata.fetch,
+            image_info.fetch,
             self.image,
             self.conn.image,
-            _retry.Policy(retries=1),
+            retry.RetryPolicy(retries=1),
             validate=True,
         )
         self.assert_harmless(error)
@@ -150,10 +150,10 @@ class TestForeignTexts(base.GlanceTestCase):
         self.glance.metadata_answers.append(fake_glance.Answer(status=404))
         error = self.assertRaises(
             sdk_exceptions.NotFoundException,
-            _metadata.fetch,
+            image_info.fetch,
             self.image,
             conn.image,
-            _retry.Policy(retries=1),
+            retry.RetryPolicy(retries=1),
             validate=True,
         )
         self.assertIn(f'//127.0.0.1:{port}/v2/images/', str(error))
@@ -165,10 +165,10 @@ class TestForeignTexts(base.GlanceTestCase):
         conn.image.endpoint_override = 'http://me:secret@127.0.0.1:9/v2'
         error = self.assertRaises(
             exceptions.ImageStreamError,
-            _metadata.fetch,
+            image_info.fetch,
             self.image,
             conn.image,
-            _retry.Policy(retries=1),
+            retry.RetryPolicy(retries=1),
             validate=True,
         )
         self.assertIn('Connection refused (127.0.0.1:9)', str(error))

@@ -23,9 +23,9 @@ from unittest import mock
 
 import fixtures
 
-from openstack_image_stream import _direct
-from openstack_image_stream import _outputs
-from openstack_image_stream import _sink
+from openstack_image_stream._output import choice
+from openstack_image_stream._output import direct
+from openstack_image_stream._output import sinks
 from openstack_image_stream import exceptions
 from tests.unit import base
 
@@ -44,16 +44,16 @@ class InPlaceTestCase(base.TestCase):
         super().setUp()
         self.write(b'')
 
-    def sink(self, output: Any = None) -> _sink.Sink:
+    def sink(self, output: Any = None) -> sinks.Sink:
         """Return a sink, for the empty file unless told otherwise."""
-        return _outputs.sink_for(
+        return choice.sink_for(
             self.path() if output is None else output,
             ID,
             resume=True,
             sparse=True,
         )
 
-    def enter(self, sink: _sink.Sink) -> _sink.Sink:
+    def enter(self, sink: sinks.Sink) -> sinks.Sink:
         """Enter a sink, and leave it after the test."""
         self.addCleanup(sink.__exit__, None, None, None)
         return sink.__enter__()
@@ -233,7 +233,7 @@ class TestWithoutLocks(InPlaceTestCase):
         sink = self.sink()
         self.failure = TimeoutError('a time limit')
         with mock.patch(
-            'openstack_image_stream._signals.find_raised',
+            'openstack_image_stream._common.signals.find_raised',
             return_value=self.failure,
         ):
             self.assertRaises(TimeoutError, sink.__enter__)
@@ -317,9 +317,9 @@ class TestFilesOfTheCaller(InPlaceTestCase):
 class TestDevice(InPlaceTestCase):
     """A disk, played by a file: only its kind is asked for."""
 
-    def device(self) -> _sink.Sink:
+    def device(self) -> sinks.Sink:
         """Return a sink for the disk."""
-        return _direct.DirectSink(self.path())
+        return direct.DirectSink(self.path())
 
     def setUp(self) -> None:
         super().setUp()

@@ -16,8 +16,8 @@ from typing import Any
 
 from openstack import exceptions as sdk_exceptions
 
-from openstack_image_stream import _ranges
-from openstack_image_stream import _remote
+from openstack_image_stream._common import byte_ranges
+from openstack_image_stream._http import fetching
 from openstack_image_stream import exceptions
 from tests.unit import base
 from tests.unit import fake_glance
@@ -233,9 +233,9 @@ class TestContentMd5(IntermediaryTestCase):
 
     def open(
         self, *md5s: str, verified: bool, whole: bool = False
-    ) -> _remote.Remote:
+    ) -> fetching.Fetcher:
         """Ask for one range after the other, with these Content-MD5."""
-        remote = _remote.Remote(
+        remote = fetching.Fetcher(
             lambda headers: self.conn.image.get(
                 f'/images/{fake_glance.IMAGE_ID}/file',
                 headers=dict(headers),
@@ -258,9 +258,9 @@ class TestContentMd5(IntermediaryTestCase):
                 changes['body'] = DATA[start : start + 1_000]
             self.answer(**changes)
             remote.open(
-                _ranges.Span(0)
+                byte_ranges.ByteRange(0)
                 if whole
-                else _ranges.Span(start, start + 1_000)
+                else byte_ranges.ByteRange(start, start + 1_000)
             ).close()
         return remote
 

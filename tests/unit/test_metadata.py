@@ -20,8 +20,8 @@ import fixtures
 from keystoneauth1 import adapter
 from openstack import exceptions as sdk_exceptions
 
-from openstack_image_stream import _metadata
-from openstack_image_stream import _retry
+from openstack_image_stream._common import retry
+from openstack_image_stream._sdk import image_info
 from openstack_image_stream import exceptions
 from openstack_image_stream import image
 from tests.unit import base
@@ -130,7 +130,7 @@ class TestLength(MetadataTestCase):
 
     def test_too_long(self) -> None:
         """What is longer than any description fills no memory."""
-        self.patch(_metadata, '_LONGEST', 2_000)
+        self.patch(image_info, '_LONGEST', 2_000)
         self.say(b'{"name": "' + b'x' * 2_000_000)
         self.assert_refused('in more than')
         self.assert_nothing_open(self.glance, self.conn)
@@ -170,12 +170,12 @@ class TestAdapters(MetadataTestCase):
             self.conn.session, endpoint_override=f'{self.glance.url}/v2'
         )
 
-    def fetch(self) -> _metadata.Metadata:
+    def fetch(self) -> image_info.ImageInfo:
         """Ask through an adapter of keystoneauth, which knows no SDK."""
-        return _metadata.fetch(
+        return image_info.fetch(
             self.image,
             self.adapter,
-            _retry.Policy(retries=1),
+            retry.RetryPolicy(retries=1),
             validate=True,
         )
 

@@ -15,7 +15,7 @@
 import dataclasses
 from typing import Any
 
-from openstack_image_stream import _options
+from openstack_image_stream import _config
 from openstack_image_stream import exceptions
 from tests.unit import base
 
@@ -47,12 +47,12 @@ class TestDefaults(base.TestCase):
                 'sparse': True,
                 'progress': None,
             },
-            dataclasses.asdict(_options.Options()),
+            dataclasses.asdict(_config.DownloadOptions()),
         )
 
     def test_cannot_be_changed(self) -> None:
         """What was validated once stays as it is."""
-        options = _options.Options()
+        options = _config.DownloadOptions()
         with self.assertRaises(dataclasses.FrozenInstanceError):
             options.chunk_size = 0  # type: ignore[misc]
 
@@ -63,7 +63,7 @@ class TestValidation(base.TestCase):
     @base.for_each({'one': 1, 'large': 10**12, 'none': None})
     def test_chunk_size_is_any_positive_number(self, size: int | None) -> None:
         """Every positive number of bytes is, and None, as upstream."""
-        options = _options.Options(chunk_size=size)
+        options = _config.DownloadOptions(chunk_size=size)
         self.assertEqual(size, options.chunk_size)
 
     @base.for_each(NO_NUMBERS)
@@ -71,7 +71,7 @@ class TestValidation(base.TestCase):
         """Anything else is refused, by name and value."""
         error = self.assertRaises(
             exceptions.InvalidArgumentError,
-            _options.Options,
+            _config.DownloadOptions,
             chunk_size=value,
         )
         self.assertIn('chunk_size', str(error))
@@ -82,7 +82,7 @@ class TestValidation(base.TestCase):
         """Whether to verify is not guessed from what looks true."""
         error = self.assertRaises(
             exceptions.InvalidArgumentError,
-            _options.Options,
+            _config.DownloadOptions,
             validate_checksum=value,
         )
         self.assertIn('validate_checksum', str(error))
@@ -93,7 +93,7 @@ class TestValidation(base.TestCase):
         """Whether MD5 will do is not guessed either."""
         error = self.assertRaises(
             exceptions.InvalidArgumentError,
-            _options.Options,
+            _config.DownloadOptions,
             allow_md5_fallback=value,
         )
         self.assertIn('allow_md5_fallback', str(error))
@@ -102,13 +102,17 @@ class TestValidation(base.TestCase):
     @base.for_each({'zero': 0, 'one': 1, 'large': 10**12})
     def test_retries_are_any_number(self, retries: int) -> None:
         """With 0 there is one attempt."""
-        self.assertEqual(retries, _options.Options(retries=retries).retries)
+        self.assertEqual(
+            retries, _config.DownloadOptions(retries=retries).retries
+        )
 
     @base.for_each({'negative': -1, 'fraction': 0.5, 'flag': False})
     def test_retries_are_refused(self, value: Any) -> None:
         """Anything else is refused, by name and value."""
         error = self.assertRaises(
-            exceptions.InvalidArgumentError, _options.Options, retries=value
+            exceptions.InvalidArgumentError,
+            _config.DownloadOptions,
+            retries=value,
         )
         self.assertIn('retries must be', str(error))
         self.assertIn(repr(value), str(error))
@@ -128,7 +132,7 @@ class TestStores(base.TestCase):
     def test_refused(self, names: Any) -> None:
         """What cannot be sent is refused in words that name the parameter."""
         error = self.assertRaises(
-            exceptions.InvalidArgumentError, _options.checked_stores, names
+            exceptions.InvalidArgumentError, _config.checked_stores, names
         )
         self.assertIn('store_preferences must be', str(error))
         str(error).encode()

@@ -24,17 +24,17 @@ from typing import Any
 
 import fixtures
 
-from openstack_image_stream import _direct
-from openstack_image_stream import _outputs
-from openstack_image_stream import _owned
-from openstack_image_stream import _partial
-from openstack_image_stream import _sink
+from openstack_image_stream._output import choice
+from openstack_image_stream._output import direct
+from openstack_image_stream._output import owned
+from openstack_image_stream._output import partial_files
+from openstack_image_stream._output import sinks
 from tests.unit import base
 
 ID = '0b8c6a6e-5bd7-4f1c-9d6a-6c1fb3a4a0d1'
 DATA = base.some_bytes(1_000)
 OLD = b'what was there before'
-PACKAGE = str(pathlib.Path(_owned.__file__).parent)
+PACKAGE = str(pathlib.Path(owned.__file__).parent)
 
 
 class Raised(BaseException):
@@ -129,7 +129,7 @@ class TestRaisedAnywhere(base.TestCase):
 
     def save(self, resume: bool = True) -> None:
         """Write an image to the path of this test."""
-        sink: _sink.Sink = _outputs.sink_for(
+        sink: sinks.Sink = choice.sink_for(
             self.path(), ID, resume=resume, sparse=True
         )
         with sink:
@@ -144,16 +144,16 @@ class TestRaisedAnywhere(base.TestCase):
 
     def test_claim(self) -> None:
         """The partial file is free again, and found again."""
-        resumable = _partial.name(self.path(), ID)
+        resumable = partial_files.name(self.path(), ID)
 
         def claim() -> None:
-            _partial.claim(
+            partial_files.claim(
                 self.path(), ID, private=False, resume=True
             ).release()
 
         def check() -> None:
             self.assertLessEqual(set(os.listdir(self.directory)), names)
-            partial = _partial.claim(
+            partial = partial_files.claim(
                 self.path(), ID, private=False, resume=True
             )
             self.assertEqual(resumable, partial.path)
@@ -167,7 +167,7 @@ class TestRaisedAnywhere(base.TestCase):
         """A file that no other download could use is removed."""
 
         def claim() -> None:
-            partial = _partial.claim(
+            partial = partial_files.claim(
                 self.path(), ID, private=True, resume=False
             )
             partial.discard()
@@ -211,7 +211,7 @@ class TestRaisedAnywhere(base.TestCase):
         with open(self.path(), 'wb') as file:
 
             def act() -> None:
-                with _direct.DirectSink(file.fileno()) as sink:
+                with direct.DirectSink(file.fileno()) as sink:
                     sink.write(DATA)
                     sink.commit()
 
@@ -234,11 +234,11 @@ class TestChild(base.TestCase):
                 os._exit(status)
         self.assertEqual(0, os.waitpid(child, 0)[1])
 
-    def enter(self, content: bytes | None = None) -> _sink.Sink:
+    def enter(self, content: bytes | None = None) -> sinks.Sink:
         """Return a sink with the first bytes of the image written."""
         if content is not None:
             self.write(content)
-        sink = _outputs.sink_for(self.path(), ID, resume=True, sparse=True)
+        sink = choice.sink_for(self.path(), ID, resume=True, sparse=True)
         self.addCleanup(sink.__exit__, None, None, None)
         sink.__enter__()
         sink.write(DATA)
@@ -249,7 +249,7 @@ class TestChild(base.TestCase):
         """Leaving the download in a child undoes and unlocks nothing."""
         sink = self.enter(content)
         self.in_child(lambda: sink.__exit__(Raised, Raised(), None))
-        other = _outputs.sink_for(self.path(), ID, resume=True, sparse=True)
+        other = choice.sink_for(self.path(), ID, resume=True, sparse=True)
         if content == b'':
             # It has content by now, so that it would be replaced.
             self.assert_same(DATA, self.content())
@@ -264,9 +264,9 @@ class TestChild(base.TestCase):
     def test_with_copies(self, content: bytes | None) -> None:
         """Nor does a child that was not made by Python, and has copies."""
         sink = self.enter(content)
-        self.useFixture(fixtures.MockPatchObject(_owned, '_OPEN', set()))
+        self.useFixture(fixtures.MockPatchObject(owned, '_OPEN', set()))
         self.in_child(lambda: sink.__exit__(Raised, Raised(), None))
-        other = _outputs.sink_for(self.path(), ID, resume=True, sparse=True)
+        other = choice.sink_for(self.path(), ID, resume=True, sparse=True)
         if content != b'':
             with other:
                 self.assertEqual(0, other.start)
@@ -295,18 +295,24 @@ class TestChild(base.TestCase):
 
     def test_does_not_keep_the_lock(self) -> None:
         """A child that lives longer than a download is in nobody's way."""
-        partial = _partial.claim(self.path(), ID, private=False, resume=True)
+        partial = partial_files.claim(
+            self.path(), ID, private=False, resume=True
+        )
         # One that does not know that its copies are to be closed.
         copy = os.dup(partial.descriptor)
         self.addCleanup(os.close, copy)
         partial.release()
-        again = _partial.claim(self.path(), ID, private=False, resume=True)
+        again = partial_files.claim(
+            self.path(), ID, private=False, resume=True
+        )
         self.addCleanup(again.release)
         self.assertTrue(again.resumable)
 
     def test_has_no_copy(self) -> None:
         """After a fork in Python it does not even have the descriptor."""
-        partial = _partial.claim(self.path(), ID, private=False, resume=True)
+        partial = partial_files.claim(
+            self.path(), ID, private=False, resume=True
+        )
         self.addCleanup(partial.release)
         number = partial.descriptor
 
@@ -327,7 +333,7 @@ class TestLeaving(base.TestCase):
     def test_is_completed(self) -> None:
         """An exception in the middle of it does not end it."""
         self.write(b'')
-        sink = _outputs.sink_for(self.path(), ID, resume=True, sparse=True)
+        sink = choice.sink_for(self.path(), ID, resume=True, sparse=True)
         real = os.ftruncate
         calls: list[int] = []
 
@@ -352,7 +358,9 @@ class TestLeaving(base.TestCase):
 
     def test_lock_that_is_refused_late(self) -> None:
         """What lies in the way of unlocking does not keep it open."""
-        partial = _partial.claim(self.path(), ID, private=False, resume=True)
+        partial = partial_files.claim(
+            self.path(), ID, private=False, resume=True
+        )
 
         def refuse(descriptor: int, lock: bool) -> None:
             raise OSError(37, 'No locks available')

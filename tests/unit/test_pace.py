@@ -18,10 +18,10 @@ from typing import Any
 
 import fixtures
 
-from openstack_image_stream import _coordinator
-from openstack_image_stream import _options
-from openstack_image_stream import _pace
-from openstack_image_stream import _parallel
+from openstack_image_stream import _config
+from openstack_image_stream._transfer import concurrency
+from openstack_image_stream._transfer import coordination
+from openstack_image_stream._transfer import parallel
 from openstack_image_stream import exceptions
 from tests.unit import base
 from tests.unit import fake_glance
@@ -44,9 +44,9 @@ class Network:
         self.waiting = waiting
         self._random = random.Random(1)
         self.now = 0.0
-        self.pace = _pace.Pace(clock=lambda: self.now)
+        self.pace = concurrency.ConcurrencyController(clock=lambda: self.now)
         #: Seconds that each number of connections lasted.
-        self.spent = [0.0] * (_pace.MOST + 2)
+        self.spent = [0.0] * (concurrency.MOST + 2)
 
     def run(self, seconds: float) -> None:
         """Let time pass."""
@@ -66,16 +66,16 @@ class TestPace(base.TestCase):
 
     def test_begins_with_one(self) -> None:
         """One it is until others have shown what they are worth."""
-        self.assertEqual(1, _pace.Pace().connections)
+        self.assertEqual(1, concurrency.ConcurrencyController().connections)
 
     def test_each_is_limited(self) -> None:
         """Where each brings what the first did, all are there soon."""
         network = Network(lambda count: count * 20 * MIB)
         network.run(2)
-        self.assertEqual(_pace.MOST, network.pace.connections)
+        self.assertEqual(concurrency.MOST, network.pace.connections)
         network.run(60)
-        self.assertEqual(_pace.MOST, network.pace.connections)
-        self.assertEqual(0, network.spent[_pace.MOST + 1])
+        self.assertEqual(concurrency.MOST, network.pace.connections)
+        self.assertEqual(0, network.spent[concurrency.MOST + 1])
 
     def test_one_fills_the_wire(self) -> None:
         """Where a second brings nothing, it is tried, seldom, and goes."""
@@ -105,7 +105,7 @@ class TestPace(base.TestCase):
         network.run(20)
         network.waiting = 0.6
         network.run(4)
-        self.assertEqual(_pace.MOST, network.pace.connections)
+        self.assertEqual(concurrency.MOST, network.pace.connections)
 
     def test_looks_twice(self) -> None:
         """A moment in which all is slow does not cost a connection."""
@@ -118,10 +118,10 @@ class TestPace(base.TestCase):
         while network.pace.connections < 7:
             network.run(0.01)
         slow = True
-        network.run(_pace._SETTLING + 1.5 * _pace._TRIAL)
+        network.run(concurrency._SETTLING + 1.5 * concurrency._TRIAL)
         slow = False
         network.run(1)
-        self.assertEqual(_pace.MOST, network.pace.connections)
+        self.assertEqual(concurrency.MOST, network.pace.connections)
 
     def test_the_wire_becomes_wider(self) -> None:
         """What brought nothing is tried again later."""
@@ -135,7 +135,7 @@ class TestPace(base.TestCase):
         self.assertEqual(1, network.spent.index(max(network.spent)))
         limit = 8
         network.run(40)
-        self.assertEqual(_pace.MOST, network.pace.connections)
+        self.assertEqual(concurrency.MOST, network.pace.connections)
 
     def test_refused(self) -> None:
         """A connection that cannot be had is not asked for at once again."""
@@ -160,7 +160,7 @@ class TestPieces(base.TestCase):
         self.assertEqual(MIB, network.pace.piece_size(4 * MIB))
         while network.pace.connections == 1:
             network.run(0.01)
-        self.assertEqual(_pace._SMALLEST, network.pace.piece_size(MIB))
+        self.assertEqual(concurrency._SMALLEST, network.pace.piece_size(MIB))
         self.assertEqual(1_000, network.pace.piece_size(1_000))
         network.run(1)
         self.assertEqual(2, network.pace.connections)
@@ -170,7 +170,7 @@ class TestPieces(base.TestCase):
         """They stay large."""
         network = Network(lambda count: count * 500 * MIB)
         network.run(1)
-        self.assertEqual(_pace.MOST, network.pace.connections)
+        self.assertEqual(concurrency.MOST, network.pace.connections)
         self.assertEqual(MIB, network.pace._piece)
 
 
@@ -180,7 +180,7 @@ PART, PIECE = 100_000, 10_000
 DATA = base.some_bytes(2_345_678)
 
 
-def _done_at_last(task: '_coordinator.Task[Any]') -> bool:
+def _done_at_last(task: 'coordination.Task[Any]') -> bool:
     while not task._outcome.there:
         task._outcome.woken.get(timeout=10)
     return True
@@ -192,18 +192,18 @@ class TestAuto(base.GlanceTestCase):
     def setUp(self) -> None:
         super().setUp()
         for module, name, value in (
-            (_parallel, 'PART', PART),
-            (_parallel, 'CHUNK', PIECE),
+            (parallel, 'PART', PART),
+            (parallel, 'CHUNK', PIECE),
             # The second connection is there in time.
-            (_coordinator.Task, 'done', property(_done_at_last)),
-            (_pace, '_SMALLEST', PIECE),
-            (_pace, '_LARGEST', PIECE),
+            (coordination.Task, 'done', property(_done_at_last)),
+            (concurrency, '_SMALLEST', PIECE),
+            (concurrency, '_LARGEST', PIECE),
             # Every few pieces there is something to decide.
-            (_pace, '_SETTLING', 0.0),
-            (_pace, '_TRIAL', 0.0),
-            (_pace, '_HOLD', 0.0),
+            (concurrency, '_SETTLING', 0.0),
+            (concurrency, '_TRIAL', 0.0),
+            (concurrency, '_HOLD', 0.0),
             # These sockets deliver at once.
-            (_pace, '_WAITING', 0.0),
+            (concurrency, '_WAITING', 0.0),
         ):
             self.useFixture(fixtures.MockPatchObject(module, name, value))
         self.glance = self.serve(DATA)
@@ -221,7 +221,7 @@ class TestAuto(base.GlanceTestCase):
 
     def worth(self, worth: float) -> None:
         """Say what another connection must bring."""
-        self.useFixture(fixtures.MockPatchObject(_pace, '_WORTH', worth))
+        self.useFixture(fixtures.MockPatchObject(concurrency, '_WORTH', worth))
 
     def download(self, kind: type[modes.Mode]) -> bytes:
         """Download so, and see that nothing is left."""
@@ -300,7 +300,7 @@ class TestOption(base.TestCase):
     def test_is_accepted(self) -> None:
         """It takes the place of a number."""
         self.assertEqual(
-            'auto', _options.Options(connections='auto').connections
+            'auto', _config.DownloadOptions(connections='auto').connections
         )
 
     @base.for_each({'other_case': 'Auto', 'other': 'many', 'empty': ''})
@@ -308,7 +308,7 @@ class TestOption(base.TestCase):
         """No other word does."""
         error = self.assertRaises(
             exceptions.InvalidArgumentError,
-            _options.Options,
+            _config.DownloadOptions,
             connections=word,
         )
         self.assertIn("or 'auto'", str(error))
@@ -316,5 +316,5 @@ class TestOption(base.TestCase):
     @base.for_each({'plain': 'auto', 'written_large': ' AUTO '})
     def test_in_a_setting(self, text: str) -> None:
         """The configuration of a cloud may have it, in any case."""
-        found = _options.from_cloud({'image_stream_connections': text}, 'home')
+        found = _config.from_cloud({'image_stream_connections': text}, 'home')
         self.assertEqual({'connections': 'auto'}, found)

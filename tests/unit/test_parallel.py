@@ -25,9 +25,9 @@ from openstack import exceptions as sdk_exceptions
 import requests
 import urllib3
 
-from openstack_image_stream import _coordinator
-from openstack_image_stream import _parallel
-from openstack_image_stream import _ranges
+from openstack_image_stream._common import byte_ranges
+from openstack_image_stream._transfer import coordination
+from openstack_image_stream._transfer import parallel
 from openstack_image_stream import exceptions
 from tests.unit import base
 from tests.unit import fake_glance
@@ -55,7 +55,7 @@ class ParallelTestCase(base.GlanceTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.log = self.useFixture(fixtures.FakeLogger(level=logging.INFO))
-        self.useFixture(fixtures.MockPatchObject(_parallel, 'PART', PART))
+        self.useFixture(fixtures.MockPatchObject(parallel, 'PART', PART))
         self.glance = self.serve(DATA)
         self.conn = self.connect(self.glance)
         self.assertIsNotNone(self.conn.image)
@@ -324,7 +324,9 @@ class _Stream:
     :param silent: Whether the server leaves the request unanswered.
     """
 
-    def __init__(self, span: _ranges.Span, *, silent: bool = False) -> None:
+    def __init__(
+        self, span: byte_ranges.ByteRange, *, silent: bool = False
+    ) -> None:
         self.span = span
         self.connected = not silent
         self.connecting = False
@@ -336,7 +338,7 @@ class _Stream:
         """Return the next bytes; wait until it is aborted where silent."""
         if self._silent:
             self._aborted.wait(30)
-            raise _coordinator.Ended
+            raise coordination.Ended
         stop = min(self.position + size, self.span.stop or len(DATA))
         chunk = DATA[self.position : stop]
         self.position = stop
@@ -355,16 +357,16 @@ class TestReader(base.TestCase):
 
     def reader(
         self, start: int, size: int, more: Any, **options: Any
-    ) -> _parallel.ParallelReader:
+    ) -> parallel.ParallelReader:
         """Make a reader of these bytes."""
-        coordinator = _coordinator.Coordinator('id')
-        reader = _parallel.ParallelReader(
+        coordinator = coordination.Coordinator('id')
+        reader = parallel.ParallelReader(
             start, size, [], more, coordinator=coordinator, **options
         )
         self.addCleanup(reader.close)
         return reader
 
-    def read_all(self, reader: _parallel.ParallelReader) -> bytes:
+    def read_all(self, reader: parallel.ParallelReader) -> bytes:
         """Read to the end."""
         chunks = []
         while chunk := reader.read():
@@ -382,9 +384,9 @@ class TestReader(base.TestCase):
         self, start: int, length: int, part_size: int, connections: int
     ) -> None:
         """Whichever worker is first, the bytes come in their order."""
-        spans: list[_ranges.Span] = []
+        spans: list[byte_ranges.ByteRange] = []
 
-        def more(span: _ranges.Span, coordinator: Any) -> Any:
+        def more(span: byte_ranges.ByteRange, coordinator: Any) -> Any:
             spans.append(span)
             return _Stream(span)
 
@@ -397,13 +399,13 @@ class TestReader(base.TestCase):
         )
         self.assert_same(DATA[start : start + length], self.read_all(reader))
         reader.close()
-        self.assertEqual(_parallel.count(length, part_size), len(set(spans)))
+        self.assertEqual(parallel.count(length, part_size), len(set(spans)))
 
     def test_ready(self) -> None:
         """What has come in order can be taken without waiting."""
         came = threading.Event()
 
-        def more(span: _ranges.Span, coordinator: Any) -> Any:
+        def more(span: byte_ranges.ByteRange, coordinator: Any) -> Any:
             if span.start == 200:
                 came.set()
             return _Stream(span, silent=span.start == 200)
@@ -419,11 +421,11 @@ class TestReader(base.TestCase):
     def test_unanswered(self) -> None:
         """What a server leaves unanswered is requested once more."""
         self.useFixture(
-            fixtures.MockPatchObject(_parallel, '_UNANSWERED', 0.01)
+            fixtures.MockPatchObject(parallel, '_UNANSWERED', 0.01)
         )
         requested: list[int] = []
 
-        def more(span: _ranges.Span, coordinator: Any) -> Any:
+        def more(span: byte_ranges.ByteRange, coordinator: Any) -> Any:
             requested.append(span.start)
             return _Stream(span, silent=requested == [0])
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import fixtures
 
-from openstack_image_stream import _partial
+from openstack_image_stream._output import partial_files
 from tests.unit import base
 
 ID = '0b8c6a6e-5bd7-4f1c-9d6a-6c1fb3a4a0d1'
@@ -31,7 +31,7 @@ class ClaimTestCase(base.TestCase):
 
     def claim(self, *, resume: bool = True, private: bool = False) -> Any:
         """Claim the partial file of a target in this test's directory."""
-        partial = _partial.claim(
+        partial = partial_files.claim(
             self.path(), ID, private=private, resume=resume
         )
         self.addCleanup(partial.release)
@@ -57,7 +57,9 @@ class TestOwner(ClaimTestCase):
 
     def test_given_free(self) -> None:
         """Closing it gives it to the next."""
-        first = _partial.claim(self.path(), ID, private=False, resume=True)
+        first = partial_files.claim(
+            self.path(), ID, private=False, resume=True
+        )
         first.release()
         self.assertEqual(first.path, self.claim().path)
 

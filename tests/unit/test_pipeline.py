@@ -19,11 +19,11 @@ from typing import Any
 import hypothesis
 from hypothesis import strategies
 
-from openstack_image_stream import _coordinator
-from openstack_image_stream import _digest
-from openstack_image_stream import _pipeline
-from openstack_image_stream import _replacing
-from openstack_image_stream import _sink
+from openstack_image_stream._check import hashes
+from openstack_image_stream._output import replacing
+from openstack_image_stream._output import sinks
+from openstack_image_stream._transfer import coordination
+from openstack_image_stream._transfer import verified_stream
 from openstack_image_stream import exceptions
 from openstack_image_stream import progress
 from tests.unit import base
@@ -34,7 +34,7 @@ DATA = base.some_bytes(1_000)
 CUT = exceptions.IncompleteDownloadError('cut', received=1, expected=2)
 
 
-class RecordingSink(_sink.Sink):
+class RecordingSink(sinks.Sink):
     """Remembers what happened to it."""
 
     def __init__(self, failure: Exception | None = None) -> None:
@@ -63,27 +63,29 @@ class PipelineTestCase(base.TestCase):
     def pipeline(
         self,
         script: list[Any],
-        expected: _digest.Expected | None = None,
+        expected: hashes.Expected | None = None,
         piece_size: int = 100,
-    ) -> tuple[_pipeline.Pipeline, scripted_source.ScriptedSource]:
+    ) -> tuple[verified_stream.VerifiedStream, scripted_source.ScriptedSource]:
         """Make a pipeline and its source."""
         source = scripted_source.ScriptedSource(script)
-        pipeline = _pipeline.Pipeline(
+        pipeline = verified_stream.VerifiedStream(
             source,  # type: ignore[arg-type]
             expected,
             progress.Meter(None),
-            _coordinator.Coordinator('id'),
+            coordination.Coordinator('id'),
             chunk_size=piece_size,
         )
         self.addCleanup(pipeline.close)
         return pipeline, source
 
-    def drain_to(self, pipeline: _pipeline.Pipeline, sink: _sink.Sink) -> None:
+    def drain_to(
+        self, pipeline: verified_stream.VerifiedStream, sink: sinks.Sink
+    ) -> None:
         """Write all to a sink, as a download does."""
         with sink:
             pipeline.drain_to(sink)
 
-    def drain(self, pipeline: _pipeline.Pipeline) -> list[bytes]:
+    def drain(self, pipeline: verified_stream.VerifiedStream) -> list[bytes]:
         """Read pieces to the end."""
         pieces = []
         while piece := pipeline.read():
@@ -190,7 +192,7 @@ class TestBadImage(PipelineTestCase):
             self._assert_part(data[:cut], seen)
 
     def _fails(
-        self, pipeline: _pipeline.Pipeline, seen: list[bytes]
+        self, pipeline: verified_stream.VerifiedStream, seen: list[bytes]
     ) -> Exception:
         try:
             while piece := pipeline.read():
@@ -335,7 +337,7 @@ class TestClosing(PipelineTestCase):
 class TestMemory(PipelineTestCase):
     """How much of an image is in memory."""
 
-    def _peak(self, sink: _sink.Sink, pieces: int, size: int) -> int:
+    def _peak(self, sink: sinks.Sink, pieces: int, size: int) -> int:
         # Made one by one, as a network does.
         script = (bytes(size) for _ in range(pieces))
         pipeline, _ = self.pipeline(
@@ -345,7 +347,7 @@ class TestMemory(PipelineTestCase):
         tracemalloc.start()
         try:
             self.drain_to(pipeline, sink)
-            if isinstance(sink, _sink.MemorySink):
+            if isinstance(sink, sinks.MemorySink):
                 sink.content()
             return tracemalloc.get_traced_memory()[1]
         finally:
@@ -354,7 +356,7 @@ class TestMemory(PipelineTestCase):
     def test_to_a_file(self) -> None:
         """Some pieces at the most, however large the image is."""
         size = 100_000
-        sink = _replacing.ReplacingSink(
+        sink = replacing.ReplacingSink(
             self.path(), 'id', resume=True, sparse=True
         )
         self.assertLess(self._peak(sink, 200, size), 8 * size)
@@ -363,6 +365,6 @@ class TestMemory(PipelineTestCase):
     def test_in_memory(self) -> None:
         """The image once, not twice."""
         size = 100_000
-        sink = _sink.MemorySink()
+        sink = sinks.MemorySink()
         self.assertLess(self._peak(sink, 200, size), 1.5 * 200 * size)
         self.assertEqual(200 * size, len(sink.content()))

@@ -25,9 +25,9 @@ from openstack.image.v2 import _proxy as upstream_proxy
 from openstack.image.v2 import image as upstream_image
 from openstack.image.v2 import member as upstream_member
 
-from openstack_image_stream import _proxy
 from openstack_image_stream import exceptions
 from openstack_image_stream import image
+from openstack_image_stream import proxy as _proxy
 from tests.unit import base
 from tests.unit import fake_glance
 
@@ -211,10 +211,12 @@ class TestImageClass(ProxyTestCase):
             upstream_image.Image,
             upstream_proxy.Proxy._resource_registry['image'],
         )
-        self.assertIs(image.Image, _proxy.Proxy._resource_registry['image'])
+        self.assertIs(
+            image.Image, _proxy.ImageProxy._resource_registry['image']
+        )
         self.assertEqual(
             set(upstream_proxy.Proxy._resource_registry),
-            set(_proxy.Proxy._resource_registry),
+            set(_proxy.ImageProxy._resource_registry),
         )
 
 
@@ -467,7 +469,8 @@ class TestSignature(base.TestCase):
     def test_of_the_proxy(self) -> None:
         """Ours come behind upstream's, by keyword, with defaults."""
         self._check(
-            upstream_proxy.Proxy.download_image, _proxy.Proxy.download_image
+            upstream_proxy.Proxy.download_image,
+            _proxy.ImageProxy.download_image,
         )
 
     def test_of_the_image(self) -> None:
@@ -482,7 +485,10 @@ class TestSignature(base.TestCase):
                 for p in self._parameters(function)
                 if p.default is not inspect.Parameter.empty
             }
-            for function in (_proxy.Proxy.download_image, image.Image.download)
+            for function in (
+                _proxy.ImageProxy.download_image,
+                image.Image.download,
+            )
         )
         self.assertEqual(proxy, ours)
 
@@ -519,7 +525,7 @@ class TestCache(base.GlanceTestCase):
         )
         self.conn = openstack.connect(cloud='cached')
         self.addCleanup(self.conn.close)
-        self.assertIsInstance(self.conn.image, _proxy.Proxy)
+        self.assertIsInstance(self.conn.image, _proxy.ImageProxy)
         self.glance.requests.clear()
 
     @base.for_each({'metadata': '', 'file': '/file'})

@@ -15,7 +15,7 @@
 import hypothesis
 from hypothesis import strategies
 
-from openstack_image_stream import _ranges
+from openstack_image_stream._common import byte_ranges
 from tests.unit import base
 
 
@@ -24,11 +24,11 @@ class TestSpan(base.TestCase):
 
     def test_to_the_end(self) -> None:
         """Without a stop it has no last byte."""
-        self.assertEqual('bytes=5-', _ranges.Span(5).header())
+        self.assertEqual('bytes=5-', byte_ranges.ByteRange(5).header())
 
     def test_to_a_stop(self) -> None:
         """The stop is not part of it, the last byte of a header is."""
-        self.assertEqual('bytes=5-9', _ranges.Span(5, 10).header())
+        self.assertEqual('bytes=5-9', byte_ranges.ByteRange(5, 10).header())
 
 
 class TestContentRange(base.TestCase):
@@ -37,15 +37,15 @@ class TestContentRange(base.TestCase):
     def test_with_a_total(self) -> None:
         """The usual form."""
         self.assertEqual(
-            _ranges.ContentRange(_ranges.Span(5, 10), 20),
-            _ranges.parse_content_range('bytes 5-9/20'),
+            byte_ranges.ContentRange(byte_ranges.ByteRange(5, 10), 20),
+            byte_ranges.parse_content_range('bytes 5-9/20'),
         )
 
     def test_without_a_total(self) -> None:
         """A server may not know how much there is."""
         self.assertEqual(
-            _ranges.ContentRange(_ranges.Span(0, 1), None),
-            _ranges.parse_content_range(' Bytes 0-0/* '),
+            byte_ranges.ContentRange(byte_ranges.ByteRange(0, 1), None),
+            byte_ranges.parse_content_range(' Bytes 0-0/* '),
         )
 
     @base.for_each(
@@ -65,14 +65,14 @@ class TestContentRange(base.TestCase):
     )
     def test_nonsense_is_nothing(self, value: str | None) -> None:
         """What makes no sense is not made sense of."""
-        self.assertIsNone(_ranges.parse_content_range(value))
+        self.assertIsNone(byte_ranges.parse_content_range(value))
 
     @hypothesis.given(strategies.text())
     @base.EXAMPLES
     def test_any_text(self, value: str) -> None:
         """No text makes it fail."""
-        _ranges.parse_content_range(value)
-        _ranges.parse_length(value)
+        byte_ranges.parse_content_range(value)
+        byte_ranges.parse_length(value)
 
     @base.for_each(
         {
@@ -86,12 +86,12 @@ class TestContentRange(base.TestCase):
     )
     def test_length_is_digits(self, value: str | None) -> None:
         """A length is a number as RFC 9110 has it, not as Python has it."""
-        self.assertIsNone(_ranges.parse_length(value))
+        self.assertIsNone(byte_ranges.parse_length(value))
 
     def test_endless_length(self) -> None:
         """More digits than Python converts are more than any image has."""
-        self.assertGreater(_ranges.parse_length('9' * 5000), 10**20)
+        self.assertGreater(byte_ranges.parse_length('9' * 5000), 10**20)
 
     def test_length(self) -> None:
         """Blanks around it are not part of it."""
-        self.assertEqual(12, _ranges.parse_length(' 12 '))
+        self.assertEqual(12, byte_ranges.parse_length(' 12 '))

@@ -23,7 +23,7 @@ from keystoneauth1 import session
 import requests
 import urllib3
 
-from openstack_image_stream import _reasons
+from openstack_image_stream._common import printing
 from tests.unit import base
 from tests.unit import fake_glance
 
@@ -69,7 +69,7 @@ class TestReason(base.GlanceTestCase):
                     while response.raw.read(1_000):
                         pass
             except Exception as exc:
-                return _reasons.reason(exc)
+                return printing.reason(exc)
         return 'none'
 
     @base.for_each(BROKEN)
@@ -124,7 +124,7 @@ class TestReason(base.GlanceTestCase):
         exc.__cause__ = socket.gaierror(-2, 'Name or service not known')
         self.assertEqual(
             'the host name cannot be resolved (Name or service not known)',
-            _reasons.reason(exc),
+            printing.reason(exc),
         )
 
     def test_length(self) -> None:
@@ -134,29 +134,29 @@ class TestReason(base.GlanceTestCase):
             f'Connection broken: {inner!r}', inner
         )
         self.assertEqual(
-            'the data ended 3000 bytes too early', _reasons.reason(outer)
+            'the data ended 3000 bytes too early', printing.reason(outer)
         )
 
     def test_of_keystone(self) -> None:
         """An error that nothing caused speaks for itself."""
         self.assertEqual(
             'Service Unavailable (HTTP 503)',
-            _reasons.reason(ksa_exceptions.ServiceUnavailable()),
+            printing.reason(ksa_exceptions.ServiceUnavailable()),
         )
 
     def test_without_words(self) -> None:
         """An error that says nothing is called by its class."""
-        self.assertEqual('KeyError', _reasons.reason(KeyError()))
+        self.assertEqual('KeyError', printing.reason(KeyError()))
 
     def test_circle(self) -> None:
         """Causes that go round have an end."""
         first, second = OSError('first'), OSError('second')
         first.__cause__, second.__cause__ = second, first
-        self.assertEqual('second', _reasons.reason(first))
+        self.assertEqual('second', printing.reason(first))
 
     def test_long(self) -> None:
         """A reason is cut to a few lines."""
-        self.assertEqual(303, len(_reasons.reason(OSError('x' * 10_000))))
+        self.assertEqual(303, len(printing.reason(OSError('x' * 10_000))))
 
 
 class TestSafe(base.TestCase):
@@ -179,4 +179,4 @@ class TestSafe(base.TestCase):
     def test_is_harmless(self, case: tuple[str, str]) -> None:
         """No commands for a terminal, no lines of a log, no passwords."""
         text, expected = case
-        self.assertEqual(expected, _reasons.safe(text))
+        self.assertEqual(expected, printing.safe(text))

@@ -17,7 +17,7 @@ from unittest import mock
 
 import requests
 
-from openstack_image_stream import _redirects
+from openstack_image_stream._http import redirects
 from openstack_image_stream import exceptions
 from tests.unit import base
 from tests.unit import fake_glance
@@ -234,7 +234,7 @@ class TestFollow(base.TestCase):
         failure = ValueError('broken')
         error = self.assertRaises(
             ValueError,
-            _redirects.follow,
+            redirects.follow,
             mock.Mock(side_effect=failure),
             '/images',
             'GET',
@@ -244,7 +244,7 @@ class TestFollow(base.TestCase):
     def test_positional(self) -> None:
         """Whatever parameters upstream's request() has by position."""
         request = mock.Mock(return_value=self._response())
-        _redirects.follow(request, '/images', 'GET', 'No image', True)
+        redirects.follow(request, '/images', 'GET', 'No image', True)
         self.assertEqual(
             ('/images', 'GET', 'No image', True), request.call_args.args
         )

@@ -28,9 +28,9 @@ from hypothesis import strategies
 import requests
 import urllib3
 
-from openstack_image_stream import _coordinator
-from openstack_image_stream import _pipeline
-from openstack_image_stream import _response
+from openstack_image_stream._output import response_reader
+from openstack_image_stream._transfer import coordination
+from openstack_image_stream._transfer import verified_stream
 from openstack_image_stream import exceptions
 from openstack_image_stream import progress
 from tests.unit import base
@@ -106,8 +106,8 @@ class ResponseTestCase(base.TestCase):
     ) -> requests.Response:
         """Make a response to a request for an image of these bytes."""
         self.source = scripted_source.ScriptedSource(script)
-        self.coordinator = _coordinator.Coordinator('id')
-        pipeline = _pipeline.Pipeline(
+        self.coordinator = coordination.Coordinator('id')
+        pipeline = verified_stream.VerifiedStream(
             self.source,  # type: ignore[arg-type]
             base.sha512(data),
             progress.Meter(None),
@@ -122,7 +122,7 @@ class ResponseTestCase(base.TestCase):
             status=200,
             preload_content=False,
         )
-        attached = _response.attach(response, pipeline)
+        attached = response_reader.attach(response, pipeline)
         self.assertIs(response, attached)
         return response
 
@@ -375,14 +375,14 @@ class TestMemory(base.TestCase):
         source = scripted_source.ScriptedSource(
             bytes(size) for _ in range(pieces)
         )
-        pipeline = _pipeline.Pipeline(
+        pipeline = verified_stream.VerifiedStream(
             source,  # type: ignore[arg-type]
             base.sha512(bytes(size) * pieces),
             progress.Meter(None),
-            _coordinator.Coordinator('id'),
+            coordination.Coordinator('id'),
             chunk_size=size,
         )
-        response = _response.attach(requests.Response(), pipeline)
+        response = response_reader.attach(requests.Response(), pipeline)
         tracemalloc.start()
         try:
             read(response)
@@ -619,14 +619,14 @@ class TestConsumed(base.TestCase):
 
     def test_with_content(self) -> None:
         """The content is the very object, and iterating gives it too."""
-        response = _response.consumed(requests.Response(), DATA)
+        response = response_reader.consumed(requests.Response(), DATA)
         self.assertIs(DATA, response.content)
         self.assert_same(DATA, b''.join(response.iter_content(7)))
 
     def test_without_content(self) -> None:
         """A body that was written to a file cannot be read once more."""
         response = requests.Response()
-        self.assertIs(response, _response.consumed(response))
+        self.assertIs(response, response_reader.consumed(response))
         self.assertRaises(
             requests.exceptions.StreamConsumedError,
             response.iter_content,

@@ -19,7 +19,7 @@ import hypothesis
 from hypothesis import strategies
 from keystoneauth1 import exceptions as ksa_exceptions
 
-from openstack_image_stream import _retry
+from openstack_image_stream._common import retry
 from tests.unit import base
 
 NOW = datetime.datetime(2024, 5, 6, 7, 8, 9, tzinfo=datetime.timezone.utc)
@@ -33,10 +33,10 @@ class TestPatience(base.TestCase):
     """How long it waits, and when it gives up."""
 
     def _delays(
-        self, count: int, failure: _retry.Interrupted, retries: int = 100
+        self, count: int, failure: retry.RetriableError, retries: int = 100
     ) -> list[float | None]:
-        patience = _retry.Patience(
-            _retry.Policy(retries=retries, uniform=_largest)
+        patience = retry.Retries(
+            retry.RetryPolicy(retries=retries, uniform=_largest)
         )
         return [patience.delay(failure) for _ in range(count)]
 
@@ -44,13 +44,13 @@ class TestPatience(base.TestCase):
         """The longest wait doubles from half a second to half a minute."""
         self.assertEqual(
             [0.5, 1, 2, 4, 8, 16, 30, 30],
-            self._delays(8, _retry.Interrupted('reset')),
+            self._delays(8, retry.RetriableError('reset')),
         )
 
     def test_thousands(self) -> None:
         """A very patient download does not overflow."""
         delays = self._delays(
-            5000, _retry.Interrupted('reset'), retries=10_000
+            5000, retry.RetriableError('reset'), retries=10_000
         )
         self.assertEqual(30, delays[-1])
 
@@ -62,74 +62,82 @@ class TestPatience(base.TestCase):
             asked.append((low, high))
             return low
 
-        patience = _retry.Patience(_retry.Policy(retries=1, uniform=pick))
-        self.assertEqual(0, patience.delay(_retry.Interrupted('reset')))
+        patience = retry.Retries(retry.RetryPolicy(retries=1, uniform=pick))
+        self.assertEqual(0, patience.delay(retry.RetriableError('reset')))
         self.assertEqual([(0, 0.5)], asked)
 
     def test_gives_up(self) -> None:
         """As many attempts follow a failure as there are retries."""
-        delays = self._delays(4, _retry.Interrupted('reset'), retries=3)
+        delays = self._delays(4, retry.RetriableError('reset'), retries=3)
         self.assertEqual([0.5, 1, 2, None], delays)
 
     def test_progress_starts_anew(self) -> None:
         """A new byte makes it as patient as it was."""
-        patience = _retry.Patience(_retry.Policy(retries=1, uniform=_largest))
+        patience = retry.Retries(
+            retry.RetryPolicy(retries=1, uniform=_largest)
+        )
         for _ in range(5):
-            self.assertEqual(0.5, patience.delay(_retry.Interrupted('reset')))
+            self.assertEqual(
+                0.5, patience.delay(retry.RetriableError('reset'))
+            )
             patience.progress()
 
     def test_crumbs(self) -> None:
         """A byte now and then gives the retries back, not the short waits."""
-        patience = _retry.Patience(_retry.Policy(retries=1, uniform=_largest))
+        patience = retry.Retries(
+            retry.RetryPolicy(retries=1, uniform=_largest)
+        )
         delays = []
         for _ in range(5):
-            delays.append(patience.delay(_retry.Interrupted('reset')))
+            delays.append(patience.delay(retry.RetriableError('reset')))
             patience.progress(1)
         self.assertEqual([0.5, 1, 2, 4, 8], delays)
         for _ in range(64):
             patience.progress(1024)
-        self.assertEqual(0.5, patience.delay(_retry.Interrupted('reset')))
+        self.assertEqual(0.5, patience.delay(retry.RetriableError('reset')))
 
     def test_crumbs_do_not_add_up(self) -> None:
         """What came before a failure does not count after it."""
-        patience = _retry.Patience(_retry.Policy(retries=1, uniform=_largest))
+        patience = retry.Retries(
+            retry.RetryPolicy(retries=1, uniform=_largest)
+        )
         for delay in (0.5, 1, 2):
             patience.progress(40_000)
             self.assertEqual(
-                delay, patience.delay(_retry.Interrupted('reset'))
+                delay, patience.delay(retry.RetriableError('reset'))
             )
 
     def test_server_is_asked_when_it_wants(self) -> None:
         """What Retry-After says is waited at least."""
-        failure = _retry.Interrupted('503', retry_after=7)
+        failure = retry.RetriableError('503', retry_after=7)
         self.assertEqual([7.5, 8, 9], self._delays(3, failure))
 
     def test_server_that_wants_no_wait(self) -> None:
         """Retry-After: 0, or a date that is over, takes no wait away."""
-        failure = _retry.Interrupted('503', retry_after=0)
+        failure = retry.RetriableError('503', retry_after=0)
         self.assertEqual([0.5, 1, 2, 4], self._delays(4, failure))
 
     def test_connections_are_spread(self) -> None:
         """Who was told the same does not come back in the same instant."""
-        failure = _retry.Interrupted('503', retry_after=7)
-        policy = _retry.Policy(retries=1)
-        delays = {_retry.Patience(policy).delay(failure) for _ in range(20)}
+        failure = retry.RetriableError('503', retry_after=7)
+        policy = retry.RetryPolicy(retries=1)
+        delays = {retry.Retries(policy).delay(failure) for _ in range(20)}
         self.assertEqual(20, len(delays))
 
     def test_server_cannot_ask_for_ever(self) -> None:
         """Half an hour is the longest that is waited at a server's wish."""
-        failure = _retry.Interrupted('503', retry_after=1e9)
+        failure = retry.RetriableError('503', retry_after=1e9)
         self.assertEqual([1800.5], self._delays(1, failure))
 
     def test_no_retries(self) -> None:
         """With none there is one attempt."""
         self.assertEqual(
-            [None], self._delays(1, _retry.Interrupted('reset'), retries=0)
+            [None], self._delays(1, retry.RetriableError('reset'), retries=0)
         )
 
     def test_final(self) -> None:
         """Some failures are the last whatever patience is left."""
-        failure = _retry.Interrupted('enough', final=True)
+        failure = retry.RetriableError('enough', final=True)
         self.assertEqual([None], self._delays(1, failure))
 
 
@@ -138,25 +146,25 @@ class TestRetryAfter(base.TestCase):
 
     def test_seconds(self) -> None:
         """A number is seconds."""
-        self.assertEqual(120, _retry.parse_retry_after(' 120 ', NOW))
+        self.assertEqual(120, retry.parse_retry_after(' 120 ', NOW))
 
     def test_date(self) -> None:
         """A date is a moment."""
         date = email.utils.format_datetime(
             NOW + datetime.timedelta(seconds=90), usegmt=True
         )
-        self.assertEqual(90, _retry.parse_retry_after(date, NOW))
+        self.assertEqual(90, retry.parse_retry_after(date, NOW))
 
     def test_date_without_a_zone(self) -> None:
         """A date that forgets its zone is in the one that is prescribed."""
         self.assertEqual(
-            1, _retry.parse_retry_after('Mon, 06 May 2024 07:08:10', NOW)
+            1, retry.parse_retry_after('Mon, 06 May 2024 07:08:10', NOW)
         )
 
     def test_past(self) -> None:
         """A moment that is over asks for no wait."""
         self.assertEqual(
-            0, _retry.parse_retry_after('Mon, 06 May 2013 07:08:09 GMT', NOW)
+            0, retry.parse_retry_after('Mon, 06 May 2013 07:08:09 GMT', NOW)
         )
 
     @base.for_each(
@@ -172,13 +180,13 @@ class TestRetryAfter(base.TestCase):
     )
     def test_nonsense_is_nothing(self, value: str | None) -> None:
         """What makes no sense is not made sense of."""
-        self.assertIsNone(_retry.parse_retry_after(value, NOW))
+        self.assertIsNone(retry.parse_retry_after(value, NOW))
 
     @hypothesis.given(strategies.text())
     @base.EXAMPLES
     def test_any_text(self, value: str) -> None:
         """No text makes it fail, or travel in time."""
-        seconds = _retry.parse_retry_after(value, NOW)
+        seconds = retry.parse_retry_after(value, NOW)
         self.assertTrue(seconds is None or seconds >= 0)
 
 
@@ -196,7 +204,7 @@ class TestCurable(base.TestCase):
     )
     def test_curable(self, error: Exception) -> None:
         """What may be better in a moment."""
-        self.assertTrue(_retry.is_curable(error))
+        self.assertTrue(retry.is_curable(error))
 
     @base.for_each(
         {
@@ -207,4 +215,4 @@ class TestCurable(base.TestCase):
     )
     def test_not_curable(self, error: Exception) -> None:
         """What will be the same in a moment."""
-        self.assertFalse(_retry.is_curable(error))
+        self.assertFalse(retry.is_curable(error))

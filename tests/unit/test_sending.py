@@ -25,7 +25,7 @@ from openstack.config import loader
 from openstack import exceptions as sdk_exceptions
 import requests
 
-from openstack_image_stream import _sending
+from openstack_image_stream._sdk import sending
 from tests.unit import base
 from tests.unit import fake_glance
 from tests.unit import test_requests
@@ -60,7 +60,7 @@ class TestCallersObjects(base.GlanceTestCase):
 
     def test_sdk_keeps_nothing(self) -> None:
         """What a download makes is gone when it is, though the SDK caches."""
-        ours = _sending.sender_for(self.conn.image).adapter(60)
+        ours = sending.sender_for(self.conn.image).adapter(60)
         ours.get('/images', skip_cache=True)
         gone = weakref.ref(ours)
         del ours
@@ -72,16 +72,16 @@ class TestCallersObjects(base.GlanceTestCase):
         original = self.conn.session.session
         with mock.patch.object(original, 'close') as close:
             self.download()
-            del self.conn.image.__dict__[_sending._ATTRIBUTE]
+            del self.conn.image.__dict__[sending._ATTRIBUTE]
             gc.collect()
         close.assert_not_called()
 
     def test_settings_of_the_session(self) -> None:
         """What is changed in the session counts for the next download."""
-        first = _sending.sender_for(self.conn.image)
-        self.assertIs(first, _sending.sender_for(self.conn.image))
+        first = sending.sender_for(self.conn.image)
+        self.assertIs(first, sending.sender_for(self.conn.image))
         self.conn.session.cert = '/certificate'
-        second = _sending.sender_for(self.conn.image)
+        second = sending.sender_for(self.conn.image)
         self.assertIsNot(first, second)
         self.assertEqual('/certificate', second.adapter(60).session.cert)
 
@@ -167,7 +167,7 @@ class TestTokens(test_requests.RequestsTestCase):
 
     def test_replaced_by_another_connection(self) -> None:
         """What was refused because of an old token is requested again."""
-        ours: Any = _sending.sender_for(self.conn.image).adapter(60)
+        ours: Any = sending.sender_for(self.conn.image).adapter(60)
         real = ksa_session.Session.request
         calls: list[dict[str, Any]] = []
 
@@ -183,7 +183,7 @@ class TestTokens(test_requests.RequestsTestCase):
             return response
 
         with mock.patch.object(ksa_session.Session, 'request', request):
-            response = _sending.get_file(
+            response = sending.get_file(
                 ours, f'images/{test_requests.ID}/file', {}
             )
         self.assertEqual(200, response.status_code)

@@ -28,9 +28,9 @@ from openstack.image.v2 import _proxy as upstream_v2
 from requests_mock.contrib import fixture
 
 import openstack_image_stream
-from openstack_image_stream import _proxy
 from openstack_image_stream import exceptions
 from openstack_image_stream import image
+from openstack_image_stream import proxy
 from openstack_image_stream import service
 from tests.unit import base
 from tests.unit import fake_cloud
@@ -53,7 +53,7 @@ class ServiceTestCase(base.GlanceTestCase):
 
     def assert_ours(self, conn: connection.Connection) -> None:
         """Check that a connection has the plugin, and that it works."""
-        self.assertIs(_proxy.Proxy, type(conn.image))
+        self.assertIs(proxy.ImageProxy, type(conn.image))
         response = conn.image.download_image(
             fake_glance.IMAGE_ID, output=self.path()
         )
@@ -169,7 +169,7 @@ class TestLoad(ServiceTestCase):
         self.assert_upstreams(conn)
         openstack_image_stream.load(conn)
         # Who kept the proxy has the plugin, too.
-        self.assertIs(_proxy.Proxy, type(before))
+        self.assertIs(proxy.ImageProxy, type(before))
         self.assert_ours(conn)
         self.assertIs(before, conn.image)
 
@@ -392,7 +392,7 @@ class TestUsedProxy(ServiceTestCase):
         openstack_image_stream.load(conn)
         made = conn.image
         self.assertIsInstance(made, Theirs)
-        self.assertIsInstance(made, _proxy.Proxy)
+        self.assertIsInstance(made, proxy.ImageProxy)
         self.assertEqual('Theirs', type(made).__name__)
         self.assertIs(image.Image, type(made.get_image(fake_glance.IMAGE_ID)))
         self.assertEqual(1, made.asked)
@@ -526,9 +526,9 @@ class TestConnectAs(base.TestCase):
         """They have the plugin where the configuration names it."""
         conn = fake_cloud.connect()
         if is_used:
-            self.assertIsInstance(conn.image, _proxy.Proxy)
+            self.assertIsInstance(conn.image, proxy.ImageProxy)
         other = self._connect_as(conn, project_name='another')
-        self.assertIs(_proxy.Proxy, type(other.image))
+        self.assertIs(proxy.ImageProxy, type(other.image))
         self.assertIsNot(conn.image, other.image)
 
     def test_by_load(self) -> None:
@@ -536,7 +536,7 @@ class TestConnectAs(base.TestCase):
         conn = fake_cloud.connect(vendor_hook=None)
         openstack_image_stream.load(conn)
         other = self._connect_as(conn, project_name='another')
-        self.assertIs(_proxy.Proxy, type(other.image))
+        self.assertIs(proxy.ImageProxy, type(other.image))
 
     def test_by_project(self) -> None:
         """The shorthand for another project does the same."""
@@ -544,7 +544,7 @@ class TestConnectAs(base.TestCase):
         other = conn.connect_as_project('another')
         self.addCleanup(conn.close)
         self.addCleanup(other.close)
-        self.assertIs(_proxy.Proxy, type(other.image))
+        self.assertIs(proxy.ImageProxy, type(other.image))
 
     def test_without(self) -> None:
         """Without the plugin they have none."""
@@ -632,7 +632,7 @@ class TestDescription(ServiceTestCase):
         self.assertEqual(
             {
                 **image_service.ImageService.supported_versions,
-                '2': _proxy.Proxy,
+                '2': proxy.ImageProxy,
             },
             ours.supported_versions,
         )

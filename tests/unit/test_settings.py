@@ -16,8 +16,8 @@ from typing import Any
 
 import fixtures
 
+from openstack_image_stream import _config
 from openstack_image_stream import _download
-from openstack_image_stream import _options
 from openstack_image_stream import exceptions
 from tests.unit import base
 from tests.unit import fake_glance
@@ -42,7 +42,7 @@ class TestReading(base.TestCase):
     def test_read(self, case: Any) -> None:
         """Numbers and flags may be texts, as in the environment they are."""
         config, options = case
-        self.assertEqual(options, _options.from_cloud(config, 'home'))
+        self.assertEqual(options, _config.from_cloud(config, 'home'))
 
     @base.for_each(
         {
@@ -62,7 +62,7 @@ class TestReading(base.TestCase):
         name, value = case
         error = self.assertRaises(
             exceptions.InvalidArgumentError,
-            _options.from_cloud,
+            _config.from_cloud,
             {f'image_stream_{name}': value},
             'home',
         )
@@ -74,7 +74,7 @@ class TestReading(base.TestCase):
         """It is named as it stands in the configuration."""
         error = self.assertRaises(
             exceptions.InvalidArgumentError,
-            _options.from_cloud,
+            _config.from_cloud,
             {'api_timeout': value},
             'home',
         )
@@ -84,7 +84,7 @@ class TestReading(base.TestCase):
         """A setting that does not exist is answered by those that do."""
         error = self.assertRaises(
             exceptions.InvalidArgumentError,
-            _options.from_cloud,
+            _config.from_cloud,
             {'image_stream_conections': 4},
             'home',
         )
@@ -97,7 +97,7 @@ class TestUse(base.GlanceTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.options: list[_options.Options] = []
+        self.options: list[_config.DownloadOptions] = []
         original = _download.Download.__init__
 
         def remember(
@@ -111,7 +111,7 @@ class TestUse(base.GlanceTestCase):
         )
         self.glance = self.serve(b'image')
 
-    def used(self, conn: Any, **options: Any) -> _options.Options:
+    def used(self, conn: Any, **options: Any) -> _config.DownloadOptions:
         """Download by the proxy; return the options that it had."""
         conn.image.download_image(fake_glance.IMAGE_ID, **options)
         return self.options[-1]

@@ -19,13 +19,13 @@ from unittest import mock
 from keystoneauth1 import exceptions as ksa_exceptions
 import urllib3
 
-from openstack_image_stream import _answers
-from openstack_image_stream import _metadata
-from openstack_image_stream import _options
-from openstack_image_stream import _ranges
-from openstack_image_stream import _redirects
-from openstack_image_stream import _remote
-from openstack_image_stream import _retry
+from openstack_image_stream._common import byte_ranges
+from openstack_image_stream._common import retry
+from openstack_image_stream import _config
+from openstack_image_stream._http import fetching
+from openstack_image_stream._http import redirects
+from openstack_image_stream._http import responses
+from openstack_image_stream._sdk import image_info
 from tests.unit import base
 from tests.unit import fake_glance
 
@@ -79,7 +79,7 @@ class HandlerTestCase(base.GlanceTestCase):
         for read in (self.interrupt(kind), self.translated(kind, error)):
 
             def receive(read: Any = read) -> None:
-                with _answers.interruptions():
+                with responses.interruptions():
                     read()
 
             self.assert_passes(receive)
@@ -92,14 +92,14 @@ class HandlerTestCase(base.GlanceTestCase):
             self.translated(kind, ksa_exceptions.ConnectTimeout()),
             self.translated(kind, ksa_exceptions.SSLError()),
         ):
-            remote = _remote.Remote(
+            remote = fetching.Fetcher(
                 opener,
                 image_id='1',
                 image_status='active',
                 size=5,
                 reopenings=5,
             )
-            self.assert_passes(remote.open, _ranges.Span(0))
+            self.assert_passes(remote.open, byte_ranges.ByteRange(0))
 
     @base.for_each(KINDS)
     def test_metadata(self, kind: type[Exception]) -> None:
@@ -116,10 +116,10 @@ class HandlerTestCase(base.GlanceTestCase):
         ):
             with mock.patch(place, function):
                 self.assert_passes(
-                    _metadata.fetch,
+                    image_info.fetch,
                     image,
                     conn.image,
-                    _retry.Policy(retries=5),
+                    retry.RetryPolicy(retries=5),
                     validate=True,
                 )
         self.assertEqual([], self.waits)
@@ -129,12 +129,12 @@ class HandlerTestCase(base.GlanceTestCase):
         interrupted = self.interrupt(ValueError)
         with mock.patch('email.utils.parsedate_to_datetime', interrupted):
             self.assert_passes(
-                _retry.parse_retry_after, 'Mon', mock.sentinel.now
+                retry.parse_retry_after, 'Mon', mock.sentinel.now
             )
         with mock.patch('urllib.parse.urljoin', interrupted):
-            self.assert_passes(_redirects._next, 'http://a/', 'b')
+            self.assert_passes(redirects._next, 'http://a/', 'b')
         with mock.patch('reprlib.repr', interrupted):
-            self.assert_passes(_options.Options, connections=-1)
+            self.assert_passes(_config.DownloadOptions, connections=-1)
         response = mock.Mock()
         response.content.decode = interrupted
-        self.assert_passes(_answers.settle_charset, response)
+        self.assert_passes(responses.settle_charset, response)

@@ -19,7 +19,7 @@ import signal
 import socket
 from typing import Any
 
-from openstack_image_stream import _signals
+from openstack_image_stream._common import signals
 from tests.unit import base
 
 
@@ -70,7 +70,7 @@ class TestFindRaised(base.TestCase):
             lambda number, frame: _raise(OSError('time limit')),
         ):
             exc = self._interrupted(handler)
-            self.assertIs(exc.__cause__, _signals.find_raised(exc))
+            self.assertIs(exc.__cause__, signals.find_raised(exc))
 
     def test_replaced_handler(self) -> None:
         """A handler that takes itself away before it raises."""
@@ -80,7 +80,7 @@ class TestFindRaised(base.TestCase):
             raise TimeoutError('time limit')
 
         exc = self._interrupted(once)
-        self.assertIs(exc.__cause__, _signals.find_raised(exc))
+        self.assertIs(exc.__cause__, signals.find_raised(exc))
 
     def test_network(self) -> None:
         """A socket's own timeout is the network's, of the same class."""
@@ -90,11 +90,11 @@ class TestFindRaised(base.TestCase):
         left.settimeout(0.01)
         with self.assertRaises(TimeoutError) as raised:
             left.recv(1)
-        self.assertIsNone(_signals.find_raised(raised.exception))
+        self.assertIsNone(signals.find_raised(raised.exception))
 
     def test_nothing(self) -> None:
         """No error, no signal handler."""
-        self.assertIsNone(_signals.find_raised(None))
+        self.assertIsNone(signals.find_raised(None))
 
     def test_what_is_being_handled(self) -> None:
         """An error after a time limit is not of that time limit's handler."""
@@ -116,17 +116,17 @@ class TestFindRaised(base.TestCase):
         except TimeoutError as limit:
             error = fail()
             self.assertIs(limit, error.__context__)
-            self.assertIsNone(_signals.find_raised(error))
-            with _signals.suppress(OSError):
+            self.assertIsNone(signals.find_raised(error))
+            with signals.suppress(OSError):
                 _raise(OSError('the network'))
-            with self.assertRaises(KeyError), _signals.reraised():
+            with self.assertRaises(KeyError), signals.reraised():
                 _raise(KeyError('other'))
 
     def test_circle(self) -> None:
         """Errors that are each other's context."""
         one, other = OSError('one'), OSError('other')
         one.__context__, other.__context__ = other, one
-        self.assertIsNone(_signals.find_raised(one))
+        self.assertIsNone(signals.find_raised(one))
 
 
 class TestLettingThrough(base.TestCase):
@@ -143,7 +143,7 @@ class TestLettingThrough(base.TestCase):
 
     def test_reraised(self) -> None:
         """The handler's own exception is what arrives."""
-        with self.assertRaises(TimeoutError) as raised, _signals.reraised():
+        with self.assertRaises(TimeoutError) as raised, signals.reraised():
             try:
                 signal.raise_signal(signal.SIGUSR1)
             except OSError as exc:
@@ -152,21 +152,21 @@ class TestLettingThrough(base.TestCase):
 
     def test_reraised_network(self) -> None:
         """What the network raised stays what it is."""
-        with self.assertRaises(ConnectionError), _signals.reraised():
+        with self.assertRaises(ConnectionError), signals.reraised():
             raise ConnectionError('the connection broke')
 
     def test_suppress(self) -> None:
         """An error is suppressed, the same one of a handler is not."""
-        with _signals.suppress(OSError):
+        with signals.suppress(OSError):
             raise TimeoutError('a slow disk')
         with (
             self.assertRaises(TimeoutError),
-            _signals.suppress(OSError),
+            signals.suppress(OSError),
             contextlib.ExitStack(),
         ):
             signal.raise_signal(signal.SIGUSR1)
 
     def test_suppress_others(self) -> None:
         """What is not to be suppressed is not."""
-        with self.assertRaises(KeyError), _signals.suppress(OSError):
+        with self.assertRaises(KeyError), signals.suppress(OSError):
             raise KeyError('other')

@@ -32,12 +32,12 @@ import fixtures
 import hypothesis
 from hypothesis import strategies
 
-from openstack_image_stream import _attributes
-from openstack_image_stream import _direct
-from openstack_image_stream import _files
-from openstack_image_stream import _outputs
-from openstack_image_stream import _partial
-from openstack_image_stream import _sink
+from openstack_image_stream._output import attributes
+from openstack_image_stream._output import choice
+from openstack_image_stream._output import direct
+from openstack_image_stream._output import files
+from openstack_image_stream._output import partial_files
+from openstack_image_stream._output import sinks
 from openstack_image_stream import exceptions
 from tests.unit import base
 from tests.unit import scripted_source
@@ -66,15 +66,15 @@ def mode_of(path: str) -> int:
     return stat.S_IMODE(os.stat(path).st_mode)
 
 
-def sink_for(output: Any, image_id: str) -> _sink.Sink:
+def sink_for(output: Any, image_id: str) -> sinks.Sink:
     """Choose a sink that keeps no partial file."""
-    return _outputs.sink_for(output, image_id, resume=False, sparse=True)
+    return choice.sink_for(output, image_id, resume=False, sparse=True)
 
 
 class SinkTestCase(base.TestCase):
     """A test that writes."""
 
-    def save(self, output: Any, data: bytes = DATA) -> _sink.Sink:
+    def save(self, output: Any, data: bytes = DATA) -> sinks.Sink:
         """Write all of an image and commit it."""
         sink = sink_for(output, ID)
         with sink as entered:
@@ -374,7 +374,7 @@ class TestPartialFile(SinkTestCase):
         os.symlink(self.write(OLD, 'precious'), taken)
         free = self.path('image.free.part')
         with mock.patch.object(
-            _partial, 'name', side_effect=[taken, taken, free]
+            partial_files, 'name', side_effect=[taken, taken, free]
         ):
             self.save(self.path())
         self.assert_same(DATA, self.content())
@@ -421,7 +421,7 @@ class TestPartialFile(SinkTestCase):
     def test_any_name(self, name: str, image_id: str) -> None:
         """It is always beside the target, and short enough."""
         name = name.replace('/', '').encode(errors='ignore').decode()
-        path = _partial.name(os.path.join('/dir', name), image_id)
+        path = partial_files.name(os.path.join('/dir', name), image_id)
         directory, partial = os.path.split(path)
         self.assertEqual('/dir', directory)
         self.assertLessEqual(len(os.fsencode(partial)), 255)
@@ -430,14 +430,14 @@ class TestPartialFile(SinkTestCase):
 class TestSomebodyElse(SinkTestCase):
     """The partial file is not only ours to change."""
 
-    def entered(self) -> _sink.Sink:
+    def entered(self) -> sinks.Sink:
         """Return a sink with two pieces written."""
         sink = self.enter(sink_for(self.path(), ID))
         sink.write(DATA)
         sink.write(DATA)
         return sink
 
-    def enter(self, sink: _sink.Sink) -> _sink.Sink:
+    def enter(self, sink: sinks.Sink) -> sinks.Sink:
         """Enter a sink, and leave it after the test."""
         self.addCleanup(sink.__exit__, None, None, None)
         return sink.__enter__()
@@ -486,7 +486,7 @@ class TestWriteBack(SinkTestCase):
 
     def advised(self, **changes: Any) -> list[Any]:
         """Save a file in small steps; return what the kernel was told."""
-        self.useFixture(fixtures.MockPatchObject(_files, '_FLUSHED', 1_000))
+        self.useFixture(fixtures.MockPatchObject(files, '_FLUSHED', 1_000))
         with (
             mock.patch.object(os, 'posix_fadvise', **changes) as advise,
             sink_for(self.path(), ID) as sink,
@@ -507,7 +507,7 @@ class TestWriteBack(SinkTestCase):
     def test_systems_without(self) -> None:
         """Not every system can be told."""
         with (
-            mock.patch.object(_files, '_FLUSHED', 100),
+            mock.patch.object(files, '_FLUSHED', 100),
             mock.patch.object(os, 'posix_fadvise') as advise,
         ):
             del os.posix_fadvise
@@ -652,9 +652,9 @@ class TestExistingFile(SinkTestCase):
         foreign = os.stat_result(fields)
         self.useFixture(
             fixtures.MockPatchObject(
-                _attributes,
+                attributes,
                 'read',
-                return_value=_attributes.Attributes(foreign),
+                return_value=attributes.Attributes(foreign),
             )
         )
         return foreign
@@ -885,7 +885,7 @@ class TestCannotBeReplaced(SinkTestCase):
         """A mount point cannot be renamed over."""
         self.write(OLD)
         mounts = {self.path(): 'mnt_id:\t7', self.directory: 'mnt_id:\t6'}
-        with mock.patch.object(_outputs, '_mount_of', mounts.get):
+        with mock.patch.object(choice, '_mount_of', mounts.get):
             self.assert_refused('a bind mount')
 
     def test_sticky(self) -> None:
@@ -907,10 +907,10 @@ class TestCannotBeReplaced(SinkTestCase):
     def test_same_mount(self) -> None:
         """Linux tells that a file is where its directory is."""
         self.write(OLD)
-        self.assertIn('mnt_id', _outputs._mount_of(self.path()) or '')
+        self.assertIn('mnt_id', choice._mount_of(self.path()) or '')
         self.assertEqual(
-            _outputs._mount_of(self.directory),
-            _outputs._mount_of(self.path()),
+            choice._mount_of(self.directory),
+            choice._mount_of(self.path()),
         )
 
 
@@ -919,11 +919,11 @@ class TestPosition(SinkTestCase):
 
     PIECE = bytes(range(1, 251)) * 400
 
-    def sink(self, content: bytes | None, sparse: bool) -> _sink.Sink:
+    def sink(self, content: bytes | None, sparse: bool) -> sinks.Sink:
         """Return a sink that was entered."""
         if content is not None:
             self.write(content)
-        sink = _outputs.sink_for(self.path(), ID, resume=True, sparse=sparse)
+        sink = choice.sink_for(self.path(), ID, resume=True, sparse=sparse)
         self.addCleanup(sink.__exit__, None, None, None)
         return sink.__enter__()
 
@@ -992,9 +992,9 @@ class TestPosition(SinkTestCase):
 class TestBadDisk(SinkTestCase):
     """A disk that says that it failed."""
 
-    def resumed(self) -> _sink.Sink:
+    def resumed(self) -> sinks.Sink:
         """Return a sink that keeps its partial file."""
-        return _outputs.sink_for(self.path(), ID, resume=True, sparse=True)
+        return choice.sink_for(self.path(), ID, resume=True, sparse=True)
 
     @base.for_each({'disk': errno.EIO, 'late': errno.ENOSPC})
     def test_flush(self, number: int) -> None:
@@ -1010,7 +1010,7 @@ class TestBadDisk(SinkTestCase):
         with mock.patch.object(os, 'fsync', side_effect=failure):
             error = self.assertRaises(OSError, download)
         self.assertEqual(number, error.errno)
-        self.assertEqual(_partial.name(self.path(), ID), error.filename)
+        self.assertEqual(partial_files.name(self.path(), ID), error.filename)
         self.assertIn('it is removed', self.log.output)
         self.assertEqual([], self.files())
         with self.resumed() as again:
@@ -1024,7 +1024,7 @@ class TestBadDisk(SinkTestCase):
             sink.write(DATA)
             # As the thread does that hashes what a former download left.
             raise error
-        self.assertEqual(_partial.name(self.path(), ID), error.filename)
+        self.assertEqual(partial_files.name(self.path(), ID), error.filename)
         self.assertEqual([], self.files())
 
     def test_other_errors(self) -> None:
@@ -1357,7 +1357,7 @@ class TestDescriptor(SinkTestCase):
     def test_names(self, case: tuple[str, int | None]) -> None:
         """These names mean a descriptor, and no others do."""
         path, number = case
-        self.assertEqual(number, _direct.DirectSink.descriptor_of(path))
+        self.assertEqual(number, direct.DirectSink.descriptor_of(path))
 
     @base.for_each({'closed': 99_999, 'absurd': 10**30})
     def test_that_is_not_open(self, number: int) -> None:
@@ -1627,7 +1627,7 @@ class TestMemory(SinkTestCase):
 
     def test_content(self) -> None:
         """It is all that was written."""
-        sink = _sink.MemorySink()
+        sink = sinks.MemorySink()
         with sink:
             for piece in scripted_source.split(DATA, 300):
                 sink.write(piece)
@@ -1636,10 +1636,10 @@ class TestMemory(SinkTestCase):
 
     def test_is_not_copied(self) -> None:
         """It is the same object each time."""
-        sink = _sink.MemorySink()
+        sink = sinks.MemorySink()
         sink.write(DATA)
         self.assertIs(sink.content(), sink.content())
 
     def test_nothing(self) -> None:
         """No bytes are no bytes."""
-        self.assertEqual(b'', _sink.MemorySink().content())
+        self.assertEqual(b'', sinks.MemorySink().content())

@@ -26,11 +26,11 @@ from openstack import exceptions as sdk_exceptions
 import requests
 import urllib3
 
-from openstack_image_stream import _coordinator
-from openstack_image_stream import _ranges
-from openstack_image_stream import _remote
-from openstack_image_stream import _retry
-from openstack_image_stream import _source
+from openstack_image_stream._common import byte_ranges
+from openstack_image_stream._common import retry
+from openstack_image_stream._http import fetching
+from openstack_image_stream._transfer import coordination
+from openstack_image_stream._transfer import image_source
 from openstack_image_stream import exceptions
 from tests.unit import base
 from tests.unit import fake_glance
@@ -57,7 +57,7 @@ class SourceTestCase(base.GlanceTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.glance = self.serve(DATA)
-        self.coordinator = _coordinator.Coordinator(fake_glance.IMAGE_ID)
+        self.coordinator = coordination.Coordinator(fake_glance.IMAGE_ID)
         self.session = requests.Session()
         self.addCleanup(self.session.close)
 
@@ -75,17 +75,17 @@ class SourceTestCase(base.GlanceTestCase):
         size: int | None = len(DATA),
         opener: Any = None,
         status: str = 'active',
-    ) -> _source.Source:
+    ) -> image_source.ImageSource:
         """Make a source of an image that has this size."""
-        source = _source.Source(
-            _remote.Remote(
+        source = image_source.ImageSource(
+            fetching.Fetcher(
                 opener or self.get,
                 image_id=fake_glance.IMAGE_ID,
                 image_status=status,
                 size=size,
                 reopenings=3,
             ),
-            _retry.Policy(retries=3),
+            retry.RetryPolicy(retries=3),
             self.coordinator,
         )
         self.addCleanup(source.close)
@@ -97,7 +97,9 @@ class SourceTestCase(base.GlanceTestCase):
         self.glance.file_answers.clear()
         self.glance.file_answers.append(self.glance.honest(**changes))
 
-    def read_all(self, source: _source.Source, size: int = 4_096) -> bytes:
+    def read_all(
+        self, source: image_source.ImageSource, size: int = 4_096
+    ) -> bytes:
         """Read to the end."""
         pieces = []
         while piece := source.read(size):
@@ -264,7 +266,7 @@ class TestStatus(SourceTestCase):
         remote = self.source()._remote
         remote.ranged = False
         self.assertRaises(
-            _remote.RangesRefused, remote.open, _ranges.Span(10, 20)
+            fetching.RangesRefused, remote.open, byte_ranges.ByteRange(10, 20)
         )
         self.assertEqual([], self.glance.requests)
 

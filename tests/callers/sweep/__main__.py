@@ -78,7 +78,7 @@ class Sweep:
     def _play(
         self,
         kind: str,
-        remote: service.Remote,
+        remote: service.Fetcher,
         stacks: str,
         numbers: list[str],
     ) -> tuple[str | None, int]:

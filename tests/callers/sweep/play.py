@@ -75,7 +75,7 @@ class Play:
     def __init__(
         self,
         case: cases.Case,
-        remote: service.Remote,
+        remote: service.Fetcher,
         directory: str,
         conn: Any,
     ) -> None:
@@ -240,7 +240,7 @@ def attempt(function: Any, *args: Any, **kwargs: Any) -> Outcome:
     return outcome
 
 
-def run(case: cases.Case, remote: service.Remote) -> list[tuple[str, str]]:
+def run(case: cases.Case, remote: service.Fetcher) -> list[tuple[str, str]]:
     """Play a case.
 
     :param case: The case.

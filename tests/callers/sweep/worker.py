@@ -58,7 +58,7 @@ def main(arguments: list[str]) -> None:
     for seed in cases.SEEDS:
         for size in cases.SIZES:
             images.data(seed, size)
-    remote = service.Remote(url)
+    remote = service.Fetcher(url)
     stacks = open(stacks_path, 'w')  # noqa: SIM115
     # What was imported need not be looked at whenever garbage is collected.
     gc.freeze()

@@ -1,0 +1,299 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The image on the server: asking for its bytes, and checking each answer.
+
+The only place that knows of requests. Every failure of the way leaves it as
+one of two things: an :class:`.RetriableError`,
+which another attempt may cure, or an error that none can.
+"""
+
+from collections.abc import Callable, Mapping
+import logging
+
+from keystoneauth1 import exceptions as ksa_exceptions
+from openstack import _log
+from openstack import exceptions as sdk_exceptions
+import requests
+
+from openstack_image_stream._common import byte_ranges
+from openstack_image_stream._common import retry
+from openstack_image_stream._common import signals
+from openstack_image_stream._http import response_body
+from openstack_image_stream._http import responses
+from openstack_image_stream import exceptions
+
+#: Sends one GET for the image's data with these headers, and returns the
+#: answer with its body unread.
+Opener = Callable[[Mapping[str, str]], requests.Response]
+
+_LOG: logging.Logger = _log.setup_logging('openstack.image_stream')
+
+
+class RangesRefused(Exception):
+    """The store of the image serves it only as a whole."""
+
+
+class Fetcher:
+    """The image on the server.
+
+    May be used by several threads.
+
+    :param opener: Sends a request.
+    :param image_id: ID of the image.
+    :param image_status: Status of the image.
+    :param size: Size of the image in bytes, ``None`` if the metadata do not
+        say.
+    :param reopenings: How often the whole image may be asked for again in
+        order to discard what is there already.
+    :param verified: Whether the digest of the whole is compared in the end.
+    """
+
+    def __init__(
+        self,
+        opener: Opener,
+        *,
+        image_id: str,
+        image_status: str | None,
+        size: int | None,
+        reopenings: int,
+        verified: bool = False,
+    ) -> None:
+        #: ID of the image, fit for a message.
+        self.image_id = responses.printable(image_id)
+        #: Size of the image in bytes, ``None`` if neither the metadata nor
+        #: the server say.
+        self.size = size
+        #: Whether parts of the image may be asked for.
+        self.ranged = True
+        self._opener = opener
+        self._image_status = image_status
+        self._reopenings = reopenings
+        self._verified = verified
+        self._asked_for_all = False
+        # Whether a response with data had the size that is known.
+        self._confirmed = False
+        self._content_md5: str | None = None
+
+    def open(self, span: byte_ranges.ByteRange) -> response_body.Body:
+        """Ask for some bytes of the image, once.
+
+        :param span: Which.
+        :returns: The answer. It begins where the span begins or, when the
+            store serves no ranges, at the beginning of the image. Its caller
+            closes it.
+        :raises: :exc:`RangesRefused` when a range was asked for and is not
+            served; the next call asks for the whole, unless a part is wanted.
+        :raises: :exc:`.RetriableError` for what
+            another attempt may cure.
+        :raises: :exc:`~openstack.exceptions.HttpException` or a subclass for
+            other error statuses.
+        :raises: :exc:`~openstack_image_stream.exceptions.\
+ImageDataMissingError` for an image without data.
+        :raises: :exc:`~openstack_image_stream.exceptions.ImageChangedError`
+            when the answer belongs to another image.
+        """
+        headers = {'Accept-Encoding': 'identity'}
+        asked = None
+        if span != byte_ranges.ByteRange(0) and self.ranged:
+            asked = span
+            headers['Range'] = span.header()
+        elif span.stop is not None:
+            raise RangesRefused
+        else:
+            self._count_reopening(span)
+        response = self._send(headers)
+        _LOG.debug(
+            'image %s: GET %s answered %s, Content-Length %s',
+            self.image_id,
+            headers.get('Range', 'all'),
+            response.status_code,
+            responses.printable(response.headers.get('Content-Length', '-')),
+        )
+        try:
+            # One that nobody knows is taken for none; the hash decides.
+            encoded = responses.coding(response) in responses.CODINGS
+            if response.status_code == 200:
+                self._check_whole(response, asked, encoded=encoded)
+            self._check_status(response, asked)
+            if encoded:
+                # Nobody could say what a position in it means.
+                self.ranged = False
+            self._check_md5(response)
+        except BaseException:
+            response.close()
+            raise
+        start = asked.start if asked and response.status_code == 206 else 0
+        return response_body.Body(response, start, encoded=encoded)
+
+    def _count_reopening(self, span: byte_ranges.ByteRange) -> None:
+        # The first time is no repetition, also where a partial file is there.
+        if self._asked_for_all and span.start > 0:
+            if self._reopenings <= 0:
+                raise retry.RetriableError(
+                    'the connection broke too often for a store that serves '
+                    'no ranges, where every time begins with the first byte',
+                    final=True,
+                )
+            self._reopenings -= 1
+        self._asked_for_all = True
+
+    def _send(self, headers: Mapping[str, str]) -> requests.Response:
+        try:
+            with signals.reraised():
+                return self._opener(headers)
+        except ksa_exceptions.ClientException as exc:
+            if signals.find_raised(exc) is not None:
+                raise
+            reason = responses.in_words(exc)
+            if retry.is_curable(exc):
+                raise retry.RetriableError(reason) from exc
+            raise exceptions.ImageStreamError(
+                f'cannot download image {self.image_id}: {reason}'
+            ) from exc
+
+    def _check_whole(
+        self,
+        response: requests.Response,
+        asked: byte_ranges.ByteRange | None,
+        *,
+        encoded: bool,
+    ) -> None:
+        length = None if encoded else responses.announced_length(response)
+        kind = responses.printable(response.headers.get('Content-Type', ''))
+        if responses.is_page(response) and (
+            length is None or length != self.size
+        ):
+            raise retry.RetriableError(
+                f'a page ({kind}) was received instead of the image, probably '
+                'from an intermediary'
+            )
+        if length is not None:
+            # What is in the middle of a download, or of a partial file, began
+            # with responses of the right length.
+            self._check_size(
+                length,
+                f'a response of {length} bytes ({kind or "no type"})',
+                resumed=asked is not None and asked.start > 0,
+            )
+
+    def _check_status(
+        self, response: requests.Response, asked: byte_ranges.ByteRange | None
+    ) -> None:
+        status = response.status_code
+        if asked and status in (200, 206, 400, 416):
+            self._check_range(response, asked)
+        elif status == 204:
+            raise exceptions.ImageDataMissingError(
+                f'image {self.image_id} has no data to download, its status '
+                f'is {self._image_status!r}',
+                image_id=self.image_id,
+                status=self._image_status,
+            )
+        elif status != 200:
+            self._raise_for_status(response)
+
+    def _check_range(
+        self, response: requests.Response, asked: byte_ranges.ByteRange
+    ) -> None:
+        status = response.status_code
+        if status == 416:
+            if self._confirmed:
+                raise retry.RetriableError(
+                    f'the server has no bytes from {asked.start} on, though '
+                    f'the image has {self.size}'
+                )
+            raise exceptions.ImageChangedError(
+                f'image {self.image_id} has {self.size} bytes, but the '
+                f'server has none from {asked.start} on',
+                expected=self.size,
+                actual=asked.start,
+            )
+        found = byte_ranges.parse_content_range(
+            response.headers.get('Content-Range')
+        )
+        if status == 206 and found and found.span.start == asked.start:
+            if found.total is not None:
+                self._check_size(
+                    found.total, f'a part of an image of {found.total} bytes'
+                )
+            return
+        # 400 is what Glance answers for Ceph RBD, Swift, S3 and others; 200
+        # and a range that was not asked for come from intermediaries.
+        if self.ranged:
+            self.ranged = False
+            # Where it was a part that was asked for, what is logged is that
+            # several connections become one.
+            level = logging.INFO if asked.stop is None else logging.DEBUG
+            words = 'image %s: its store serves no ranges (status %s)'
+            _LOG.log(level, words, self.image_id, status)
+        if status != 200:
+            raise RangesRefused
+
+    def _raise_for_status(self, response: requests.Response) -> None:
+        status = response.status_code
+        message = f'Unable to download image {self.image_id}'
+        reason = responses.printable(response.reason or '')
+        error: Exception = exceptions.ImageStreamError(
+            f'{message}: the server answered {status} {reason}, '
+            'which is no answer to a request for an image'
+        )
+        if status >= 400:
+            responses.load_words(response)
+            try:
+                sdk_exceptions.raise_from_response(response, message)
+            except sdk_exceptions.SDKException as exc:
+                responses.settle_error(exc)
+                error = exc
+        if status not in retry.STATUSES:
+            raise error
+        raise retry.RetriableError(
+            f'the server answered {status} {reason}',
+            error=error,
+            retry_after=retry.retry_after(response),
+        ) from error
+
+    def _check_size(
+        self, size: int, words: str, *, resumed: bool = False
+    ) -> None:
+        if self.size is None:
+            self.size = size
+        elif size != self.size and (self._confirmed or resumed):
+            raise retry.RetriableError(
+                f'{words} was received instead of {self.size} bytes, probably '
+                'from an intermediary'
+            )
+        elif size != self.size:
+            raise exceptions.ImageChangedError(
+                f'image {self.image_id} has {self.size} bytes, but the '
+                f'server announces {size}',
+                expected=self.size,
+                actual=size,
+            )
+        self._confirmed = True
+
+    def _check_md5(self, response: requests.Response) -> None:
+        # Glance sends that of the whole image with every part of it. A cache
+        # may send that of the part, as RFC 1864 has it; then the digest of
+        # the whole tells whether they belong together.
+        if self._verified and response.status_code == 206:
+            return
+        content_md5 = response.headers.get('Content-MD5')
+        if self._content_md5 is None:
+            self._content_md5 = content_md5
+        elif content_md5 not in (None, self._content_md5):
+            raise exceptions.ImageChangedError(
+                f'the data of image {self.image_id} changed during the '
+                f'download, from MD5 {self._content_md5!r} to {content_md5!r}',
+                expected=self._content_md5,
+                actual=content_md5,
+            )

@@ -1,0 +1,267 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""How the requests of a download are sent, through keystoneauth.
+
+The caller's adapter, session and connection pools are left alone: what a
+download needs to be otherwise (one attempt at a time, a timeout, connections
+that can be broken, no cache) it has in objects of its own, which are made
+once for each adapter.
+"""
+
+from collections.abc import Callable, Mapping
+import contextvars
+import copy
+import dataclasses
+import functools
+from typing import Any
+import weakref
+
+from keystoneauth1 import adapter as ksa_adapter
+from keystoneauth1 import session as ksa_session
+import requests
+
+from openstack_image_stream._http import connection_pools
+from openstack_image_stream._http import redirects
+
+#: Where an adapter keeps what belongs to it.
+_ATTRIBUTE = '_image_stream_sender'
+
+#: What the SDK's proxies understand, and keystoneauth does not.
+_OF_THE_SDK = ('skip_cache', 'error_message')
+
+
+@dataclasses.dataclass(frozen=True)
+class _Way:
+    """How the requests of one download are sent."""
+
+    pools: connection_pools.Pools
+    timeout: float
+
+
+_WAY: contextvars.ContextVar[_Way] = contextvars.ContextVar(
+    'openstack_image_stream_way'
+)
+
+
+class Sender:
+    """Sends the requests of downloads, as an adapter would.
+
+    :param given: The proxy of the Image service, or any other adapter of
+        keystoneauth. It is not changed.
+    """
+
+    def __init__(self, given: ksa_adapter.Adapter) -> None:
+        self._pools = connection_pools.Pools()
+        self._session = _session_like(given.session)
+        self._settings = _settings_of(given.session)
+        self._adapter = copy.copy(given)
+        self._adapter.__dict__.pop(_ATTRIBUTE, None)
+        self._adapter.__class__ = _sending_once(type(given))  # type: ignore[arg-type]
+        self._adapter.session = self._session
+        # By a reference that does not keep it, as it keeps this.
+        self._adapter.given = weakref.ref(given)  # type: ignore[attr-defined]
+
+    def fits(self, given: ksa_adapter.Adapter) -> bool:
+        """Tell whether the adapter's session is still as it was.
+
+        :param given: The adapter that this was made for.
+        """
+        return self._settings == _settings_of(given.session)
+
+    def adapter(
+        self, timeout: float, pools: connection_pools.Pools | None = None
+    ) -> ksa_adapter.Adapter:
+        """Return an adapter that sends each request once.
+
+        :param timeout: Longest silence of a connection in seconds, also of
+            the requests that renew a token.
+        :param pools: Connection pools to use instead of the caller's.
+        """
+        ours = copy.copy(self._adapter)
+        ours.way = _Way(pools or self._pools, timeout)  # type: ignore[attr-defined]
+        return ours
+
+
+def sender_for(given: ksa_adapter.Adapter) -> Sender:
+    """Return what sends the downloads' requests of an adapter.
+
+    :param given: The proxy of the Image service, or any other adapter of
+        keystoneauth.
+    """
+    known = given.__dict__.get(_ATTRIBUTE)
+    if not isinstance(known, Sender) or not known.fits(given):
+        known = Sender(given)
+        given.__dict__[_ATTRIBUTE] = known
+    return known
+
+
+def get_file(
+    adapter: ksa_adapter.Adapter, url: str, headers: Mapping[str, str]
+) -> requests.Response:
+    """Ask for the data of an image.
+
+    :param adapter: As :meth:`Sender.adapter` makes it.
+    :param url: Of the data, without the endpoint.
+    :param headers: Of the request.
+    :returns: The response, its body unread; its caller closes it.
+    """
+    # keystoneauth's log of bodies would have the whole image in memory where
+    # the server calls it a text.
+    get = functools.partial(
+        adapter.get, url, stream=True, headers=dict(headers), log=False
+    )
+    response: requests.Response = get()
+    if response.status_code == 401 and _is_outdated(adapter, response):
+        response.close()
+        response = get(allow_reauth=False)
+    return response
+
+
+def _is_outdated(adapter: Any, response: requests.Response) -> bool:
+    """Tell whether a request was refused for a token that was replaced.
+
+    keystoneauth renews an expired token, and sends the request again, for the
+    first of several connections only. Those that come while it is being
+    renewed find nothing to renew and keep their 401.
+    """
+    used = response.request.headers.get('X-Auth-Token')
+    return used is not None and used != adapter.inside(adapter.get_token)
+
+
+class _Requests:
+    """What a session of keystoneauth sends by, in place of requests' own.
+
+    :param original: The session to be like.
+    """
+
+    def __init__(self, original: ksa_session.Session) -> None:
+        self._original = original
+
+    @property
+    def adapters(self) -> Any:
+        return self._original.session.adapters
+
+    def request(
+        self, method: str, url: str, **kwargs: Any
+    ) -> requests.Response:
+        way = _WAY.get()
+        # The requests that renew a token have no timeout of their own.
+        if kwargs.get('timeout') is None:
+            kwargs['timeout'] = way.timeout
+        session = way.pools.session(self._original.session)
+        return session.request(method, url, **kwargs)
+
+
+def _settings_of(session: ksa_session.Session) -> tuple[Any, ...]:
+    return (session, session.auth, session.verify, session.cert)
+
+
+def _session_like(session: ksa_session.Session) -> ksa_session.Session:
+    """Return a session of keystoneauth that sends with our connections.
+
+    A copy of the caller's would close the caller's connections when it is
+    collected.
+    """
+    ours = ksa_session.Session(
+        auth=session.auth,
+        session=_Requests(session),  # type: ignore[arg-type]
+        original_ip=session.original_ip,
+        verify=session.verify,
+        cert=session.cert,
+        timeout=session.timeout,
+        redirect=session.redirect,
+        additional_headers=session.additional_headers,
+        app_name=session.app_name,
+        app_version=session.app_version,
+        additional_user_agent=session.additional_user_agent,
+        # What was found out about the services is not found out again.
+        discovery_cache=getattr(session, '_discovery_cache', None),
+        split_loggers=getattr(session, '_split_loggers', None),
+    )
+    ours.user_agent = session.user_agent
+    # Not a copy of them, where there are none yet.
+    ours.additional_headers = session.additional_headers
+    return ours
+
+
+@functools.lru_cache(maxsize=32)
+def _sending_once(cls: type[ksa_adapter.Adapter]) -> Any:
+    """Return a class of adapters that send each request once.
+
+    What keystoneauth would repeat by itself is left to our own policy; the
+    two would multiply. The SDK's own proxies look into a cache first, which
+    would keep the whole image in memory, hand its consumed body to the next
+    caller, and be emptied by whoever asks not to use it.
+    """
+
+    class Adapter(cls):  # type: ignore[misc, valid-type]
+        way: _Way
+        given: weakref.ref[ksa_adapter.Adapter]
+
+        def request(self, url: str, method: str, **kwargs: Any) -> Any:
+            for name in _OF_THE_SDK:
+                kwargs.pop(name, None)
+            kwargs = {
+                'timeout': self.way.timeout,
+                'connect_retries': 0,
+                'status_code_retries': 0,
+                **kwargs,
+            }
+            # An error status is looked at, not raised.
+            kwargs['raise_exc'] = False
+            return self.inside(
+                functools.partial(
+                    redirects.follow,
+                    functools.partial(_send, self),
+                    url,
+                    method,
+                    **kwargs,
+                )
+            )
+
+        def inside(self, function: Callable[[], Any]) -> Any:
+            """Call what sends requests, which are sent in our way then."""
+            return contextvars.copy_context().run(self._inside, function)
+
+        def _inside(self, function: Callable[[], Any]) -> Any:
+            _WAY.set(self.way)
+            return function()
+
+    return Adapter
+
+
+def _send(
+    adapter: Any, url: str, method: str, **kwargs: Any
+) -> requests.Response:
+    """Send a request as the SDK's proxies do, but for their cache."""
+    find = getattr(adapter, '_get_connection', None)
+    connection = find() if find else None
+    request_id = getattr(connection, '_global_request_id', None)
+    if request_id:
+        kwargs.setdefault('global_request_id', request_id)
+    # By the caller's proxy, since the SDK keeps each one that reported.
+    given = adapter.given()
+    report = getattr(given, '_report_stats', None) or _report_nothing
+    try:
+        response: requests.Response = ksa_adapter.Adapter.request(
+            adapter, url, method, **kwargs
+        )
+    except Exception as exc:
+        report(None, url, method, exc)
+        raise
+    report(response)
+    return response
+
+
+def _report_nothing(*args: Any) -> None:
+    pass

@@ -1,0 +1,368 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Where the bytes of an image come from, in order: one connection or more."""
+
+from collections.abc import Iterator
+import functools
+import logging
+import time
+
+from openstack import _log
+import requests
+
+from openstack_image_stream._common import byte_ranges
+from openstack_image_stream._common import retry
+from openstack_image_stream._common import signals
+from openstack_image_stream._http import connection_pools
+from openstack_image_stream._http import fetching
+from openstack_image_stream._transfer import concurrency
+from openstack_image_stream._transfer import coordination
+from openstack_image_stream._transfer import parallel
+from openstack_image_stream._transfer import resumable
+from openstack_image_stream import exceptions
+
+#: Parts that the first connection receives while a second one is tried, and
+#: parts that must be left then for it to be worth it.
+_LEAD = 2
+_LEAST = 4
+
+_LOG: logging.Logger = _log.setup_logging('openstack.image_stream')
+
+
+class ImageSource:
+    """The bytes of an image, in order, from a position on.
+
+    Whoever makes one calls :meth:`close`.
+
+    :param remote: The image on the server.
+    :param policy: When to try again.
+    :param coordinator: Owns the download.
+    :param start: Position in the image to begin at.
+    :param connections: How many ranges to ask for at a time.
+    :param controller: Finds that out instead, up to ``connections``, if it is
+        given.
+    :param part_size: Bytes of such a range.
+    :param pools: The connection pools that the image is requested through, if
+        they are for this download alone; closed with the source.
+    """
+
+    def __init__(
+        self,
+        remote: fetching.Fetcher,
+        policy: retry.RetryPolicy,
+        coordinator: coordination.Coordinator,
+        *,
+        start: int = 0,
+        connections: int = 1,
+        controller: concurrency.ConcurrencyController | None = None,
+        part_size: int = parallel.PART,
+        pools: connection_pools.Pools | None = None,
+    ) -> None:
+        self._remote = remote
+        self._policy = policy
+        self._coordinator = coordinator
+        self._connections = connections
+        self._controller = controller
+        self._part_size = part_size
+        self._pools = pools
+        # No method of ours: the workers keep it, and would keep a forgotten
+        # source alive with it.
+        self._make_part = functools.partial(_make_part, remote, policy)
+        self._parallel: parallel.ParallelReader | None = None
+        self._second: _Second | None = None
+        self._single = self._make_single(start)
+        #: Position in the image of the next byte.
+        self.position = start
+
+    @property
+    def size(self) -> int | None:
+        """Size of the image in bytes, ``None`` while nobody knows."""
+        return self._remote.size
+
+    def open(self) -> requests.Response:
+        """Ask for the image.
+
+        :returns: The response, its body unread. The source closes that.
+        :raises: :exc:`~openstack_image_stream.exceptions.\
+IncompleteDownloadError` when there is no response, and as
+            :meth:`Fetcher.open <.Fetcher.open>`.
+        """
+        try:
+            size = self._remote.size
+            # Fewer than two parts have nothing to do at the same time.
+            if (
+                self._connections > 1
+                and self._controller is None
+                and size is not None
+                and size - self.position > self._part_size
+            ):
+                return self._open_parallel(size)
+            return self._single.open()
+        except retry.RetriableError as exc:
+            error = self._final(exc)
+            raise error from retry.cause(exc, error)
+
+    def read(self, size: int) -> bytes:
+        """Read the next bytes.
+
+        :param size: How many at the most, positive.
+        :returns: The bytes, ``b''`` at the end.
+        :raises: :exc:`~openstack_image_stream.exceptions.\
+IncompleteDownloadError` when the connection fails once too often, what ended
+            the download when it ended meanwhile, and as
+            :meth:`Fetcher.open <.Fetcher.open>`.
+        """
+        try:
+            chunk = self._read(size)
+        except retry.RetriableError as exc:
+            self._coordinator.check()
+            error = self._final(exc)
+            raise error from retry.cause(exc, error)
+        except coordination.Ended:
+            chunk = b''
+        except Exception:
+            # What a broken connection looks like is of no interest where it
+            # was broken on purpose.
+            self._coordinator.check()
+            raise
+        self._coordinator.check()
+        self.position += len(chunk)
+        return chunk
+
+    def ready(self) -> Iterator[tuple[int, bytes]]:
+        """Yield what has arrived and was not read, where that is contiguous.
+
+        :returns: Chunks with their positions in the image, in order.
+        """
+        if self._parallel is not None:
+            yield from self._parallel.ready()
+
+    def _read(self, size: int) -> bytes:
+        if self._parallel is not None:
+            try:
+                chunk = self._parallel.read()
+            except fetching.RangesRefused:
+                self._log_fallback()
+                self._controller = None
+                chunk = b''
+            if chunk or self.position == self._remote.size:
+                return chunk
+            self._leave_parallel()
+        if self._controller is None:
+            return self._single.read(size)
+        return self._read_and_look(self._controller, size)
+
+    def _read_and_look(
+        self, controller: concurrency.ConcurrencyController, size: int
+    ) -> bytes:
+        """Read over one connection, and find out whether another one pays."""
+        size = controller.piece_size(size)
+        if self._second is not None:
+            size = min(size, self._second.start - self.position)
+        began = time.monotonic()
+        chunk = self._single.read(size)
+        controller.received(len(chunk), time.monotonic() - began)
+        position = self.position + len(chunk)
+        if self._second is not None:
+            self._look_after_second(controller, self._second, position)
+        elif controller.connections > 1:
+            self._request_second(position)
+        return chunk
+
+    def _request_second(self, position: int) -> None:
+        """Request a part ahead, while the first connection is read."""
+        size = self._remote.size
+        if size is None or size - position <= _LEAST * self._part_size:
+            self._controller = None
+            return
+        start = position + _LEAD * self._part_size
+        span = byte_ranges.ByteRange(start, start + self._part_size)
+        try:
+            self._second = _Second(
+                self._make_part(span, self._coordinator), self._coordinator
+            )
+        except RuntimeError as exc:
+            if signals.find_raised(exc) is not None:
+                raise
+            # No thread can be started.
+            self._controller = None
+
+    def _look_after_second(
+        self,
+        controller: concurrency.ConcurrencyController,
+        second: '_Second',
+        position: int,
+    ) -> None:
+        """Use the second connection once the server has responded."""
+        if not second.task.done:
+            # Where a server leaves it unanswered, as one of a single process
+            # does, the first one does not wait for it.
+            if position == second.start:
+                self._drop_second()
+                controller.refuse()
+            return
+        self._second = None
+        try:
+            stream = second.task.result()
+        except retry.RetriableError as exc:
+            retry.drop_frames(exc)
+            second.stream.close()
+            controller.refuse()
+        except coordination.Ended:
+            second.stream.close()
+            raise
+        except Exception as exc:
+            # What is wrong with the whole download shows with the connection
+            # that there is.
+            second.stream.close()
+            _LOG.debug(
+                'image %s: no second connection (%s)',
+                self._remote.image_id,
+                exc,
+            )
+            retry.drop_frames(exc)
+            self._controller = None
+        else:
+            self._single.end_at(second.start)
+            self._start_parallel(position, [self._single, stream], 2)
+
+    def _drop_second(self) -> None:
+        second, self._second = self._second, None
+        if second is not None:
+            second.abandon()
+
+    def close(self) -> None:
+        """Let go of every connection and thread.
+
+        For the thread that reads; the coordinator is to have ended. May be
+        called more than once.
+        """
+        self._drop_second()
+        if self._parallel is not None:
+            self._parallel.close()
+        self._single.close()
+        if self._pools is not None:
+            self._pools.close()
+
+    def _open_parallel(self, size: int) -> requests.Response:
+        stop = min(self.position + self._part_size, size)
+        first = self._make_part(
+            byte_ranges.ByteRange(self.position, stop), self._coordinator
+        )
+        try:
+            response = first.open()
+        except fetching.RangesRefused:
+            first.close()
+            self._log_fallback()
+            return self._single.open()
+        # No more connections than there are parts.
+        parts = parallel.count(size - self.position, self._part_size)
+        self._start_parallel(
+            self.position, [first], min(self._connections, parts)
+        )
+        return response
+
+    def _start_parallel(
+        self,
+        position: int,
+        first: list[resumable.ResumableStream],
+        connections: int,
+    ) -> None:
+        try:
+            self._parallel = parallel.ParallelReader(
+                position,
+                self._remote.size or 0,
+                first,
+                self._make_part,
+                connections=connections,
+                coordinator=self._coordinator,
+                controller=self._controller,
+                part_size=self._part_size,
+            )
+        except RuntimeError as exc:
+            if signals.find_raised(exc) is not None:
+                raise
+            _LOG.info(
+                'image %s: downloading over one connection (%s)',
+                self._remote.image_id,
+                exc,
+            )
+            for stream in first:
+                stream.close()
+            self._controller = None
+            self._single = self._make_single(position)
+
+    def _leave_parallel(self) -> None:
+        """Continue over one connection."""
+        if self._parallel is not None:
+            self._parallel.close()
+            self._parallel = None
+        self._single = self._make_single(self.position)
+
+    def _log_fallback(self) -> None:
+        _LOG.info(
+            'image %s: downloading over one connection instead of %s',
+            self._remote.image_id,
+            self._connections,
+        )
+
+    def _make_single(self, start: int) -> resumable.ResumableStream:
+        return resumable.ResumableStream(
+            self._remote,
+            byte_ranges.ByteRange(start),
+            policy=self._policy,
+            coordinator=self._coordinator,
+            aside=True,
+        )
+
+    def _final(self, failure: retry.RetriableError) -> Exception:
+        if failure.error is not None and self.position == 0:
+            return failure.error
+        total = 'an unknown number of' if self.size is None else self.size
+        return exceptions.IncompleteDownloadError(
+            f'image {self._remote.image_id} did not arrive whole, '
+            f'{self.position} of {total} bytes were received: '
+            f'{failure.reason}',
+            received=self.position,
+            expected=self.size,
+            reason=failure.reason,
+        )
+
+
+class _Second:
+    """A second connection that the server has not responded to yet."""
+
+    def __init__(
+        self,
+        stream: resumable.ResumableStream,
+        coordinator: coordination.Coordinator,
+    ) -> None:
+        self.start = stream.span.start
+        self.stream = stream
+        self.task = coordination.Task(coordinator, stream.open_once)
+
+    def abandon(self) -> None:
+        self.stream.abort()
+        self.task.abandon()
+        self.stream.close()
+
+
+def _make_part(
+    remote: fetching.Fetcher,
+    policy: retry.RetryPolicy,
+    span: byte_ranges.ByteRange,
+    coordinator: coordination.Coordinator,
+) -> resumable.ResumableStream:
+    return resumable.ResumableStream(
+        remote, span, policy=policy, coordinator=coordinator
+    )

@@ -1,0 +1,435 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Several connections that fetch the parts of an image at a time, in order.
+
+Workers take parts from one queue and put chunks into another. All else (which
+parts there are, in which order, how many workers) is the business of the
+thread that reads, so that there is no lock to be held when a signal handler
+or the garbage collector ends the download.
+"""
+
+import collections
+from collections.abc import Callable, Iterator, Sequence
+import logging
+import queue
+import threading
+import time
+from typing import Final
+
+from openstack import _log
+
+from openstack_image_stream._common import byte_ranges
+from openstack_image_stream._common import signals
+from openstack_image_stream import _config
+from openstack_image_stream._transfer import concurrency
+from openstack_image_stream._transfer import coordination
+from openstack_image_stream._transfer import resumable
+
+#: Bytes of a part. Small enough that some of them fit in memory, large enough
+#: that a request for one costs little beside receiving it.
+PART = 8 * _config.MIB
+
+#: Bytes of the chunks that a part is received in. Joining them would need the
+#: memory of the part twice.
+CHUNK = _config.MIB
+
+#: Parts beside those that are being received: one that may wait because an
+#: earlier one is late, and the one that is being handed on. N connections
+#: hold N + 2 parts.
+_SPARE = 2
+
+#: Seconds without any chunk after which a part that the server has not
+#: responded to is requested by an idle worker, too.
+_UNANSWERED = 1.0
+
+#: Seconds in which workers end once they are told to. What keeps one longer
+#: is left to end by itself: a connection that is being made, a lock that the
+#: thread holds which is interrupted by a signal handler.
+_JOINING = 5.0
+_LOOK = 0.05
+
+_RETIRE: Final = 'retire'
+_COMPLETE: Final = b''
+
+_LOG: logging.Logger = _log.setup_logging('openstack.image_stream')
+
+#: Makes a stream of a byte range, that ends with the coordinator.
+StreamFactory = Callable[
+    [byte_ranges.ByteRange, coordination.Coordinator],
+    resumable.ResumableStream,
+]
+
+
+def count(length: int, part_size: int) -> int:
+    """Return how many parts some bytes have, at least one."""
+    return max(1, -(-length // part_size))
+
+
+class Part:
+    """A byte range, on its way from the workers to whoever reads.
+
+    :param span: Which bytes.
+    :param stream: Connected already, if it is.
+    """
+
+    def __init__(
+        self,
+        span: byte_ranges.ByteRange,
+        stream: resumable.ResumableStream | None = None,
+    ) -> None:
+        self.span = span
+        #: Those who fetch it: one, or a second because of a slow server.
+        self.streams = [] if stream is None else [stream]
+        self.attempts = 1
+        self.failures = 0
+        #: The one of them that was first.
+        self.chosen: resumable.ResumableStream | None = None
+        #: What has come of it and was not handed on, with positions.
+        self.chunks: collections.deque[tuple[int, bytes]] = collections.deque()
+        self.received = span.start
+        self.complete = False
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether it was requested, and no response has come."""
+        return bool(self.streams) and not any(
+            stream.connected for stream in self.streams
+        )
+
+    def choose(self, stream: resumable.ResumableStream) -> bool:
+        """Take a stream if it is the first that has something.
+
+        :param stream: One of those that fetch the part.
+        :returns: Whether what it has counts.
+        """
+        if self.chosen is None:
+            self.chosen = stream
+            for other in self.streams:
+                if other is not stream:
+                    other.abort()
+        return self.chosen is stream
+
+    def put(self, chunk: bytes) -> None:
+        """Take the next chunk; an empty one after the last."""
+        if chunk:
+            self.chunks.append((self.received, chunk))
+            self.received += len(chunk)
+        else:
+            self.complete = True
+
+
+class _Shared:
+    """What the workers have in common with the thread that reads."""
+
+    def __init__(
+        self, more: StreamFactory, coordinator: coordination.Coordinator
+    ) -> None:
+        self.more = more
+        self.coordinator = coordinator
+        self.work: queue.SimpleQueue[Part | str | None] = queue.SimpleQueue()
+        self.results: queue.SimpleQueue[
+            tuple[
+                Part,
+                resumable.ResumableStream | None,
+                bytes | BaseException,
+            ]
+            | None
+        ] = queue.SimpleQueue()
+        #: As many as there are workers that wait for a part.
+        self.idle: list[None] = []
+        #: Bytes to read at a time.
+        self.chunk_size = CHUNK
+
+    def wake(self) -> None:
+        """Have everything that waits look at whether the download ended."""
+        self.work.put(None)
+        self.results.put(None)
+
+
+class ParallelReader:
+    """The parts of an image, fetched in any order, handed on in theirs.
+
+    Whoever makes one calls :meth:`close`. The workers hold no reference to
+    this object, and end also when the download is simply forgotten.
+
+    :param start: Position in the image of the first byte.
+    :param size: Size of the image in bytes.
+    :param first: Streams that are connected, of the first parts.
+    :param more: Makes a stream for another part.
+    :param connections: How many connections at a time.
+    :param controller: Says how many from now on, if that is not settled. Once
+        it has come down to one, no further part is planned.
+    :param coordinator: Owns the download.
+    :param part_size: Bytes of a part.
+    :raises: :exc:`RuntimeError` where no thread can be started.
+    """
+
+    def __init__(
+        self,
+        start: int,
+        size: int,
+        first: Sequence[resumable.ResumableStream],
+        more: StreamFactory,
+        *,
+        connections: int,
+        coordinator: coordination.Coordinator,
+        controller: concurrency.ConcurrencyController | None = None,
+        part_size: int = PART,
+    ) -> None:
+        self._planned = start
+        self._size = size
+        self._part_size = part_size
+        self._connections = connections
+        self._coordinator = coordinator
+        self._own = coordinator.child()
+        self._controller = controller
+        self._shared = _Shared(more, self._own)
+        self._own.on_end(self._shared.wake)
+        self._parts: collections.deque[Part] = collections.deque()
+        self._workers = 0
+        self._threads: list[threading.Thread] = []
+        self._failure: BaseException | None = None
+        for stream in first:
+            self._add(Part(stream.span, stream))
+        self._plan()
+
+    def read(self) -> bytes:
+        """Return the next chunk, waiting for it where needed.
+
+        :returns: The chunk, ``b''`` at the end.
+        :raises: what kept a worker from fetching its part, and
+            :exc:`.Ended` when the
+            download ended.
+        """
+        while True:
+            self._take_results()
+            if self._own.ended:
+                raise coordination.Ended
+            chunk = self._next()
+            if chunk is not None:
+                return chunk[1]
+            if not self._parts:
+                return b''
+            failure, self._failure = self._failure, None
+            if failure is not None:
+                raise failure
+            self._wait()
+
+    def ready(self) -> Iterator[tuple[int, bytes]]:
+        """Yield what can be handed on without waiting.
+
+        :returns: Chunks with their positions in the image, in order.
+        """
+        self._take_results()
+        while (chunk := self._next(plan=False)) is not None:
+            yield chunk
+
+    def close(self) -> None:
+        """End the workers. May be called more than once."""
+        self._coordinator.release(self._own)
+        self._own.finish()
+        # The first ones were made without it.
+        for part in self._parts:
+            for stream in part.streams[:]:
+                stream.abort()
+        until = time.monotonic() + _JOINING
+        for thread in self._threads:
+            self._join(thread, until)
+
+    def __del__(self) -> None:
+        own = self.__dict__.get('_own')
+        if own is not None:
+            own.finish()
+
+    def _join(self, thread: threading.Thread, until: float) -> None:
+        while thread.is_alive() and time.monotonic() < until:
+            thread.join(_LOOK)
+            if any(s.connecting for p in self._parts for s in p.streams):
+                return
+
+    def _next(self, *, plan: bool = True) -> tuple[int, bytes] | None:
+        while self._parts:
+            front = self._parts[0]
+            if front.chunks:
+                return front.chunks.popleft()
+            if not front.complete:
+                break
+            self._parts.popleft()
+            if plan:
+                self._plan()
+        return None
+
+    def _plan(self) -> None:
+        """Hand out as many parts as may be on their way."""
+        while (
+            self._planned < self._size
+            and len(self._parts) < self._connections + _SPARE
+        ):
+            stop = min(self._planned + self._part_size, self._size)
+            self._add(Part(byte_ranges.ByteRange(self._planned, stop)))
+
+    def _add(self, part: Part) -> None:
+        self._planned = part.span.stop or self._size
+        self._parts.append(part)
+        if part.streams and self._start(part):
+            return
+        for stream in part.streams:
+            stream.close()
+        part.streams.clear()
+        self._shared.work.put(part)
+        if self._workers < self._connections:
+            self._start(None)
+
+    def _start(self, part: Part | None) -> bool:
+        """Start a worker; tell whether that was possible."""
+        self._threads = [t for t in self._threads if t.is_alive()]
+        thread = threading.Thread(
+            target=_work,
+            args=(self._shared, part),
+            name=f'openstack-image-stream-{self._workers}',
+            # A Response that is still open when the interpreter ends must
+            # not keep it from ending.
+            daemon=True,
+        )
+        try:
+            thread.start()
+        except RuntimeError as exc:
+            if not self._workers or signals.find_raised(exc) is not None:
+                raise
+            # There are too many threads; those that there are will do.
+            self._connections = self._workers
+            return False
+        self._threads.append(thread)
+        self._workers += 1
+        return True
+
+    def _wait(self) -> None:
+        try:
+            self._take(self._shared.results.get(timeout=_UNANSWERED))
+        except queue.Empty:
+            self._hedge()
+
+    def _take_results(self) -> None:
+        try:
+            while True:
+                self._take(self._shared.results.get_nowait())
+        except queue.Empty:
+            pass
+
+    def _take(
+        self,
+        result: tuple[
+            Part, resumable.ResumableStream | None, bytes | BaseException
+        ]
+        | None,
+    ) -> None:
+        if result is None:
+            return
+        part, stream, value = result
+        if isinstance(value, BaseException):
+            part.failures += 1
+            if self._failure is None and (
+                part.chosen is stream or part.failures == part.attempts
+            ):
+                # The first failure is the one that counts.
+                self._failure = value
+            return
+        hedged = part.chosen is None and part.attempts > 1
+        if stream is None or not part.choose(stream):
+            return
+        part.put(value)
+        self._note(len(value))
+        if hedged and stream is not part.streams[0]:
+            self._refuse()
+
+    def _hedge(self) -> None:
+        """Have an idle worker fetch what the server leaves unanswered."""
+        front = self._parts[0]
+        if front.attempts == 1 and front.unanswered and self._shared.idle:
+            _LOG.debug(
+                'no response to the request for bytes %s to %s, sending '
+                'another one',
+                front.span.start,
+                front.span.stop,
+            )
+            front.attempts += 1
+            self._shared.work.put(front)
+
+    def _refuse(self) -> None:
+        """Use a connection less, as the server left one unanswered."""
+        if self._controller is not None:
+            self._controller.refuse()
+            self._adjust(self._controller.connections)
+        else:
+            self._adjust(max(1, self._connections - 1))
+
+    def _note(self, amount: int) -> None:
+        if self._controller is None or not amount:
+            return
+        self._controller.received(amount)
+        self._shared.chunk_size = self._controller.piece_size(CHUNK)
+        if self._controller.connections != self._connections:
+            self._adjust(self._controller.connections)
+
+    def _adjust(self, connections: int) -> None:
+        self._connections = connections
+        while self._workers > connections:
+            self._shared.work.put(_RETIRE)
+            self._workers -= 1
+        if connections == 1 and self._controller is not None:
+            # What is planned is all there will be.
+            self._size = self._planned
+        self._plan()
+
+
+def _work(shared: _Shared, part: Part | None) -> None:
+    if part is not None:
+        _fetch(shared, part)
+    while True:
+        shared.idle.append(None)
+        item = shared.work.get()
+        shared.idle.pop()
+        if not isinstance(item, Part):
+            break
+        _fetch(shared, item)
+    if item is None:
+        # For the other workers.
+        shared.work.put(None)
+
+
+def _fetch(shared: _Shared, part: Part) -> None:
+    stream: resumable.ResumableStream | None = None
+    try:
+        if part.attempts == 1 and part.streams:
+            stream = part.streams[0]
+        else:
+            stream = shared.more(part.span, shared.coordinator)
+            part.streams.append(stream)
+        try:
+            _read_all(shared, part, stream)
+        finally:
+            stream.close()
+    except coordination.Ended:
+        pass
+    except BaseException as exc:
+        shared.results.put((part, stream, exc))
+
+
+def _read_all(
+    shared: _Shared, part: Part, stream: resumable.ResumableStream
+) -> None:
+    while part.chosen is None or part.chosen is stream:
+        chunk = stream.read(shared.chunk_size)
+        shared.results.put((part, stream, chunk or _COMPLETE))
+        if not chunk:
+            return
