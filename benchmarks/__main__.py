@@ -27,7 +27,7 @@ from benchmarks import rooms
 from benchmarks import runner
 from benchmarks import stage as staging
 from benchmarks import tables
-from tests import cloud
+from tests.servers import cloud
 
 #: Whose memory is looked at all the time, in the first scenario that can.
 _TRACED = ('plugin-path', 'sdk-stream-path', 'sdk-path')

@@ -26,7 +26,7 @@ import yaml
 
 from benchmarks import front
 from benchmarks import traffic
-from tests import cloud
+from tests.servers import cloud
 
 MIB = 1024 * 1024
 
