@@ -17,7 +17,6 @@ import functools
 import os
 import socket
 import tempfile
-import threading
 from typing import Any
 from unittest import mock
 
@@ -25,6 +24,7 @@ import openstack
 
 from openstack_image_stream._common import retry
 from openstack_image_stream._output import partial_files
+from openstack_image_stream._transfer import coordination
 from openstack_image_stream._transfer import parallel
 from openstack_image_stream import service
 from tests.fuzz import raw_glance
@@ -122,9 +122,9 @@ def _check_files(directory: str, *, done: bool) -> None:
     assert left <= ({'image'} if done else {partial}), left
 
 
-def _wait(event: threading.Event, seconds: float) -> bool:
-    assert 0 <= seconds <= retry._LONGEST_ASKED
-    return event.is_set()
+def _wait(download: coordination.Coordinator, seconds: float) -> bool:
+    assert 0 <= seconds <= retry._LONGEST_ASKED + retry._LONGEST
+    return download.ended
 
 
 def _resolve(host: Any, *args: Any, **kwargs: Any) -> Any:
