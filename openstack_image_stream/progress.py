@@ -18,7 +18,7 @@ import sys
 import time
 from typing import Any, Protocol
 
-from openstack_image_stream._http import responses
+from openstack_image_stream._common import printing
 from openstack_image_stream import exceptions
 
 #: Seconds between two reports, so that a fast download does not spend its
@@ -166,4 +166,4 @@ def reporter_for(
             "pip install 'openstack-image-stream[progress]', or give a "
             'function instead of True'
         ) from None
-    return Bar(tqdm.tqdm, responses.printable(label))
+    return Bar(tqdm.tqdm, printing.printable(label))

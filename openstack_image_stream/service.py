@@ -21,7 +21,9 @@ from openstack.image import image_service
 from openstack.image.v2 import _proxy as _upstream
 
 from openstack_image_stream import exceptions
+from openstack_image_stream import image
 from openstack_image_stream import proxy
+from openstack_image_stream._sdk import compat
 
 if TYPE_CHECKING:
     from openstack import connection
@@ -60,7 +62,7 @@ def _change_proxy(conn: 'connection.Connection') -> None:
 
     :param conn: The connection.
     """
-    made = conn._proxies.get(_NAME)
+    made = compat.made_proxies(conn).get(_NAME)
     # Version 1 stays upstream's, and a service that is disabled has none.
     if isinstance(made, _upstream.Proxy) and not isinstance(
         made, proxy.ImageProxy
@@ -79,8 +81,8 @@ def _proxy_class(cls: Any) -> type[proxy.ImageProxy]:
     if cls is _upstream.Proxy:
         return proxy.ImageProxy
     registry = {
-        **getattr(cls, '_resource_registry', {}),
-        'image': proxy.ImageProxy._resource_registry['image'],
+        **compat.resource_registry(cls),
+        'image': image.Image,
     }
     return type(
         cls.__name__,

@@ -27,6 +27,10 @@ _CONTENT_RANGE = re.compile(
 _LENGTH = re.compile(r'\d+', re.ASCII)
 
 
+class RangesRefused(Exception):
+    """The store of the image serves it only as a whole."""
+
+
 @dataclasses.dataclass(frozen=True)
 class ByteRange:
     """Bytes of an image, from ``start`` up to but not including ``stop``.
@@ -47,14 +51,14 @@ class ByteRange:
 
 @dataclasses.dataclass(frozen=True)
 class ContentRange:
-    """What an answer with status 206 says that it holds.
+    """What a response with status 206 says that it holds.
 
-    :param span: The bytes of the image that follow.
+    :param byte_range: The bytes of the image that follow.
     :param total: Size of the image in bytes, ``None`` if the server does not
         know.
     """
 
-    span: ByteRange
+    byte_range: ByteRange
     total: int | None
 
 

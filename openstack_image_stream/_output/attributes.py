@@ -25,8 +25,6 @@ import os
 import stat
 import struct
 
-from openstack import _log
-
 from openstack_image_stream._common import signals
 
 _ACL = 'system.posix_acl_access'
@@ -40,7 +38,7 @@ _HEADER = struct.Struct('<I')
 _ENTRY = struct.Struct('<HHI')
 _USER, _GROUP_OBJ, _GROUP, _MASK, _OTHER = 0x02, 0x04, 0x08, 0x10, 0x20
 
-_LOG: logging.Logger = _log.setup_logging('openstack.image_stream')
+_LOG = logging.getLogger('openstack.image_stream')
 
 
 @dataclasses.dataclass(frozen=True)

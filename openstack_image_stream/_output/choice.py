@@ -20,6 +20,7 @@ import stat
 import sys
 from typing import Any
 
+from openstack_image_stream import _config
 from openstack_image_stream._common import signals
 from openstack_image_stream._output import direct
 from openstack_image_stream._output import in_place
@@ -33,7 +34,7 @@ _LOOKS = 10
 
 
 def sink_for(
-    output: Any, image_id: str, *, resume: bool, sparse: bool
+    output: Any, image_id: str, options: _config.DownloadOptions
 ) -> sinks.Sink:
     """Find the sink for what a caller gave as ``output``.
 
@@ -43,16 +44,13 @@ def sink_for(
         :class:`os.PathLike`), a descriptor that is open for writing, or an
         object with ``write()``.
     :param image_id: ID of the image.
-    :param resume: Whether partial files are kept and looked for.
-    :param sparse: Whether runs of zeros become holes.
+    :param options: ``resume`` and ``sparse`` count.
     :returns: The sink; its caller enters it.
     :raises: :exc:`~openstack_image_stream.exceptions.InvalidArgumentError`
         when nothing could be written there.
     """
     if isinstance(output, (str, bytes, os.PathLike)):
-        return _sink_for_path(
-            os.fsdecode(output), image_id, resume=resume, sparse=sparse
-        )
+        return _sink_for_path(os.fsdecode(output), image_id, options)
     if isinstance(output, int) and not isinstance(output, bool):
         _check_descriptor(output)
         return direct.DirectSink(output)
@@ -108,7 +106,7 @@ def _answers(output: Any, method: str, answer: bool) -> bool:
 
 
 def _sink_for_path(
-    path: str, image_id: str, *, resume: bool, sparse: bool
+    path: str, image_id: str, options: _config.DownloadOptions
 ) -> sinks.Sink:
     _check_name(path)
     if direct.DirectSink.descriptor_of(path) is not None:
@@ -125,10 +123,13 @@ def _sink_for_path(
         if not stat.S_ISREG(found.st_mode):
             return direct.DirectSink(path)
         if found.st_size == 0:
-            return in_place.InPlaceSink(target, sparse=sparse)
+            return in_place.InPlaceSink(target, sparse=options['sparse'])
         _check_replaceable(path, target)
     return replacing.ReplacingSink(
-        target, image_id, resume=resume, sparse=sparse
+        target,
+        image_id,
+        resume=options['resume'],
+        sparse=options['sparse'],
     )
 
 

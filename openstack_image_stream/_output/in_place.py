@@ -17,8 +17,6 @@ import io
 import logging
 import os
 
-from openstack import _log
-
 from openstack_image_stream._common import signals
 from openstack_image_stream import _config
 from openstack_image_stream._output import files
@@ -26,7 +24,7 @@ from openstack_image_stream._output import owned
 from openstack_image_stream._output import regions
 from openstack_image_stream import exceptions
 
-_LOG: logging.Logger = _log.setup_logging('openstack.image_stream')
+_LOG = logging.getLogger('openstack.image_stream')
 
 
 class InPlaceSink(files.RegularSink):

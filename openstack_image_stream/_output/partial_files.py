@@ -21,8 +21,6 @@ import re
 import secrets
 import stat
 
-from openstack import _log
-
 from openstack_image_stream._common import signals
 from openstack_image_stream._output import attributes
 from openstack_image_stream._output import owned
@@ -38,7 +36,7 @@ _ATTEMPTS = 3
 PRIVATE = 0o600
 _USUAL = 0o666
 
-_LOG: logging.Logger = _log.setup_logging('openstack.image_stream')
+_LOG = logging.getLogger('openstack.image_stream')
 
 
 class Partial(owned.OwnedFile):

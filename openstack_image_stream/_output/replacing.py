@@ -19,7 +19,6 @@ import logging
 import os
 import stat
 
-from openstack import _log
 from openstack import exceptions as sdk_exceptions
 
 from openstack_image_stream._common import signals
@@ -40,7 +39,7 @@ _HOPELESS = (
 #: have taken is not to be relied upon.
 _BAD_DISK = {errno.EIO, errno.EBADMSG, getattr(errno, 'EUCLEAN', errno.EIO)}
 
-_LOG: logging.Logger = _log.setup_logging('openstack.image_stream')
+_LOG = logging.getLogger('openstack.image_stream')
 
 
 class ReplacingSink(files.RegularSink):

@@ -10,23 +10,21 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Where the bytes of an image come from, in order: one connection or more."""
+"""The bytes of an image in order, over one connection or several."""
 
 from collections.abc import Iterator
 import functools
 import logging
 import time
 
-from openstack import _log
 import requests
 
 from openstack_image_stream._common import byte_ranges
 from openstack_image_stream._common import retry
 from openstack_image_stream._common import signals
-from openstack_image_stream._http import connection_pools
-from openstack_image_stream._http import fetching
 from openstack_image_stream._transfer import concurrency
 from openstack_image_stream._transfer import coordination
+from openstack_image_stream._transfer import interfaces
 from openstack_image_stream._transfer import parallel
 from openstack_image_stream._transfer import resumable
 from openstack_image_stream import exceptions
@@ -36,15 +34,15 @@ from openstack_image_stream import exceptions
 _LEAD = 2
 _LEAST = 4
 
-_LOG: logging.Logger = _log.setup_logging('openstack.image_stream')
+_LOG = logging.getLogger('openstack.image_stream')
 
 
 class ImageSource:
     """The bytes of an image, in order, from a position on.
 
-    Whoever makes one calls :meth:`close`.
+    The caller calls :meth:`close`.
 
-    :param remote: The image on the server.
+    :param fetcher: Requests the bytes; closed with the source.
     :param policy: When to try again.
     :param coordinator: Owns the download.
     :param start: Position in the image to begin at.
@@ -52,13 +50,11 @@ class ImageSource:
     :param controller: Finds that out instead, up to ``connections``, if it is
         given.
     :param part_size: Bytes of such a range.
-    :param pools: The connection pools that the image is requested through, if
-        they are for this download alone; closed with the source.
     """
 
     def __init__(
         self,
-        remote: fetching.Fetcher,
+        fetcher: interfaces.Fetcher,
         policy: retry.RetryPolicy,
         coordinator: coordination.Coordinator,
         *,
@@ -66,18 +62,16 @@ class ImageSource:
         connections: int = 1,
         controller: concurrency.ConcurrencyController | None = None,
         part_size: int = parallel.PART,
-        pools: connection_pools.Pools | None = None,
     ) -> None:
-        self._remote = remote
+        self._fetcher = fetcher
         self._policy = policy
         self._coordinator = coordinator
         self._connections = connections
         self._controller = controller
         self._part_size = part_size
-        self._pools = pools
         # No method of ours: the workers keep it, and would keep a forgotten
         # source alive with it.
-        self._make_part = functools.partial(_make_part, remote, policy)
+        self._make_part = functools.partial(_make_part, fetcher, policy)
         self._parallel: parallel.ParallelReader | None = None
         self._second: _Second | None = None
         self._single = self._make_single(start)
@@ -86,8 +80,8 @@ class ImageSource:
 
     @property
     def size(self) -> int | None:
-        """Size of the image in bytes, ``None`` while nobody knows."""
-        return self._remote.size
+        """Size of the image in bytes, ``None`` while it is unknown."""
+        return self._fetcher.size
 
     def open(self) -> requests.Response:
         """Ask for the image.
@@ -95,10 +89,10 @@ class ImageSource:
         :returns: The response, its body unread. The source closes that.
         :raises: :exc:`~openstack_image_stream.exceptions.\
 IncompleteDownloadError` when there is no response, and as
-            :meth:`Fetcher.open <.Fetcher.open>`.
+            :meth:`.Connection.open`.
         """
         try:
-            size = self._remote.size
+            size = self._fetcher.size
             # Fewer than two parts have nothing to do at the same time.
             if (
                 self._connections > 1
@@ -120,7 +114,7 @@ IncompleteDownloadError` when there is no response, and as
         :raises: :exc:`~openstack_image_stream.exceptions.\
 IncompleteDownloadError` when the connection fails once too often, what ended
             the download when it ended meanwhile, and as
-            :meth:`Fetcher.open <.Fetcher.open>`.
+            :meth:`.Connection.open`.
         """
         try:
             chunk = self._read(size)
@@ -151,11 +145,11 @@ IncompleteDownloadError` when the connection fails once too often, what ended
         if self._parallel is not None:
             try:
                 chunk = self._parallel.read()
-            except fetching.RangesRefused:
+            except byte_ranges.RangesRefused:
                 self._log_fallback()
                 self._controller = None
                 chunk = b''
-            if chunk or self.position == self._remote.size:
+            if chunk or self.position == self._fetcher.size:
                 return chunk
             self._leave_parallel()
         if self._controller is None:
@@ -166,7 +160,7 @@ IncompleteDownloadError` when the connection fails once too often, what ended
         self, controller: concurrency.ConcurrencyController, size: int
     ) -> bytes:
         """Read over one connection, and find out whether another one pays."""
-        size = controller.piece_size(size)
+        size = controller.chunk_size(size)
         if self._second is not None:
             size = min(size, self._second.start - self.position)
         began = time.monotonic()
@@ -181,15 +175,16 @@ IncompleteDownloadError` when the connection fails once too often, what ended
 
     def _request_second(self, position: int) -> None:
         """Request a part ahead, while the first connection is read."""
-        size = self._remote.size
+        size = self._fetcher.size
         if size is None or size - position <= _LEAST * self._part_size:
             self._controller = None
             return
         start = position + _LEAD * self._part_size
-        span = byte_ranges.ByteRange(start, start + self._part_size)
+        byte_range = byte_ranges.ByteRange(start, start + self._part_size)
         try:
             self._second = _Second(
-                self._make_part(span, self._coordinator), self._coordinator
+                self._make_part(byte_range, self._coordinator),
+                self._coordinator,
             )
         except RuntimeError as exc:
             if signals.find_raised(exc) is not None:
@@ -227,7 +222,7 @@ IncompleteDownloadError` when the connection fails once too often, what ended
             second.stream.close()
             _LOG.debug(
                 'image %s: no second connection (%s)',
-                self._remote.image_id,
+                self._fetcher.image_id,
                 exc,
             )
             retry.drop_frames(exc)
@@ -251,8 +246,7 @@ IncompleteDownloadError` when the connection fails once too often, what ended
         if self._parallel is not None:
             self._parallel.close()
         self._single.close()
-        if self._pools is not None:
-            self._pools.close()
+        self._fetcher.close()
 
     def _open_parallel(self, size: int) -> requests.Response:
         stop = min(self.position + self._part_size, size)
@@ -261,7 +255,7 @@ IncompleteDownloadError` when the connection fails once too often, what ended
         )
         try:
             response = first.open()
-        except fetching.RangesRefused:
+        except byte_ranges.RangesRefused:
             first.close()
             self._log_fallback()
             return self._single.open()
@@ -281,7 +275,7 @@ IncompleteDownloadError` when the connection fails once too often, what ended
         try:
             self._parallel = parallel.ParallelReader(
                 position,
-                self._remote.size or 0,
+                self._fetcher.size or 0,
                 first,
                 self._make_part,
                 connections=connections,
@@ -294,7 +288,7 @@ IncompleteDownloadError` when the connection fails once too often, what ended
                 raise
             _LOG.info(
                 'image %s: downloading over one connection (%s)',
-                self._remote.image_id,
+                self._fetcher.image_id,
                 exc,
             )
             for stream in first:
@@ -312,13 +306,13 @@ IncompleteDownloadError` when the connection fails once too often, what ended
     def _log_fallback(self) -> None:
         _LOG.info(
             'image %s: downloading over one connection instead of %s',
-            self._remote.image_id,
+            self._fetcher.image_id,
             self._connections,
         )
 
     def _make_single(self, start: int) -> resumable.ResumableStream:
         return resumable.ResumableStream(
-            self._remote,
+            self._fetcher,
             byte_ranges.ByteRange(start),
             policy=self._policy,
             coordinator=self._coordinator,
@@ -330,7 +324,7 @@ IncompleteDownloadError` when the connection fails once too often, what ended
             return failure.error
         total = 'an unknown number of' if self.size is None else self.size
         return exceptions.IncompleteDownloadError(
-            f'image {self._remote.image_id} did not arrive whole, '
+            f'image {self._fetcher.image_id} did not arrive whole, '
             f'{self.position} of {total} bytes were received: '
             f'{failure.reason}',
             received=self.position,
@@ -347,7 +341,7 @@ class _Second:
         stream: resumable.ResumableStream,
         coordinator: coordination.Coordinator,
     ) -> None:
-        self.start = stream.span.start
+        self.start = stream.byte_range.start
         self.stream = stream
         self.task = coordination.Task(coordinator, stream.open_once)
 
@@ -358,11 +352,11 @@ class _Second:
 
 
 def _make_part(
-    remote: fetching.Fetcher,
+    fetcher: interfaces.Fetcher,
     policy: retry.RetryPolicy,
-    span: byte_ranges.ByteRange,
+    byte_range: byte_ranges.ByteRange,
     coordinator: coordination.Coordinator,
 ) -> resumable.ResumableStream:
     return resumable.ResumableStream(
-        remote, span, policy=policy, coordinator=coordinator
+        fetcher, byte_range, policy=policy, coordinator=coordinator
     )

@@ -26,8 +26,6 @@ import threading
 import time
 from typing import Final
 
-from openstack import _log
-
 from openstack_image_stream._common import byte_ranges
 from openstack_image_stream._common import signals
 from openstack_image_stream import _config
@@ -61,7 +59,7 @@ _LOOK = 0.05
 _RETIRE: Final = 'retire'
 _COMPLETE: Final = b''
 
-_LOG: logging.Logger = _log.setup_logging('openstack.image_stream')
+_LOG = logging.getLogger('openstack.image_stream')
 
 #: Makes a stream of a byte range, that ends with the coordinator.
 StreamFactory = Callable[
@@ -76,18 +74,18 @@ def count(length: int, part_size: int) -> int:
 
 
 class Part:
-    """A byte range, on its way from the workers to whoever reads.
+    """A byte range, on its way from the workers to the reader.
 
-    :param span: Which bytes.
+    :param byte_range: Which bytes.
     :param stream: Connected already, if it is.
     """
 
     def __init__(
         self,
-        span: byte_ranges.ByteRange,
+        byte_range: byte_ranges.ByteRange,
         stream: resumable.ResumableStream | None = None,
     ) -> None:
-        self.span = span
+        self.byte_range = byte_range
         #: Those who fetch it: one, or a second because of a slow server.
         self.streams = [] if stream is None else [stream]
         self.attempts = 1
@@ -96,7 +94,7 @@ class Part:
         self.chosen: resumable.ResumableStream | None = None
         #: What has come of it and was not handed on, with positions.
         self.chunks: collections.deque[tuple[int, bytes]] = collections.deque()
-        self.received = span.start
+        self.received = byte_range.start
         self.complete = False
 
     @property
@@ -159,7 +157,7 @@ class _Shared:
 class ParallelReader:
     """The parts of an image, fetched in any order, handed on in theirs.
 
-    Whoever makes one calls :meth:`close`. The workers hold no reference to
+    The caller calls :meth:`close`. The workers hold no reference to
     this object, and end also when the download is simply forgotten.
 
     :param start: Position in the image of the first byte.
@@ -200,7 +198,7 @@ class ParallelReader:
         self._threads: list[threading.Thread] = []
         self._failure: BaseException | None = None
         for stream in first:
-            self._add(Part(stream.span, stream))
+            self._add(Part(stream.byte_range, stream))
         self._plan()
 
     def read(self) -> bytes:
@@ -279,7 +277,7 @@ class ParallelReader:
             self._add(Part(byte_ranges.ByteRange(self._planned, stop)))
 
     def _add(self, part: Part) -> None:
-        self._planned = part.span.stop or self._size
+        self._planned = part.byte_range.stop or self._size
         self._parts.append(part)
         if part.streams and self._start(part):
             return
@@ -359,8 +357,8 @@ class ParallelReader:
             _LOG.debug(
                 'no response to the request for bytes %s to %s, sending '
                 'another one',
-                front.span.start,
-                front.span.stop,
+                front.byte_range.start,
+                front.byte_range.stop,
             )
             front.attempts += 1
             self._shared.work.put(front)
@@ -377,7 +375,7 @@ class ParallelReader:
         if self._controller is None or not amount:
             return
         self._controller.received(amount)
-        self._shared.chunk_size = self._controller.piece_size(CHUNK)
+        self._shared.chunk_size = self._controller.chunk_size(CHUNK)
         if self._controller.connections != self._connections:
             self._adjust(self._controller.connections)
 
@@ -413,7 +411,7 @@ def _fetch(shared: _Shared, part: Part) -> None:
         if part.attempts == 1 and part.streams:
             stream = part.streams[0]
         else:
-            stream = shared.more(part.span, shared.coordinator)
+            stream = shared.more(part.byte_range, shared.coordinator)
             part.streams.append(stream)
         try:
             _read_all(shared, part, stream)

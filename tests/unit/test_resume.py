@@ -319,7 +319,7 @@ class TestPartialFile(ResumeTestCase):
         self.save()
         self.assert_saved()
         self.assertEqual(['bytes=1000000-', None], self.ranges())
-        self.assertIn('was bad', self.log.output)
+        self.assertIn('was wrong', self.log.output)
 
     def test_without_ranges(self) -> None:
         """What is there is discarded from the answer, not from the disk."""

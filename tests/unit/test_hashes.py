@@ -10,22 +10,17 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Tests of choosing a hash, and of hashing beside the download."""
+"""Tests of choosing a hash, and of comparing a digest."""
 
 import base64
-import gc
 import hashlib
-import threading
 from typing import Any
 from unittest import mock
-import weakref
 
-import fixtures
 import hypothesis
 from hypothesis import strategies
 
 from openstack_image_stream._check import hashes
-from openstack_image_stream._transfer import coordination
 from openstack_image_stream import exceptions
 from tests.unit import base
 from tests.unit import scripted_source
@@ -64,10 +59,6 @@ def choose(**metadata: Any) -> hashes.Expected | None:
             **metadata,
         }
     )
-
-
-def _background(expected: hashes.Expected) -> hashes.BackgroundDigest:
-    return hashes.BackgroundDigest(expected, coordination.Coordinator('id'))
 
 
 class TestMultihash(base.TestCase):
@@ -274,200 +265,32 @@ class TestContentMd5(base.TestCase):
             self.assertEqual(16, len(bytes.fromhex(found.value)))
 
 
-class TestVerify(base.TestCase):
+class TestDigestObserver(base.TestCase):
     """The digest of what was taken."""
 
     @hypothesis.given(
         strategies.binary(max_size=200), strategies.integers(1, 50)
     )
     @base.EXAMPLES
-    def test_all_pieces_count(self, data: bytes, size: int) -> None:
-        """The digest is that of the pieces in their order."""
-        digest = _background(base.sha512(data))
-        self.addCleanup(digest.close)
-        for piece in scripted_source.split(data, size):
-            digest.update(piece)
-        digest.verify()
+    def test_all_chunks_count(self, data: bytes, size: int) -> None:
+        """The digest is that of the chunks in their order."""
+        observer = hashes.DigestObserver(base.sha512(data), 'id')
+        for chunk in scripted_source.split(data, size):
+            observer.update(chunk)
+        observer.finish()
 
     def test_mismatch(self) -> None:
         """Other bytes are a mismatch that tells both digests."""
-        digest = _background(base.sha512(DATA))
-        digest.update(b'something else')
+        observer = hashes.DigestObserver(base.sha512(DATA), 'id')
+        observer.update(b'something else')
         error = self.assertRaises(
-            exceptions.ChecksumMismatchError, digest.verify
+            exceptions.ChecksumMismatchError, observer.finish
         )
         actual = hashlib.sha512(b'something else').hexdigest()
         self.assertEqual('sha512', error.algorithm)
         self.assertEqual(SHA512, error.expected)
         self.assertEqual(actual, error.actual)
-        for word in ('sha512', SHA512, actual):
-            self.assertIn(word, str(error))
-
-    def test_failure_of_the_hash(self) -> None:
-        """What goes wrong in the thread is raised where it matters."""
-        broken = mock.Mock()
-        broken.update.side_effect = [None, MemoryError('no room'), None]
-        with mock.patch.object(hashes, '_new', return_value=broken):
-            digest = _background(base.sha512(DATA))
-
-        def hash_all() -> None:
-            for _ in range(10):
-                digest.update(DATA)
-            digest.verify()
-
-        error = self.assertRaises(MemoryError, hash_all)
-        self.assertEqual('no room', str(error))
-
-
-class Hasher:
-    """A hash that forgets what it was given."""
-
-    def update(self, piece: Any) -> None:
-        """Do nothing."""
-
-
-class Piece:
-    """Stands for bytes, to which no weak references are possible."""
-
-
-class TestThread(base.TestCase):
-    """The thread that hashes."""
-
-    def test_is_named(self) -> None:
-        """Whoever looks at the threads of a process sees whose it is."""
-        digest = _background(base.sha512(DATA))
-        self.addCleanup(digest.close)
-        self.assertEqual(1, len(base.digest_threads()))
-
-    def test_does_not_keep_the_process(self) -> None:
-        """A download that is never finished does not hang the exit."""
-        digest = _background(base.sha512(DATA))
-        self.addCleanup(digest.close)
-        (thread,) = base.digest_threads()
-        self.assertTrue(thread.daemon)
-
-    def test_verify_ends_it(self) -> None:
-        """After the end no thread is left."""
-        digest = _background(base.sha512(b''))
-        digest.verify()
-        self.assertEqual([], base.digest_threads())
-
-    def test_close_ends_it(self) -> None:
-        """Nor after giving up, and giving up twice is no error."""
-        digest = _background(base.sha512(DATA))
-        digest.update(DATA)
-        digest.close()
-        self.assertEqual([], base.digest_threads())
-        digest.close()
-
-    def test_forgetting_ends_it(self) -> None:
-        """The thread does not keep alive the object that it works for."""
-        digest = _background(base.sha512(DATA))
-        (thread,) = base.digest_threads()
-        del digest
-        gc.collect()
-        thread.join(10)
-        self.assertFalse(thread.is_alive())
-
-    def test_may_be_collected_by_itself(self) -> None:
-        """The garbage collector may end a download in any thread."""
-        hasher = mock.Mock()
-        with mock.patch.object(hashes, '_new', return_value=hasher):
-            digests = [_background(base.sha512(DATA))]
-        (thread,) = base.digest_threads()
-        hashed = threading.Event()
-        may_collect = threading.Event()
-
-        def collect(chunk: bytes) -> None:
-            hashed.set()
-            may_collect.wait(10)
-            digests.clear()
-
-        hasher.update.side_effect = collect
-        digests[0].update(DATA)
-        self.assertTrue(hashed.wait(10))
-        may_collect.set()
-        thread.join(10)
-        self.assertFalse(thread.is_alive())
-
-    def test_closed_meanwhile(self) -> None:
-        """What waits for a hash that is closed is told that it is."""
-        coordinator = coordination.Coordinator('id')
-        may_hash = threading.Event()
-        hasher = mock.Mock()
-        hasher.update.side_effect = lambda chunk: may_hash.wait(10)
-        with mock.patch.object(hashes, '_new', return_value=hasher):
-            digest = hashes.BackgroundDigest(base.sha512(DATA), coordinator)
-        self.addCleanup(digest.close)
-        digest.update(DATA)
-        coordinator.close()
-        may_hash.set()
-        self.assertRaises(exceptions.DownloadClosedError, digest.verify)
-
-    def test_no_thread(self) -> None:
-        """Where no thread can be started the caller's hashes."""
-        with mock.patch.object(
-            threading.Thread, 'start', side_effect=RuntimeError
-        ):
-            digest = _background(base.sha512(DATA))
-        self.addCleanup(digest.close)
-        digest.update(DATA)
-        self.assertEqual([], base.digest_threads())
-        digest.verify()
-
-    def test_does_not_keep_the_last_piece(self) -> None:
-        """A piece that is hashed is let go, also before the next comes."""
-        with mock.patch.object(hashes, '_new', return_value=Hasher()):
-            digest = _background(base.sha512(DATA))
-        self.addCleanup(digest.close)
-        piece = Piece()
-        alive = weakref.ref(piece)
-        digest.update(piece)  # type: ignore[arg-type]
-        del piece
-        # There is all the room again once the piece is done with.
-        for _ in range(hashes._WAITING_CHUNKS):
-            digest._work.room.get(timeout=10)
-        self.assertIsNone(alive())
-
-
-class TestWindow(base.TestCase):
-    """Memory stays bounded when hashing is slower than the network."""
-
-    def test_waits_for_the_hash(self) -> None:
-        """With two pieces on their way, the third waits for its turn."""
-        may_hash = threading.Event()
-        full = threading.Event()
-        hasher = mock.Mock()
-        hasher.update.side_effect = lambda piece: may_hash.wait(10)
-        self.useFixture(
-            fixtures.MockPatchObject(hashes, '_new', return_value=hasher)
+        self.assertEqual(
+            f'image id: sha512 mismatch: expected {SHA512}, received {actual}',
+            str(error),
         )
-        digest = _background(base.sha512(DATA))
-        self.addCleanup(digest.close)
-        room = digest._work.room
-
-        def get() -> None:
-            if room.empty():
-                full.set()
-            room.get()
-
-        watched = mock.Mock(get=get, put=room.put)
-        self.useFixture(
-            fixtures.MockPatchObject(digest._work, 'room', watched)
-        )
-        taken = []
-
-        def take() -> None:
-            for number in range(5):
-                digest.update(DATA)
-                taken.append(number)
-
-        producer = threading.Thread(target=take)
-        producer.start()
-        self.addCleanup(producer.join)
-        self.addCleanup(may_hash.set)
-        self.assertTrue(full.wait(10))
-        self.assertEqual([0, 1], taken)
-        may_hash.set()
-        producer.join()
-        self.assertEqual([0, 1, 2, 3, 4], taken)

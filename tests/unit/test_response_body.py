@@ -25,6 +25,7 @@ import weakref
 import requests
 
 from openstack_image_stream._common import retry
+from openstack_image_stream._http import compat
 from openstack_image_stream._http import response_body
 from openstack_image_stream._http import responses
 from openstack_image_stream import exceptions
@@ -46,7 +47,7 @@ class BodyTestCase(base.GlanceTestCase):
         self.response = session.get(
             f'{glance.url}/v2/images/{fake_glance.IMAGE_ID}/file', stream=True
         )
-        encoded = bool(responses.coding(self.response))
+        encoded = bool(responses.content_coding(self.response))
         body = response_body.Body(self.response, 0, encoded=encoded)
         self.addCleanup(body.close)
         return body
@@ -147,7 +148,7 @@ class TestChunks(BodyTestCase):
         raw = types.SimpleNamespace(_fp=http.client.HTTPResponse(near))
         raw._fp.begin()
         response: Any = types.SimpleNamespace(raw=raw)
-        responses.guard_chunks(response)
+        compat.check_chunk_sizes(response)
         self.assertEqual(b'abc', raw._fp.read())
         connection = weakref.ref(raw._fp)
         gc.disable()
@@ -174,7 +175,7 @@ class TestInterruptions(base.TestCase):
         error = exceptions.DownloadClosedError('closed')
 
         def fail() -> None:
-            with responses.interruptions():
+            with responses.retriable_errors():
                 raise error
 
         self.assertIs(

@@ -28,6 +28,8 @@ from hypothesis import strategies
 import requests
 import urllib3
 
+from openstack_image_stream._check import hashes
+from openstack_image_stream._http import responses
 from openstack_image_stream._output import response_reader
 from openstack_image_stream._transfer import coordination
 from openstack_image_stream._transfer import verified_stream
@@ -109,7 +111,7 @@ class ResponseTestCase(base.TestCase):
         self.coordinator = coordination.Coordinator('id')
         pipeline = verified_stream.VerifiedStream(
             self.source,  # type: ignore[arg-type]
-            base.sha512(data),
+            [hashes.DigestObserver(base.sha512(data), 'id')],
             progress.Meter(None),
             self.coordinator,
             chunk_size=100,
@@ -140,20 +142,20 @@ class TestReading(ResponseTestCase):
         response = self.good()
         self.assert_same(DATA, read(response))
         self.assertLessEqual(1, self.source.closed)
-        self.assertEqual([], base.digest_threads())
+        self.assertEqual([], base.observer_threads())
 
     @base.for_each(READERS)
     def test_no_bytes(self, read: Any) -> None:
         """An empty image is read as such."""
         self.assertEqual(b'', read(self.response([], b'')))
-        self.assertEqual([], base.digest_threads())
+        self.assertEqual([], base.observer_threads())
 
     @base.for_each(READERS)
     def test_mismatch(self, read: Any) -> None:
         """Every way to read notices other bytes."""
         response = self.response(scripted_source.split(DATA[:-1] + b'x', 100))
         self.assertRaises(exceptions.ChecksumMismatchError, read, response)
-        self.assertEqual([], base.digest_threads())
+        self.assertEqual([], base.observer_threads())
 
     @base.for_each(READERS)
     def test_cut(self, read: Any) -> None:
@@ -162,7 +164,7 @@ class TestReading(ResponseTestCase):
             [DATA[:100], exceptions.IncompleteDownloadError('cut')]
         )
         self.assertRaises(exceptions.IncompleteDownloadError, read, response)
-        self.assertEqual([], base.digest_threads())
+        self.assertEqual([], base.observer_threads())
 
     # A buffer that is dropped closes what it is around.
     @base.for_each(
@@ -377,7 +379,7 @@ class TestMemory(base.TestCase):
         )
         pipeline = verified_stream.VerifiedStream(
             source,  # type: ignore[arg-type]
-            base.sha512(bytes(size) * pieces),
+            [hashes.DigestObserver(base.sha512(bytes(size) * pieces), 'id')],
             progress.Meter(None),
             coordination.Coordinator('id'),
             chunk_size=size,
@@ -420,7 +422,7 @@ class TestClosing(ResponseTestCase):
 
     def _assert_let_go(self) -> None:
         self.assertLessEqual(1, self.source.closed)
-        self.assertEqual([], base.digest_threads())
+        self.assertEqual([], base.observer_threads())
 
     @base.for_each(
         {
@@ -482,9 +484,9 @@ class TestClosing(ResponseTestCase):
         """
         self.assertTrue(self.coordinator.ended)
         self.assertEqual(0, self.source.closed)
-        for thread in base.digest_threads():
+        for thread in base.observer_threads():
             thread.join(10)
-        self.assertEqual([], base.digest_threads())
+        self.assertEqual([], base.observer_threads())
 
     def test_forgotten_unread(self) -> None:
         """A response that is dropped ends its download."""
@@ -619,14 +621,15 @@ class TestConsumed(base.TestCase):
 
     def test_with_content(self) -> None:
         """The content is the very object, and iterating gives it too."""
-        response = response_reader.consumed(requests.Response(), DATA)
+        response = requests.Response()
+        responses.put_content(response, DATA)
         self.assertIs(DATA, response.content)
         self.assert_same(DATA, b''.join(response.iter_content(7)))
 
     def test_without_content(self) -> None:
         """A body that was written to a file cannot be read once more."""
         response = requests.Response()
-        self.assertIs(response, response_reader.consumed(response))
+        self.assertIs(response, responses.consume(response))
         self.assertRaises(
             requests.exceptions.StreamConsumedError,
             response.iter_content,

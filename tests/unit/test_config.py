@@ -12,11 +12,13 @@
 
 """Tests of the options of a download."""
 
-import dataclasses
+import inspect
 from typing import Any
 
 from openstack_image_stream import _config
 from openstack_image_stream import exceptions
+from openstack_image_stream import image
+from openstack_image_stream import proxy
 from tests.unit import base
 
 NO_NUMBERS = {
@@ -31,13 +33,12 @@ NO_BOOLEANS = {'number': 1, 'text': 'yes', 'none': None}
 
 
 class TestDefaults(base.TestCase):
-    """What a download does when nobody says anything."""
+    """What a download does by default."""
 
     def test_defaults(self) -> None:
-        """Pieces of 1 MiB, verified, and by nothing weaker than asked."""
+        """Verified, and by nothing weaker than the multihash."""
         self.assertEqual(
             {
-                'chunk_size': 1024 * 1024,
                 'validate_checksum': True,
                 'allow_md5_fallback': False,
                 'connections': 1,
@@ -47,14 +48,8 @@ class TestDefaults(base.TestCase):
                 'sparse': True,
                 'progress': None,
             },
-            dataclasses.asdict(_config.DownloadOptions()),
+            _config.checked(),
         )
-
-    def test_cannot_be_changed(self) -> None:
-        """What was validated once stays as it is."""
-        options = _config.DownloadOptions()
-        with self.assertRaises(dataclasses.FrozenInstanceError):
-            options.chunk_size = 0  # type: ignore[misc]
 
 
 class TestValidation(base.TestCase):
@@ -63,15 +58,14 @@ class TestValidation(base.TestCase):
     @base.for_each({'one': 1, 'large': 10**12, 'none': None})
     def test_chunk_size_is_any_positive_number(self, size: int | None) -> None:
         """Every positive number of bytes is, and None, as upstream."""
-        options = _config.DownloadOptions(chunk_size=size)
-        self.assertEqual(size, options.chunk_size)
+        self.assertEqual(_config.checked(), _config.checked(chunk_size=size))
 
     @base.for_each(NO_NUMBERS)
     def test_chunk_size_is_refused(self, value: Any) -> None:
         """Anything else is refused, by name and value."""
         error = self.assertRaises(
             exceptions.InvalidArgumentError,
-            _config.DownloadOptions,
+            _config.checked,
             chunk_size=value,
         )
         self.assertIn('chunk_size', str(error))
@@ -82,7 +76,7 @@ class TestValidation(base.TestCase):
         """Whether to verify is not guessed from what looks true."""
         error = self.assertRaises(
             exceptions.InvalidArgumentError,
-            _config.DownloadOptions,
+            _config.checked,
             validate_checksum=value,
         )
         self.assertIn('validate_checksum', str(error))
@@ -93,7 +87,7 @@ class TestValidation(base.TestCase):
         """Whether MD5 will do is not guessed either."""
         error = self.assertRaises(
             exceptions.InvalidArgumentError,
-            _config.DownloadOptions,
+            _config.checked,
             allow_md5_fallback=value,
         )
         self.assertIn('allow_md5_fallback', str(error))
@@ -102,16 +96,14 @@ class TestValidation(base.TestCase):
     @base.for_each({'zero': 0, 'one': 1, 'large': 10**12})
     def test_retries_are_any_number(self, retries: int) -> None:
         """With 0 there is one attempt."""
-        self.assertEqual(
-            retries, _config.DownloadOptions(retries=retries).retries
-        )
+        self.assertEqual(retries, _config.checked(retries=retries)['retries'])
 
     @base.for_each({'negative': -1, 'fraction': 0.5, 'flag': False})
     def test_retries_are_refused(self, value: Any) -> None:
         """Anything else is refused, by name and value."""
         error = self.assertRaises(
             exceptions.InvalidArgumentError,
-            _config.DownloadOptions,
+            _config.checked,
             retries=value,
         )
         self.assertIn('retries must be', str(error))
@@ -136,3 +128,43 @@ class TestStores(base.TestCase):
         )
         self.assertIn('store_preferences must be', str(error))
         str(error).encode()
+
+
+class TestDeclarations(base.TestCase):
+    """Everything about an option comes from its declaration."""
+
+    def test_signatures(self) -> None:
+        """Both methods have every option, with its default."""
+        for method in (proxy.ImageProxy.download_image, image.Image.download):
+            parameters = inspect.signature(method).parameters
+            for name, option in _config.OPTIONS.items():
+                self.assertEqual(option.default, parameters[name].default)
+                self.assertIs(
+                    inspect.Parameter.KEYWORD_ONLY, parameters[name].kind
+                )
+            self.assertNotIn('options', parameters)
+
+    def test_docstring(self) -> None:
+        """Each option is described where users look."""
+        text = inspect.getdoc(proxy.ImageProxy.download_image) or ''
+        for name in _config.OPTIONS:
+            self.assertEqual(1, text.count(f':param {name}: '), name)
+        self.assertNotIn(':param options:', text)
+        # The fields before and after stay fields.
+        self.assertRegex(text, r'(?m)^:param store_preferences: ')
+        self.assertRegex(text, r'(?m)^:returns: ')
+
+    def test_defaults_follow_the_rules(self) -> None:
+        """What is not set could be set."""
+        for option in _config.OPTIONS.values():
+            self.assertTrue(option.rule.holds(option.default))
+
+    def test_unknown_keyword(self) -> None:
+        """It is Python's own error, as it is without the plugin."""
+        self.assertRaises(
+            TypeError,
+            image.Image.download,
+            image.Image(),
+            None,
+            conections=4,
+        )

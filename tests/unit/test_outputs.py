@@ -32,6 +32,7 @@ import fixtures
 import hypothesis
 from hypothesis import strategies
 
+from openstack_image_stream import _config
 from openstack_image_stream._output import attributes
 from openstack_image_stream._output import choice
 from openstack_image_stream._output import direct
@@ -68,7 +69,9 @@ def mode_of(path: str) -> int:
 
 def sink_for(output: Any, image_id: str) -> sinks.Sink:
     """Choose a sink that keeps no partial file."""
-    return choice.sink_for(output, image_id, resume=False, sparse=True)
+    return choice.sink_for(
+        output, image_id, _config.checked(resume=False, sparse=True)
+    )
 
 
 class SinkTestCase(base.TestCase):
@@ -923,7 +926,9 @@ class TestPosition(SinkTestCase):
         """Return a sink that was entered."""
         if content is not None:
             self.write(content)
-        sink = choice.sink_for(self.path(), ID, resume=True, sparse=sparse)
+        sink = choice.sink_for(
+            self.path(), ID, _config.checked(resume=True, sparse=sparse)
+        )
         self.addCleanup(sink.__exit__, None, None, None)
         return sink.__enter__()
 
@@ -994,7 +999,9 @@ class TestBadDisk(SinkTestCase):
 
     def resumed(self) -> sinks.Sink:
         """Return a sink that keeps its partial file."""
-        return choice.sink_for(self.path(), ID, resume=True, sparse=True)
+        return choice.sink_for(
+            self.path(), ID, _config.checked(resume=True, sparse=True)
+        )
 
     @base.for_each({'disk': errno.EIO, 'late': errno.ENOSPC})
     def test_flush(self, number: int) -> None:

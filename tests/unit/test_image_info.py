@@ -22,6 +22,8 @@ from openstack import exceptions as sdk_exceptions
 
 from openstack_image_stream._common import retry
 from openstack_image_stream._sdk import image_info
+from openstack_image_stream._sdk import sending
+from openstack_image_stream._transfer import coordination
 from openstack_image_stream import exceptions
 from openstack_image_stream import image
 from tests.unit import base
@@ -174,8 +176,9 @@ class TestAdapters(MetadataTestCase):
         """Ask through an adapter of keystoneauth, which knows no SDK."""
         return image_info.fetch(
             self.image,
-            self.adapter,
+            sending.sender_for(self.adapter).adapter(60),
             retry.RetryPolicy(retries=1),
+            coordination.Coordinator('id'),
             validate=True,
         )
 

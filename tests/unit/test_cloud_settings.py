@@ -17,7 +17,7 @@ from typing import Any
 import fixtures
 
 from openstack_image_stream import _config
-from openstack_image_stream import _download
+from openstack_image_stream import _context
 from openstack_image_stream import exceptions
 from tests.unit import base
 from tests.unit import fake_glance
@@ -98,7 +98,7 @@ class TestUse(base.GlanceTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.options: list[_config.DownloadOptions] = []
-        original = _download.Download.__init__
+        original = _context.Context.__init__
 
         def remember(
             download: Any, image: Any, session: Any, options: Any, *rest: Any
@@ -107,7 +107,7 @@ class TestUse(base.GlanceTestCase):
             original(download, image, session, options, *rest)
 
         self.useFixture(
-            fixtures.MockPatchObject(_download.Download, '__init__', remember)
+            fixtures.MockPatchObject(_context.Context, '__init__', remember)
         )
         self.glance = self.serve(b'image')
 
@@ -122,21 +122,21 @@ class TestUse(base.GlanceTestCase):
             self.glance, image_stream_retries='9', image_stream_resume=False
         )
         used = self.used(conn)
-        self.assertEqual((9, False), (used.retries, used.resume))
+        self.assertEqual((9, False), (used['retries'], used['resume']))
         conn.image.get_image(fake_glance.IMAGE_ID).download(conn.image)
         self.assertEqual(used, self.options[-1])
 
     def test_of_the_call(self) -> None:
         """What the call says stands, also where it is the usual default."""
         conn = self.connect(self.glance, image_stream_retries=9)
-        self.assertEqual(5, self.used(conn, retries=5).retries)
+        self.assertEqual(5, self.used(conn, retries=5)['retries'])
 
     def test_timeout(self) -> None:
         """The SDK's own timeout is the default of ours, by either name."""
         for name in ('api_timeout', 'image_stream_timeout'):
             conn = self.connect(self.glance, **{name: 12})
-            self.assertEqual(12, self.used(conn).timeout)
-            self.assertEqual(3, self.used(conn, timeout=3).timeout)
+            self.assertEqual(12, self.used(conn)['timeout'])
+            self.assertEqual(3, self.used(conn, timeout=3)['timeout'])
 
     def test_of_the_environment(self) -> None:
         """A cloud that is made of OS_* variables has them there."""
@@ -158,7 +158,7 @@ class TestUse(base.GlanceTestCase):
             image_api_version=None,
         )
         used = self.used(conn)
-        self.assertEqual((8, False), (used.retries, used.sparse))
+        self.assertEqual((8, False), (used['retries'], used['sparse']))
 
     def test_bad_setting(self) -> None:
         """It is refused before any request for the image."""

@@ -23,6 +23,7 @@ from unittest import mock
 
 import fixtures
 
+from openstack_image_stream import _config
 from openstack_image_stream._output import choice
 from openstack_image_stream._output import direct
 from openstack_image_stream._output import sinks
@@ -49,8 +50,7 @@ class InPlaceTestCase(base.TestCase):
         return choice.sink_for(
             self.path() if output is None else output,
             ID,
-            resume=True,
-            sparse=True,
+            _config.checked(resume=True, sparse=True),
         )
 
     def enter(self, sink: sinks.Sink) -> sinks.Sink:

@@ -46,7 +46,7 @@ class Network:
         self.now = 0.0
         self.pace = concurrency.ConcurrencyController(clock=lambda: self.now)
         #: Seconds that each number of connections lasted.
-        self.spent = [0.0] * (concurrency.MOST + 2)
+        self.spent = [0.0] * (concurrency.MAX_CONNECTIONS + 2)
 
     def run(self, seconds: float) -> None:
         """Let time pass."""
@@ -72,10 +72,10 @@ class TestPace(base.TestCase):
         """Where each brings what the first did, all are there soon."""
         network = Network(lambda count: count * 20 * MIB)
         network.run(2)
-        self.assertEqual(concurrency.MOST, network.pace.connections)
+        self.assertEqual(concurrency.MAX_CONNECTIONS, network.pace.connections)
         network.run(60)
-        self.assertEqual(concurrency.MOST, network.pace.connections)
-        self.assertEqual(0, network.spent[concurrency.MOST + 1])
+        self.assertEqual(concurrency.MAX_CONNECTIONS, network.pace.connections)
+        self.assertEqual(0, network.spent[concurrency.MAX_CONNECTIONS + 1])
 
     def test_one_fills_the_wire(self) -> None:
         """Where a second brings nothing, it is tried, seldom, and goes."""
@@ -97,7 +97,7 @@ class TestPace(base.TestCase):
         network = Network(lambda count: count * 20 * MIB, waiting=0.4)
         network.run(20)
         self.assertEqual(20, round(network.spent[1]))
-        self.assertEqual(4 * MIB, network.pace.piece_size(4 * MIB))
+        self.assertEqual(4 * MIB, network.pace.chunk_size(4 * MIB))
 
     def test_more_is_waited_for(self) -> None:
         """That is looked at again."""
@@ -105,7 +105,7 @@ class TestPace(base.TestCase):
         network.run(20)
         network.waiting = 0.6
         network.run(4)
-        self.assertEqual(concurrency.MOST, network.pace.connections)
+        self.assertEqual(concurrency.MAX_CONNECTIONS, network.pace.connections)
 
     def test_looks_twice(self) -> None:
         """A moment in which all is slow does not cost a connection."""
@@ -121,7 +121,7 @@ class TestPace(base.TestCase):
         network.run(concurrency._SETTLING + 1.5 * concurrency._TRIAL)
         slow = False
         network.run(1)
-        self.assertEqual(concurrency.MOST, network.pace.connections)
+        self.assertEqual(concurrency.MAX_CONNECTIONS, network.pace.connections)
 
     def test_the_wire_becomes_wider(self) -> None:
         """What brought nothing is tried again later."""
@@ -135,7 +135,7 @@ class TestPace(base.TestCase):
         self.assertEqual(1, network.spent.index(max(network.spent)))
         limit = 8
         network.run(40)
-        self.assertEqual(concurrency.MOST, network.pace.connections)
+        self.assertEqual(concurrency.MAX_CONNECTIONS, network.pace.connections)
 
     def test_refused(self) -> None:
         """A connection that cannot be had is not asked for at once again."""
@@ -157,21 +157,21 @@ class TestPieces(base.TestCase):
     def test_of_a_slow_connection(self) -> None:
         """They become small, and large again when nothing is tried."""
         network = Network(lambda count: min(count, 2) * 10 * MIB)
-        self.assertEqual(MIB, network.pace.piece_size(4 * MIB))
+        self.assertEqual(MIB, network.pace.chunk_size(4 * MIB))
         while network.pace.connections == 1:
             network.run(0.01)
-        self.assertEqual(concurrency._SMALLEST, network.pace.piece_size(MIB))
-        self.assertEqual(1_000, network.pace.piece_size(1_000))
+        self.assertEqual(concurrency._SMALLEST, network.pace.chunk_size(MIB))
+        self.assertEqual(1_000, network.pace.chunk_size(1_000))
         network.run(1)
         self.assertEqual(2, network.pace.connections)
-        self.assertEqual(4 * MIB, network.pace.piece_size(4 * MIB))
+        self.assertEqual(4 * MIB, network.pace.chunk_size(4 * MIB))
 
     def test_of_a_fast_connection(self) -> None:
         """They stay large."""
         network = Network(lambda count: count * 500 * MIB)
         network.run(1)
-        self.assertEqual(concurrency.MOST, network.pace.connections)
-        self.assertEqual(MIB, network.pace._piece)
+        self.assertEqual(concurrency.MAX_CONNECTIONS, network.pace.connections)
+        self.assertEqual(MIB, network.pace._chunk_size)
 
 
 #: Bytes of a part in these tests, and of what is looked at.
@@ -300,7 +300,7 @@ class TestOption(base.TestCase):
     def test_is_accepted(self) -> None:
         """It takes the place of a number."""
         self.assertEqual(
-            'auto', _config.DownloadOptions(connections='auto').connections
+            'auto', _config.checked(connections='auto')['connections']
         )
 
     @base.for_each({'other_case': 'Auto', 'other': 'many', 'empty': ''})
@@ -308,7 +308,7 @@ class TestOption(base.TestCase):
         """No other word does."""
         error = self.assertRaises(
             exceptions.InvalidArgumentError,
-            _config.DownloadOptions,
+            _config.checked,
             connections=word,
         )
         self.assertIn("or 'auto'", str(error))

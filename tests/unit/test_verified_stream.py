@@ -68,9 +68,12 @@ class PipelineTestCase(base.TestCase):
     ) -> tuple[verified_stream.VerifiedStream, scripted_source.ScriptedSource]:
         """Make a pipeline and its source."""
         source = scripted_source.ScriptedSource(script)
+        observers = []
+        if expected is not None:
+            observers.append(hashes.DigestObserver(expected, 'id'))
         pipeline = verified_stream.VerifiedStream(
             source,  # type: ignore[arg-type]
-            expected,
+            observers,
             progress.Meter(None),
             coordination.Coordinator('id'),
             chunk_size=piece_size,
@@ -110,7 +113,7 @@ class TestGoodImage(PipelineTestCase):
         self.assertEqual(pieces, self.drain(pipeline))
         self.assertEqual(b'', pipeline.read())
         self.assertLessEqual(1, source.closed)
-        self.assertEqual([], base.digest_threads())
+        self.assertEqual([], base.observer_threads())
 
     def test_pieces_are_not_copied(self) -> None:
         """The very objects of the source are handed out."""
@@ -136,14 +139,14 @@ class TestGoodImage(PipelineTestCase):
     def test_no_thread_before_the_first_read(self) -> None:
         """An answer that nobody reads costs no thread."""
         pipeline, _ = self.pipeline([DATA], base.sha512(DATA))
-        self.assertEqual([], base.digest_threads())
+        self.assertEqual([], base.observer_threads())
         pipeline.read()
 
     def test_no_thread_without_a_hash(self) -> None:
         """Nor does an image that cannot be verified."""
         pipeline, _ = self.pipeline([DATA, DATA])
         pipeline.read()
-        self.assertEqual([], base.digest_threads())
+        self.assertEqual([], base.observer_threads())
 
 
 class TestBadImage(PipelineTestCase):
@@ -231,7 +234,7 @@ class TestAfterAFailure(PipelineTestCase):
         pipeline, source = self.pipeline([DATA, CUT], base.sha512(DATA))
         self.assertRaises(exceptions.IncompleteDownloadError, pipeline.read)
         self.assertLessEqual(1, source.closed)
-        self.assertEqual([], base.digest_threads())
+        self.assertEqual([], base.observer_threads())
 
     def test_interruption(self) -> None:
         """Ctrl-C comes through, once, and the download is over."""
@@ -246,7 +249,7 @@ class TestAfterAFailure(PipelineTestCase):
         else:
             self.fail('the interruption was swallowed')
         self.assertLessEqual(1, source.closed)
-        self.assertEqual([], base.digest_threads())
+        self.assertEqual([], base.observer_threads())
         error = self.assertRaises(exceptions.ImageStreamError, pipeline.read)
         self.assertIn('interrupted', str(error))
 
@@ -292,7 +295,7 @@ class TestDrain(PipelineTestCase):
         self.assertRaises(expected, self.drain_to, pipeline, sink)
         self.assertEqual(['enter', b'ab', expected], sink.events)
         self.assertLessEqual(1, source.closed)
-        self.assertEqual([], base.digest_threads())
+        self.assertEqual([], base.observer_threads())
 
     def test_failure_of_the_sink(self) -> None:
         """An error of the disk comes through as it is, all is let go."""
@@ -303,7 +306,7 @@ class TestDrain(PipelineTestCase):
         self.assertIs(full, error)
         self.assertEqual(['enter', OSError], sink.events)
         self.assertLessEqual(1, source.closed)
-        self.assertEqual([], base.digest_threads())
+        self.assertEqual([], base.observer_threads())
 
 
 class TestClosing(PipelineTestCase):
@@ -318,7 +321,7 @@ class TestClosing(PipelineTestCase):
         pipeline.close()
         pipeline.close()
         self.assertLessEqual(1, source.closed)
-        self.assertEqual([], base.digest_threads())
+        self.assertEqual([], base.observer_threads())
 
     def test_as_a_context_manager(self) -> None:
         """Leaving a block closes, whatever happened in it."""
@@ -331,7 +334,7 @@ class TestClosing(PipelineTestCase):
             pipeline.read()
             raise RuntimeError('enough')
         self.assertLessEqual(1, source.closed)
-        self.assertEqual([], base.digest_threads())
+        self.assertEqual([], base.observer_threads())
 
 
 class TestMemory(PipelineTestCase):

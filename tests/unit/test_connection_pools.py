@@ -19,6 +19,7 @@ from typing import Any
 import requests
 
 from openstack_image_stream._http import connection_pools
+from openstack_image_stream._http import sockets
 from tests.unit import base
 
 
@@ -68,7 +69,7 @@ class TestSockets(base.GlanceTestCase):
         self.original.trust_env = False
         self.pools = connection_pools.Pools()
         self.addCleanup(self.pools.close)
-        self.sockets = connection_pools.Sockets()
+        self.sockets = sockets.Sockets()
 
     def get(self, url: str | None = None, **kwargs: Any) -> Any:
         """Send a request that registers its connection."""
@@ -99,7 +100,7 @@ class TestSockets(base.GlanceTestCase):
         """A connection that serves another one by now is not broken."""
         first = self.sockets
         self.get()
-        self.sockets = connection_pools.Sockets()
+        self.sockets = sockets.Sockets()
         response = self.get(stream=True)
         first.abort()
         self.assertEqual(200, response.status_code)
@@ -111,14 +112,14 @@ class TestSockets(base.GlanceTestCase):
         self.get()
         self.sockets.forget()
         self.sockets.abort()
-        self.sockets = connection_pools.Sockets()
+        self.sockets = sockets.Sockets()
         self.assertEqual(200, self.get().status_code)
         self.assertEqual(1, self.glance.accepted)
 
     def test_nothing_is_left_in_the_thread(self) -> None:
         """What is sent later registers with nothing."""
         self.sockets.call(lambda: None)
-        self.assertIsNone(connection_pools._ACTIVE.get())
+        self.assertIsNone(sockets.ACTIVE.get())
 
 
 class _Wrapper:
@@ -139,10 +140,10 @@ class TestShuttingDown(base.TestCase):
         return left, right
 
     def _assert_broken(self, sock: Any, peer: socket.socket) -> None:
-        line = connection_pools._Line(sock)
-        sockets = connection_pools.Sockets()
-        sockets.register(line)
-        sockets.abort()
+        line = sockets.Line(sock)
+        user = sockets.Sockets()
+        user.register(line)
+        user.abort()
         self.assertEqual(b'', peer.recv(1))
 
     def test_plain(self) -> None:
@@ -169,9 +170,9 @@ class TestShuttingDown(base.TestCase):
         """One that is closed."""
         left, _ = self._pair()
         left.close()
-        connection_pools._shut_down(left)
+        sockets._shut_down(left)
 
     def test_unknown(self) -> None:
         """What is nothing of the kind."""
-        connection_pools._shut_down(_Wrapper('something', None))
-        connection_pools._shut_down(_Wrapper('socket', 'a text'))
+        sockets._shut_down(_Wrapper('something', None))
+        sockets._shut_down(_Wrapper('socket', 'a text'))

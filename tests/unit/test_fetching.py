@@ -13,6 +13,7 @@
 """Tests of the source, against a scripted server and without the SDK."""
 
 from collections.abc import Mapping
+import functools
 import gzip
 import http.client
 import json
@@ -29,6 +30,7 @@ import urllib3
 from openstack_image_stream._common import byte_ranges
 from openstack_image_stream._common import retry
 from openstack_image_stream._http import fetching
+from openstack_image_stream._sdk import sending
 from openstack_image_stream._transfer import coordination
 from openstack_image_stream._transfer import image_source
 from openstack_image_stream import exceptions
@@ -263,10 +265,12 @@ class TestStatus(SourceTestCase):
 
     def test_part_of_what_has_none(self) -> None:
         """A part is not asked for once it is known that there are none."""
-        remote = self.source()._remote
+        remote = self.source()._fetcher
         remote.ranged = False
         self.assertRaises(
-            fetching.RangesRefused, remote.open, byte_ranges.ByteRange(10, 20)
+            byte_ranges.RangesRefused,
+            remote.open,
+            byte_ranges.ByteRange(10, 20),
         )
         self.assertEqual([], self.glance.requests)
 
@@ -581,6 +585,14 @@ class TestEncoding(SourceTestCase):
         self.assertRaises(exceptions.ImageChangedError, self.read_all, source)
 
 
+def _failing(failure: Exception) -> fetching.Opener:
+    adapter = mock.Mock()
+    adapter.get.side_effect = failure
+    return functools.partial(
+        sending.get_file, adapter, 'url', fake_glance.IMAGE_ID
+    )
+
+
 class TestNoAnswer(SourceTestCase):
     """The request itself fails."""
 
@@ -593,7 +605,7 @@ class TestNoAnswer(SourceTestCase):
     )
     def test_of_the_network(self, failure: Exception) -> None:
         """No connection is an incomplete download of no bytes."""
-        source = self.source(opener=mock.Mock(side_effect=failure))
+        source = self.source(opener=_failing(failure))
         error = self.assertRaises(
             exceptions.IncompleteDownloadError, source.open
         )
@@ -610,7 +622,7 @@ class TestNoAnswer(SourceTestCase):
     )
     def test_of_keystone(self, failure: Exception) -> None:
         """Errors of keystoneauth are no SDKException, and become one."""
-        source = self.source(opener=mock.Mock(side_effect=failure))
+        source = self.source(opener=_failing(failure))
         error = self.assertRaises(exceptions.ImageStreamError, source.open)
         self.assertNotIsInstance(error, exceptions.IncompleteDownloadError)
         self.assertIs(failure, error.__cause__)
