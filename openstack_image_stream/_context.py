@@ -20,12 +20,13 @@ import urllib.parse
 from keystoneauth1 import adapter
 from openstack import utils
 
-from openstack_image_stream import _config
 from openstack_image_stream._check import hashes
 from openstack_image_stream._common import printing
 from openstack_image_stream._common import retry
+from openstack_image_stream import _config
 from openstack_image_stream._http import connection_pools
 from openstack_image_stream._http import fetching
+from openstack_image_stream import _rules
 from openstack_image_stream._sdk import image_info
 from openstack_image_stream._sdk import sending
 from openstack_image_stream._transfer import concurrency
@@ -110,7 +111,7 @@ class Context:
         """
         connections = self.options['connections']
         controller = None
-        if connections == _config.AUTO:
+        if connections == _rules.AUTO:
             controller = concurrency.ConcurrencyController()
             connections = concurrency.MAX_CONNECTIONS
         return image_source.ImageSource(

@@ -17,8 +17,8 @@ from typing import Any
 
 import requests
 
-from openstack_image_stream import _context
 from openstack_image_stream._check import hashes
+from openstack_image_stream import _context
 from openstack_image_stream._http import responses
 from openstack_image_stream._output import choice
 from openstack_image_stream._output import response_reader

@@ -22,8 +22,9 @@ import requests
 from openstack_image_stream import _config
 from openstack_image_stream import _context
 from openstack_image_stream import _download
-from openstack_image_stream import exceptions
 from openstack_image_stream._sdk import compat
+from openstack_image_stream import _settings
+from openstack_image_stream import exceptions
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 class Image(_upstream.Image):
     """An image of the Image service, as upstream's, with another download."""
 
-    @_config.takes_options(
+    @_settings.takes_options(
         lambda arguments: compat.connection_of(arguments['session'])
     )
     def download(

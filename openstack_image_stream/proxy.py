@@ -20,9 +20,10 @@ from openstack.image.v2 import image as _upstream_image
 import requests
 
 from openstack_image_stream import _config
-from openstack_image_stream import image as _image
 from openstack_image_stream._http import redirects
 from openstack_image_stream._sdk import compat
+from openstack_image_stream import _settings
+from openstack_image_stream import image as _image
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -49,7 +50,7 @@ class ImageProxy(_upstream.Proxy):
         """
         return redirects.follow(super().request, url, method, *args, **kwargs)
 
-    @_config.takes_options(
+    @_settings.takes_options(
         lambda arguments: compat.connection_of(arguments['self'])
     )
     def download_image(

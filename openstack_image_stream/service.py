@@ -20,10 +20,10 @@ from typing import Any, TYPE_CHECKING
 from openstack.image import image_service
 from openstack.image.v2 import _proxy as _upstream
 
+from openstack_image_stream._sdk import compat
 from openstack_image_stream import exceptions
 from openstack_image_stream import image
 from openstack_image_stream import proxy
-from openstack_image_stream._sdk import compat
 
 if TYPE_CHECKING:
     from openstack import connection

@@ -18,20 +18,18 @@ can.
 """
 
 from collections.abc import Callable, Mapping
-import functools
 import logging
 
-from openstack import exceptions as sdk_exceptions
 import requests
 
 from openstack_image_stream._common import byte_ranges
 from openstack_image_stream._common import printing
 from openstack_image_stream._common import retry
 from openstack_image_stream._http import connection_pools
+from openstack_image_stream._http import request_connection
 from openstack_image_stream._http import response_body
 from openstack_image_stream._http import responses
-from openstack_image_stream._http import retry_after
-from openstack_image_stream._http import sockets
+from openstack_image_stream._http import statuses
 from openstack_image_stream import exceptions
 
 #: Sends one GET for the image's data with these headers, and returns the
@@ -87,12 +85,12 @@ class Fetcher:
         self._confirmed = False
         self._content_md5: str | None = None
 
-    def connection(self) -> 'Connection':
+    def connection(self) -> request_connection.Connection:
         """Return what requests are sent by, one at a time.
 
         :returns: The caller forgets it when the last body is closed.
         """
-        return Connection(self)
+        return request_connection.Connection(self.open)
 
     def close(self) -> None:
         """Close idle connections of its own. May be called more than once."""
@@ -205,7 +203,7 @@ ImageDataMissingError` for an image without data.
                 status=self._image_status,
             )
         elif status != 200:
-            self._raise_for_status(response)
+            statuses.raise_for(response, self.image_id)
 
     def _check_range(
         self, response: requests.Response, requested: byte_ranges.ByteRange
@@ -248,29 +246,6 @@ ImageDataMissingError` for an image without data.
         if status != 200:
             raise byte_ranges.RangesRefused
 
-    def _raise_for_status(self, response: requests.Response) -> None:
-        status = response.status_code
-        message = f'Unable to download image {self.image_id}'
-        reason = printing.printable(response.reason or '')
-        error: Exception = exceptions.ImageStreamError(
-            f'{message}: the server responded with {status} {reason}, '
-            'which is not a response to a request for an image'
-        )
-        if status >= 400:
-            responses.load_error_text(response)
-            try:
-                sdk_exceptions.raise_from_response(response, message)
-            except sdk_exceptions.SDKException as exc:
-                responses.sanitize_error(exc)
-                error = exc
-        if status not in retry_after.STATUSES:
-            raise error
-        raise retry.RetriableError(
-            f'the server responded with {status} {reason}',
-            error=error,
-            retry_after=retry_after.retry_after(response),
-        ) from error
-
     def _check_size(
         self, size: int, words: str, *, resumed: bool = False
     ) -> None:
@@ -306,33 +281,3 @@ ImageDataMissingError` for an image without data.
                 expected=self._content_md5,
                 actual=content_md5,
             )
-
-
-class Connection:
-    """One request after another, which can be aborted from another thread.
-
-    :param fetcher: Sends the requests.
-    """
-
-    def __init__(self, fetcher: Fetcher) -> None:
-        self._fetcher = fetcher
-        self._sockets = sockets.Sockets()
-
-    @property
-    def connecting(self) -> bool:
-        """Whether it waits for what cannot be interrupted."""
-        return self._sockets.connecting
-
-    def open(self, byte_range: byte_ranges.ByteRange) -> response_body.Body:
-        """Request some bytes; see :meth:`Fetcher.open`."""
-        return self._sockets.call(
-            functools.partial(self._fetcher.open, byte_range)
-        )
-
-    def abort(self) -> None:
-        """Break the connection, and any later one, without waiting."""
-        self._sockets.abort()
-
-    def forget(self) -> None:
-        """Take note that its last body was closed."""
-        self._sockets.forget()

@@ -20,8 +20,8 @@ import stat
 import sys
 from typing import Any
 
-from openstack_image_stream import _config
 from openstack_image_stream._common import signals
+from openstack_image_stream import _config
 from openstack_image_stream._output import direct
 from openstack_image_stream._output import in_place
 from openstack_image_stream._output import owned

@@ -25,11 +25,11 @@ from openstack import exceptions as sdk_exceptions
 from openstack import utils
 import requests
 
-from openstack_image_stream import _config
 from openstack_image_stream._common import byte_ranges
 from openstack_image_stream._common import printing
 from openstack_image_stream._common import retry
 from openstack_image_stream._common import signals
+from openstack_image_stream import _config
 from openstack_image_stream._http import responses
 from openstack_image_stream._http import retry_after
 from openstack_image_stream._sdk import compat

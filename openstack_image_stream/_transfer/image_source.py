@@ -15,24 +15,19 @@
 from collections.abc import Iterator
 import functools
 import logging
-import time
 
 import requests
 
 from openstack_image_stream._common import byte_ranges
 from openstack_image_stream._common import retry
 from openstack_image_stream._common import signals
+from openstack_image_stream._transfer import automatic
 from openstack_image_stream._transfer import concurrency
 from openstack_image_stream._transfer import coordination
 from openstack_image_stream._transfer import interfaces
 from openstack_image_stream._transfer import parallel
 from openstack_image_stream._transfer import resumable
 from openstack_image_stream import exceptions
-
-#: Parts that the first connection receives while a second one is tried, and
-#: parts that must be left then for it to be worth it.
-_LEAD = 2
-_LEAST = 4
 
 _LOG = logging.getLogger('openstack.image_stream')
 
@@ -73,7 +68,7 @@ class ImageSource:
         # source alive with it.
         self._make_part = functools.partial(_make_part, fetcher, policy)
         self._parallel: parallel.ParallelReader | None = None
-        self._second: _Second | None = None
+        self._automatic: automatic.AutomaticStream | None = None
         self._single = self._make_single(start)
         #: Position in the image of the next byte.
         self.position = start
@@ -154,87 +149,30 @@ IncompleteDownloadError` when the connection fails once too often, what ended
             self._leave_parallel()
         if self._controller is None:
             return self._single.read(size)
-        return self._read_and_look(self._controller, size)
+        return self._read_automatic(self._controller, size)
 
-    def _read_and_look(
+    def _read_automatic(
         self, controller: concurrency.ConcurrencyController, size: int
     ) -> bytes:
-        """Read over one connection, and find out whether another one pays."""
-        size = controller.chunk_size(size)
-        if self._second is not None:
-            size = min(size, self._second.start - self.position)
-        began = time.monotonic()
-        chunk = self._single.read(size)
-        controller.received(len(chunk), time.monotonic() - began)
-        position = self.position + len(chunk)
-        if self._second is not None:
-            self._look_after_second(controller, self._second, position)
-        elif controller.connections > 1:
-            self._request_second(position)
-        return chunk
-
-    def _request_second(self, position: int) -> None:
-        """Request a part ahead, while the first connection is read."""
-        size = self._fetcher.size
-        if size is None or size - position <= _LEAST * self._part_size:
-            self._controller = None
-            return
-        start = position + _LEAD * self._part_size
-        byte_range = byte_ranges.ByteRange(start, start + self._part_size)
-        try:
-            self._second = _Second(
-                self._make_part(byte_range, self._coordinator),
+        if self._automatic is None:
+            self._automatic = automatic.AutomaticStream(
+                controller,
+                self._single,
+                self._make_part,
                 self._coordinator,
+                part_size=self._part_size,
+                image_id=self._fetcher.image_id,
             )
-        except RuntimeError as exc:
-            if signals.find_raised(exc) is not None:
-                raise
-            # No thread can be started.
+        chunk = self._automatic.read(size, self._fetcher.size)
+        second = self._automatic.second
+        if self._automatic.settled:
             self._controller = None
-
-    def _look_after_second(
-        self,
-        controller: concurrency.ConcurrencyController,
-        second: '_Second',
-        position: int,
-    ) -> None:
-        """Use the second connection once the server has responded."""
-        if not second.task.done:
-            # Where a server leaves it unanswered, as one of a single process
-            # does, the first one does not wait for it.
-            if position == second.start:
-                self._drop_second()
-                controller.refuse()
-            return
-        self._second = None
-        try:
-            stream = second.task.result()
-        except retry.RetriableError as exc:
-            retry.drop_frames(exc)
-            second.stream.close()
-            controller.refuse()
-        except coordination.Ended:
-            second.stream.close()
-            raise
-        except Exception as exc:
-            # What is wrong with the whole download shows with the connection
-            # that there is.
-            second.stream.close()
-            _LOG.debug(
-                'image %s: no second connection (%s)',
-                self._fetcher.image_id,
-                exc,
+        elif second is not None:
+            self._automatic = None
+            self._start_parallel(
+                self.position + len(chunk), [self._single, second], 2
             )
-            retry.drop_frames(exc)
-            self._controller = None
-        else:
-            self._single.end_at(second.start)
-            self._start_parallel(position, [self._single, stream], 2)
-
-    def _drop_second(self) -> None:
-        second, self._second = self._second, None
-        if second is not None:
-            second.abandon()
+        return chunk
 
     def close(self) -> None:
         """Let go of every connection and thread.
@@ -242,7 +180,8 @@ IncompleteDownloadError` when the connection fails once too often, what ended
         For the thread that reads; the coordinator is to have ended. May be
         called more than once.
         """
-        self._drop_second()
+        if self._automatic is not None:
+            self._automatic.close()
         if self._parallel is not None:
             self._parallel.close()
         self._single.close()
@@ -331,24 +270,6 @@ IncompleteDownloadError` when the connection fails once too often, what ended
             expected=self.size,
             reason=failure.reason,
         )
-
-
-class _Second:
-    """A second connection that the server has not responded to yet."""
-
-    def __init__(
-        self,
-        stream: resumable.ResumableStream,
-        coordinator: coordination.Coordinator,
-    ) -> None:
-        self.start = stream.byte_range.start
-        self.stream = stream
-        self.task = coordination.Task(coordinator, stream.open_once)
-
-    def abandon(self) -> None:
-        self.stream.abort()
-        self.task.abandon()
-        self.stream.close()
 
 
 def _make_part(

@@ -22,8 +22,8 @@ import contextlib
 import threading
 from types import TracebackType
 
-from openstack_image_stream import _config
 from openstack_image_stream._common import signals
+from openstack_image_stream import _config
 from openstack_image_stream._transfer import coordination
 from openstack_image_stream._transfer import image_source
 from openstack_image_stream._transfer import interfaces

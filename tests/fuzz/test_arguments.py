@@ -22,6 +22,7 @@ from hypothesis import strategies
 import pytest
 
 from openstack_image_stream import _config
+from openstack_image_stream import _settings
 from openstack_image_stream import exceptions
 from tests.fuzz import cloud as _cloud
 from tests.fuzz import ledger
@@ -102,7 +103,7 @@ class TestSettings:
     def test_make_options(self, config: dict[str, Any]) -> None:
         """What was accepted makes options that are accepted."""
         with _READ_SETTINGS.example(_INVALID):
-            _config.checked(**_config.from_cloud(config, 'fuzzed'))
+            _config.checked(**_settings.from_cloud(config, 'fuzzed'))
 
     @hypothesis.given(
         strategies.dictionaries(
@@ -196,7 +197,9 @@ class TestSmallest:
     def test_setting(self) -> None:
         """It is refused also as the text that a variable holds."""
         with pytest.raises(exceptions.InvalidArgumentError):
-            _config.from_cloud({'image_stream_connections': '9' * 400}, 'home')
+            _settings.from_cloud(
+                {'image_stream_connections': '9' * 400}, 'home'
+            )
 
 
 @contextlib.contextmanager

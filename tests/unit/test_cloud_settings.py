@@ -18,6 +18,7 @@ import fixtures
 
 from openstack_image_stream import _config
 from openstack_image_stream import _context
+from openstack_image_stream import _settings
 from openstack_image_stream import exceptions
 from tests.unit import base
 from tests.unit import fake_glance
@@ -42,7 +43,7 @@ class TestReading(base.TestCase):
     def test_read(self, case: Any) -> None:
         """Numbers and flags may be texts, as in the environment they are."""
         config, options = case
-        self.assertEqual(options, _config.from_cloud(config, 'home'))
+        self.assertEqual(options, _settings.from_cloud(config, 'home'))
 
     @base.for_each(
         {
@@ -62,7 +63,7 @@ class TestReading(base.TestCase):
         name, value = case
         error = self.assertRaises(
             exceptions.InvalidArgumentError,
-            _config.from_cloud,
+            _settings.from_cloud,
             {f'image_stream_{name}': value},
             'home',
         )
@@ -74,7 +75,7 @@ class TestReading(base.TestCase):
         """It is named as it stands in the configuration."""
         error = self.assertRaises(
             exceptions.InvalidArgumentError,
-            _config.from_cloud,
+            _settings.from_cloud,
             {'api_timeout': value},
             'home',
         )
@@ -84,7 +85,7 @@ class TestReading(base.TestCase):
         """A setting that does not exist is answered by those that do."""
         error = self.assertRaises(
             exceptions.InvalidArgumentError,
-            _config.from_cloud,
+            _settings.from_cloud,
             {'image_stream_conections': 4},
             'home',
         )

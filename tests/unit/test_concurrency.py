@@ -19,9 +19,11 @@ from typing import Any
 import fixtures
 
 from openstack_image_stream import _config
+from openstack_image_stream import _settings
 from openstack_image_stream._transfer import concurrency
 from openstack_image_stream._transfer import coordination
 from openstack_image_stream._transfer import parallel
+from openstack_image_stream._transfer import workers
 from openstack_image_stream import exceptions
 from tests.unit import base
 from tests.unit import fake_glance
@@ -193,7 +195,7 @@ class TestAuto(base.GlanceTestCase):
         super().setUp()
         for module, name, value in (
             (parallel, 'PART', PART),
-            (parallel, 'CHUNK', PIECE),
+            (workers, 'CHUNK', PIECE),
             # The second connection is there in time.
             (coordination.Task, 'done', property(_done_at_last)),
             (concurrency, '_SMALLEST', PIECE),
@@ -316,5 +318,7 @@ class TestOption(base.TestCase):
     @base.for_each({'plain': 'auto', 'written_large': ' AUTO '})
     def test_in_a_setting(self, text: str) -> None:
         """The configuration of a cloud may have it, in any case."""
-        found = _config.from_cloud({'image_stream_connections': text}, 'home')
+        found = _settings.from_cloud(
+            {'image_stream_connections': text}, 'home'
+        )
         self.assertEqual({'connections': 'auto'}, found)

@@ -12,8 +12,8 @@
 
 """Tests of what a signal handler raises while a request is on its way."""
 
-import signal
 import functools
+import signal
 from typing import Any
 from unittest import mock
 
