@@ -15,10 +15,6 @@
 from collections.abc import Sequence
 import functools
 from typing import Any
-import urllib.parse
-
-from keystoneauth1 import adapter
-from openstack import utils
 
 from openstack_image_stream._check import hashes
 from openstack_image_stream._common import printing
@@ -56,7 +52,7 @@ class Context:
     def __init__(
         self,
         image: Any,
-        session: adapter.Adapter,
+        session: Any,
         options: _config.DownloadOptions,
         store_preferences: Sequence[str] | None = None,
     ) -> None:
@@ -69,11 +65,9 @@ class Context:
         self._image = image
         self._sender = sending.sender_for(session)
         self._adapter = self._sender.adapter(options['timeout'])
-        self._url: str = utils.urljoin(image.base_path, image.id, 'file')
-        stores = _config.checked_stores(store_preferences)
-        if stores:
-            names = ','.join(urllib.parse.quote(name) for name in stores)
-            self._url = f'{self._url}?prefer={names}'
+        self._url = sending.file_url(
+            image, _config.checked_stores(store_preferences)
+        )
 
     def fetch_info(self) -> image_info.ImageInfo:
         """Request the metadata, and choose the hash that decides.

@@ -19,8 +19,8 @@ import re
 import textwrap
 from typing import Any, TypeVar
 
-from openstack_image_stream import _config
 from openstack_image_stream._common import signals
+from openstack_image_stream import _config
 from openstack_image_stream import exceptions
 
 #: What an option is called in the configuration of a cloud begins with this,

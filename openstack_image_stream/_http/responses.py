@@ -52,6 +52,9 @@ check_chunk_sizes = compat.check_chunk_sizes
 #: Codings that can be undone.
 CODINGS = decoding.CODINGS
 
+#: Bytes of a body that are read at a time.
+_BLOCK = 64 * 1024
+
 #: Bytes of a coded error message that are undone. Of zeros they make a
 #: thousand times as many, and some releases of urllib3 return them all.
 _ENCODED = 4 * 1024
@@ -98,6 +101,38 @@ def is_page(response: requests.Response) -> bool:
     """Tell whether a body is meant for a browser."""
     kind = response.headers.get('Content-Type', '').partition(';')[0]
     return kind.strip().lower() in ('text/html', 'application/xhtml+xml')
+
+
+def load(response: requests.Response, most: int, what: str) -> None:
+    """Read all of a body, if it is not too long.
+
+    :param response: A response with its body unread.
+    :param most: Bytes that are accepted.
+    :param what: What the body is, for a message.
+    :raises: :exc:`.RetriableError` when the connection fails, and
+        :exc:`~openstack_image_stream.exceptions.ImageStreamError` when the
+        body is longer.
+    """
+    check_chunk_sizes(response)
+    body = bytearray()
+    with retriable_errors():
+        while chunk := response.raw.read(_BLOCK, decode_content=True):
+            body += chunk
+            if len(body) > most:
+                raise exceptions.ImageStreamError(
+                    f'{what} in the response are longer than {most} bytes, '
+                    'which is the most that is accepted'
+                )
+        _check_length(response, len(body))
+    put_content(response, bytes(body))
+    fix_charset(response)
+
+
+def _check_length(response: requests.Response, length: int) -> None:
+    # Not every release of urllib3 does it by itself.
+    announced = announced_length(response)
+    if announced and length < announced and not content_coding(response):
+        raise http.client.IncompleteRead(b'', announced - length)
 
 
 def load_error_text(response: requests.Response) -> None:

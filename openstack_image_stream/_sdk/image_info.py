@@ -17,7 +17,6 @@ length, hold anything, or be about something else.
 """
 
 import dataclasses
-import http.client
 from typing import Any
 
 from keystoneauth1 import adapter
@@ -39,7 +38,6 @@ from openstack_image_stream import exceptions
 #: Bytes of a description that are taken. The longest that Glance lets a user
 #: make, 128 properties of 64 KiB, is half of it.
 _LONGEST = 16 * _config.MIB
-_BLOCK = 64 * 1024
 
 _HASHES = ('hash_algo', 'hash_value', 'checksum')
 
@@ -141,7 +139,7 @@ def _get(image: Any, session: adapter.Adapter) -> requests.Response:
     # keystoneauth has read it already where it logs bodies.
     if not responses.is_loaded(response):
         try:
-            _load(response)
+            responses.load(response, _LONGEST, 'the metadata')
         finally:
             response.close()
     return response
@@ -216,30 +214,3 @@ def _check_hashes(image: Any, metadata: ImageInfo) -> None:
                 expected=str(known),
                 actual=str(now),
             )
-
-
-def _load(response: requests.Response) -> None:
-    responses.check_chunk_sizes(response)
-    body = bytearray()
-    with responses.retriable_errors():
-        while chunk := response.raw.read(_BLOCK, decode_content=True):
-            body += chunk
-            if len(body) > _LONGEST:
-                raise exceptions.ImageStreamError(
-                    'the server describes the image in more than '
-                    f'{_LONGEST // _config.MIB} MiB'
-                )
-        _check_length(response, len(body))
-    responses.put_content(response, bytes(body))
-    responses.fix_charset(response)
-
-
-def _check_length(response: requests.Response, length: int) -> None:
-    # Not every release of urllib3 does it by itself.
-    announced = responses.announced_length(response)
-    if (
-        announced
-        and length < announced
-        and not responses.content_coding(response)
-    ):
-        raise http.client.IncompleteRead(b'', announced - length)

@@ -18,16 +18,18 @@ that can be broken, no cache) it has in objects of its own, which are made
 once for each adapter.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 import contextvars
 import copy
 import dataclasses
 import functools
 from typing import Any
+import urllib.parse
 import weakref
 
 from keystoneauth1 import adapter as ksa_adapter
 from keystoneauth1 import session as ksa_session
+from openstack import utils
 import requests
 
 from openstack_image_stream._http import connection_pools
@@ -146,6 +148,19 @@ def _is_outdated(adapter: Any, response: requests.Response) -> bool:
     """
     used = response.request.headers.get('X-Auth-Token')
     return used is not None and used != adapter.inside(adapter.get_token)
+
+
+def file_url(image: Any, stores: Sequence[str]) -> str:
+    """Return the URL of the data of an image, without the endpoint.
+
+    :param image: The image resource.
+    :param stores: Names of stores to read from, best first; may be empty.
+    """
+    url: str = utils.urljoin(image.base_path, image.id, 'file')
+    if stores:
+        names = ','.join(urllib.parse.quote(name) for name in stores)
+        url = f'{url}?prefer={names}'
+    return url
 
 
 class _Requests:

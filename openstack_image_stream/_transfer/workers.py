@@ -21,8 +21,8 @@ from collections.abc import Callable
 import queue
 from typing import Final
 
-from openstack_image_stream import _config
 from openstack_image_stream._common import byte_ranges
+from openstack_image_stream import _config
 from openstack_image_stream._transfer import coordination
 from openstack_image_stream._transfer import resumable
 
