@@ -37,8 +37,8 @@ def check_chunk_sizes(response: requests.Response) -> None:
     :mod:`http.client` takes a chunk of -1 bytes for all that will ever come,
     whatever amount is asked for.
 
-    :param response: A response with its body unread. Reading it raises
-        :exc:`ValueError` from then on for such a chunk.
+    :param response: A response with its body unread. Reading it fails from
+        then on at such a chunk.
     """
     received = getattr(response.raw, '_fp', None)
     read_size: Any = getattr(type(received), '_read_next_chunk_size', None)

@@ -127,7 +127,7 @@ class TestHTTP(base.GlanceTestCase):
         self.assertTrue(http_compat.is_loaded(response))
 
     def test_chunk_sizes(self) -> None:
-        """A chunk of -1 bytes is an error, whatever urllib3 is there."""
+        """A chunk of -1 bytes is an error, and not read to its end."""
         sock = mock.Mock()
         sock.makefile.return_value = io.BytesIO(
             b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n'
@@ -146,7 +146,7 @@ class TestHTTP(base.GlanceTestCase):
             4,
             decode_content=False,
         )
-        self.assertIn('a chunk of -1 bytes', str(error))
+        self.assertIn('(0 bytes read', str(error))
 
     def test_pool(self) -> None:
         """Every connection that a pool hands out is shown."""
