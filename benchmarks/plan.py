@@ -71,7 +71,7 @@ class Scenario:
 
     @property
     def floor(self) -> tuple[str, ...]:
-        """What it is compared with; a limit for each connection is none."""
+        """What it is compared with: nothing if connections are limited."""
         return () if self.origin == 'capped' else FLOOR
 
 
