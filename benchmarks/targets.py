@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What a run has to show, as ratios of its own medians."""
+"""Targets for the figures of a run, mostly ratios of its own medians."""
 
 import collections.abc
 import dataclasses
@@ -32,7 +32,7 @@ _WITHIN = '<= 1, spread'
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """A bar, and whether it was reached.
+    """A target, and whether it was reached.
 
     :param met: None where something was not measured.
     """
@@ -60,21 +60,21 @@ class _Ratio:
     at_least: bool = False
 
 
-_LARGE = ('front', 'http', 'tmpfs', 'large')
-_LARGE_TO_DISK = ('front', 'http', 'disk', 'large')
+_LARGE = ('nginx', 'http', 'tmpfs', 'large')
+_LARGE_TO_DISK = ('nginx', 'http', 'disk', 'large')
 _GLANCE_TO_DISK = ('glance', 'http', 'disk', 'large')
 _CAPPED = ('capped', 'http', 'tmpfs', 'capped')
 
 _RATIOS = (
     _Ratio(
-        'path, front to tmpfs, over the floor',
+        'path, nginx to tmpfs, over the floor',
         _LARGE,
         'plugin-path',
         planning.FLOOR,
         1.05,
     ),
     _Ratio(
-        'path, front to disk, over the floor',
+        'path, nginx to disk, over the floor',
         _LARGE_TO_DISK,
         'plugin-path',
         planning.FLOOR,
@@ -105,7 +105,7 @@ _RATIOS = (
         at_least=True,
     ),
     _Ratio(
-        'openstack image save, front to tmpfs, without over with',
+        'openstack image save, nginx to tmpfs, without over with',
         _LARGE,
         'osc',
         ('osc-plugin',),
@@ -120,7 +120,7 @@ _RATIOS = (
         1.05,
     ),
     _Ratio(
-        'capped front, 1 connection over 8',
+        'capped nginx, 1 connection over 8',
         _CAPPED,
         'plugin-path',
         ('plugin-path-8',),
@@ -128,7 +128,7 @@ _RATIOS = (
         at_least=True,
     ),
     _Ratio(
-        'capped front, 8 connections over aria2c\'s 8',
+        'capped nginx, 8 connections over aria2c\'s 8',
         _CAPPED,
         'plugin-path-8',
         ('aria2-8',),
@@ -138,9 +138,9 @@ _RATIOS = (
 
 
 def verdicts(measured: results.Results) -> list[Verdict]:
-    """Judge everything that there is a bar for."""
+    """Judge every target."""
     return [
-        *(_ratio(measured, bar) for bar in _RATIOS),
+        *(_ratio(measured, target) for target in _RATIOS),
         *_memory(measured),
         *_small(measured),
         _cpu(measured),
@@ -148,26 +148,26 @@ def verdicts(measured: results.Results) -> list[Verdict]:
     ]
 
 
-def _ratio(measured: results.Results, bar: _Ratio) -> Verdict:
-    limit = f'{">=" if bar.at_least else "<="} {bar.limit:.2f}'
-    where = _name(measured, *bar.scenario)
-    above = measured.median(where, bar.above, 'wall')
-    below = [measured.median(where, each, 'wall') for each in bar.below]
+def _ratio(measured: results.Results, target: _Ratio) -> Verdict:
+    limit = f'{">=" if target.at_least else "<="} {target.limit:.2f}'
+    where = _name(measured, *target.scenario)
+    above = measured.median(where, target.above, 'wall')
+    below = [measured.median(where, each, 'wall') for each in target.below]
     known = [each for each in below if each]
     if above is None or len(known) < len(below):
-        return _unknown(bar.title, limit)
+        return _unknown(target.title, limit)
     ratio = above / max(known)
-    met = ratio >= bar.limit if bar.at_least else ratio <= bar.limit
-    return Verdict(bar.title, f'{ratio:.2f}', limit, met)
+    met = ratio >= target.limit if target.at_least else ratio <= target.limit
+    return Verdict(target.title, f'{ratio:.2f}', limit, met)
 
 
 def _memory(measured: results.Results) -> collections.abc.Iterator[Verdict]:
-    for contender, what in (
+    for downloader, what in (
         ('plugin-path', 'path'),
         ('plugin-stream', 'stream'),
     ):
         medium, large, huge = (
-            _largest(measured, size, contender)
+            _largest(measured, size, downloader)
             for size in ('medium', 'large', 'huge')
         )
         for figure, size in ((large, 'large'), (huge, 'huge')):
@@ -188,14 +188,15 @@ def _memory(measured: results.Results) -> collections.abc.Iterator[Verdict]:
 
 
 def _small(measured: results.Results) -> collections.abc.Iterator[Verdict]:
-    where = _name(measured, 'front', 'http', 'tmpfs', 'small')
-    for contender, other in (
+    where = _name(measured, 'nginx', 'http', 'tmpfs', 'small')
+    for downloader, other in (
         ('plugin-path', 'sdk-path'),
         ('plugin-stream', 'sdk-stream'),
     ):
-        titles = f'small image, {contender} over {other}'
+        titles = f'small image, {downloader} over {other}'
         wall, others = (
-            measured.values(where, each, 'wall') for each in (contender, other)
+            measured.values(where, each, 'wall')
+            for each in (downloader, other)
         )
         if len(others) < 2 or not wall:
             yield _unknown(titles, _WITHIN)
@@ -207,10 +208,10 @@ def _small(measured: results.Results) -> collections.abc.Iterator[Verdict]:
             yield Verdict(titles, f'{ratio:.2f}', _WITHIN, median <= quartile)
         asked, fewest = (
             measured.values(where, each, 'requests')
-            for each in (contender, other)
+            for each in (downloader, other)
         )
         yield _at_most(
-            f'small image, requests of {contender} above {other}',
+            f'small image, requests of {downloader} above {other}',
             max(asked) - min(fewest) if asked and fewest else None,
             0,
         )
@@ -231,8 +232,8 @@ def _cpu(measured: results.Results) -> Verdict:
 
 def _auto(measured: results.Results) -> collections.abc.Iterator[Verdict]:
     for scenario, what in (
-        (_LARGE, 'front to tmpfs'),
-        (_CAPPED, 'capped front'),
+        (_LARGE, 'nginx to tmpfs'),
+        (_CAPPED, 'capped nginx'),
         (_GLANCE_TO_DISK, 'Glance to disk'),
     ):
         where = _name(measured, *scenario)
@@ -256,11 +257,11 @@ def _name(
 
 
 def _largest(
-    measured: results.Results, size: str, contender: str
+    measured: results.Results, size: str, downloader: str
 ) -> float | None:
-    """Return what a contender takes at most, in MiB."""
-    where = _name(measured, 'front', 'http', 'tmpfs', size)
-    values = measured.values(where, contender, 'memory')
+    """Return what a downloader takes at most, in MiB."""
+    where = _name(measured, 'nginx', 'http', 'tmpfs', size)
+    values = measured.values(where, downloader, 'memory')
     return max(values) / _MIB if values else None
 
 

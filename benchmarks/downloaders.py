@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Who downloads, and how: every contender, as data."""
+"""The downloaders that are compared: calls and commands, as data."""
 
 import collections.abc
 import dataclasses
@@ -42,7 +42,7 @@ class Call:
 
     :param title: For tables.
     :param cloud: ``plain``, ``stream`` (the plugin), or none to connect to.
-    :param way: The function of :mod:`benchmarks.client`.
+    :param way: The function of :mod:`benchmarks.measure_call`.
     :param options: Of ``download_image``.
     :param writes: Whether it leaves the image at the output.
     :param copies: How often the image fits into the memory that it takes.
@@ -63,7 +63,8 @@ class Command:
     """A command, from its start to its end.
 
     :param arguments: Makes the command for a target.
-    :param cloud: As of a call; without one it is told by variables.
+    :param cloud: As of a call; without one the environment's variables name
+        the cloud.
     """
 
     title: str
@@ -73,7 +74,7 @@ class Command:
     copies: float = 0.0
 
 
-Contender = Call | Command
+Downloader = Call | Command
 
 
 def _curl(target: Target, *options: str) -> list[str]:
@@ -140,7 +141,7 @@ def _glance(target: Target) -> list[str]:
     ]
 
 
-CONTENDERS: dict[str, Contender] = {
+DOWNLOADERS: dict[str, Downloader] = {
     'plugin-path': Call(title='plugin, path', cloud='stream', way='path'),
     'plugin-path-2': Call(
         title='plugin, path, 2 connections',

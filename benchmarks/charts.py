@@ -10,9 +10,9 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Draws what a run of the benchmark found.
+"""Draw charts of the results of a benchmark.
 
-Usage: python -m benchmarks.pictures FILE DIRECTORY
+Usage: python -m benchmarks.charts FILE DIRECTORY
 """
 
 import argparse
@@ -25,7 +25,7 @@ import typing
 import matplotlib
 from matplotlib import figure
 
-from benchmarks import contenders
+from benchmarks import downloaders
 from benchmarks import plan as planning
 from benchmarks import results
 
@@ -67,7 +67,7 @@ _SETTINGS: typing.Any = {
 
 
 def memory_over_time(measured: results.Results) -> figure.Figure | None:
-    """Draw the memory of single downloads, None if none was looked at."""
+    """Draw the memory of single downloads, None if none was sampled."""
     if not measured.traces:
         return None
     picture, axes = _blank(
@@ -81,7 +81,7 @@ def memory_over_time(measured: results.Results) -> figure.Figure | None:
         axes.plot(
             seconds,
             [size / _MIB for size in sizes],
-            **_line(trace.contender),
+            **_line(trace.downloader),
         )
     axes.set_xlabel('seconds')
     axes.set_ylabel('memory, MiB')
@@ -93,7 +93,7 @@ def memory_over_size(measured: results.Results) -> figure.Figure | None:
     lines: dict[str, list[tuple[int, float]]] = {}
     for scenario in measured.scenarios:
         if (scenario.origin, scenario.scheme, scenario.place) != (
-            'front',
+            'nginx',
             'http',
             'tmpfs',
         ):
@@ -131,11 +131,11 @@ def memory_over_size(measured: results.Results) -> figure.Figure | None:
 def time_over_floor(
     measured: results.Results, scenario: planning.Scenario
 ) -> figure.Figure | None:
-    """Draw the times of all contenders, None if there is no floor."""
+    """Draw the times of all downloaders, None if there is no floor."""
     floor = measured.floor(scenario.name)
     times = {
         name: measured.median(scenario.name, name, 'wall')
-        for name in scenario.contenders
+        for name in scenario.downloaders
     }
     known = {name: wall for name, wall in times.items() if wall is not None}
     if floor is None:
@@ -196,7 +196,7 @@ def main() -> int:
     :returns: The exit status.
     """
     parser = argparse.ArgumentParser(
-        prog='python -m benchmarks.pictures',
+        prog='python -m benchmarks.charts',
         description='Draw what --json of the benchmark has written.',
     )
     parser.add_argument('file', type=pathlib.Path)
@@ -244,7 +244,7 @@ def _finished(picture: figure.Figure, axes: typing.Any) -> figure.Figure:
 
 def _line(name: str) -> dict[str, typing.Any]:
     return {
-        'label': contenders.CONTENDERS[name].title,
+        'label': downloaders.DOWNLOADERS[name].title,
         'color': _COLOURS[name],
         'linestyle': _DASHES[name.startswith('plugin')],
         'linewidth': 2,
@@ -252,10 +252,10 @@ def _line(name: str) -> dict[str, typing.Any]:
 
 
 def _label(name: str) -> str:
-    contender = contenders.CONTENDERS[name]
-    if isinstance(contender, contenders.Command):
-        return f'{contender.title} (command)'
-    return contender.title
+    downloader = downloaders.DOWNLOADERS[name]
+    if isinstance(downloader, downloaders.Command):
+        return f'{downloader.title} (command)'
+    return downloader.title
 
 
 def _bar_colour(name: str) -> str:

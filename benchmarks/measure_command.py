@@ -10,12 +10,12 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Runs one command, measures it, and prints what it took, as JSON.
+"""Run one command, measure it, and print the figures as JSON.
 
-Small, and a process of its own: Linux counts the memory of whoever starts
-a command into the command's peak.
+Small, and a process of its own: Linux counts the memory of the process that
+starts a command into the command's peak.
 
-Usage: python -I -S stopwatch.py COMMAND [ARGUMENT...]
+Usage: python -I -S measure_command.py COMMAND [ARGUMENT...]
 """
 
 import json

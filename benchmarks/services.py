@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The services, the images, and the ways from one to the other."""
+"""The services that images are downloaded from, and those images."""
 
 import collections.abc
 import contextlib
@@ -24,8 +24,8 @@ from keystoneauth1.identity import v3
 from keystoneauth1 import session
 import yaml
 
-from benchmarks import front
 from benchmarks import traffic
+from benchmarks import web_server
 from tests import cloud
 
 MIB = 1024 * 1024
@@ -74,19 +74,19 @@ class Origin:
         kept = {
             name: value
             for name, value in os.environ.items()
-            # Users do not have everything compiled anew at every start.
+            # Users have Python's bytecode cached.
             if name != 'PYTHONDONTWRITEBYTECODE' and not name.startswith('OS_')
         }
         return {
             **kept,
-            'no_proxy': front.HOST,
+            'no_proxy': web_server.HOST,
             'PYTHONWARNINGS': 'ignore',
             'OS_CLIENT_CONFIG_FILE': str(self.clouds_yaml),
             'OS_CLOUD': cloud_name,
         }
 
 
-class Noise:
+class RandomBytes:
     """Random bytes, made while they are read, the same in every run.
 
     :param size: How many there are.
@@ -109,21 +109,21 @@ class Noise:
         """Do nothing."""
 
 
-class Stage:
+class Services:
     """A real Keystone, a real Glance, and an nginx. Made by :meth:`open`."""
 
     def __init__(
         self,
         running: cloud.Cloud,
         images: collections.abc.Mapping[int, Image],
-        nginx: front.Front,
+        server: web_server.WebServer,
         directory: pathlib.Path,
         token_header: pathlib.Path,
     ) -> None:
         self.images = images
         #: The header that curl and aria2c are given, in a file.
         self.token_header = token_header
-        self._front = nginx
+        self._server = server
         self._directory = directory
         self._clouds = _clouds(running)
         self._origins = {
@@ -134,8 +134,8 @@ class Stage:
                 traffic.UwsgiLog(running.directory / 'glance.log'),
             ),
             **{
-                port: self._origin(*port, nginx.url(*port), nginx.log(*port))
-                for port in front.PORTS
+                port: self._origin(*port, server.url(*port), server.log(*port))
+                for port in web_server.PORTS
             },
         }
 
@@ -146,13 +146,13 @@ class Stage:
         directory: pathlib.Path,
         sizes: collections.abc.Iterable[int],
         report: collections.abc.Callable[[str], None],
-    ) -> collections.abc.Iterator['Stage']:
+    ) -> collections.abc.Iterator['Services']:
         """Start everything, and take it down at the end.
 
         :param directory: For everything that it writes; exists, and is
             empty.
         :param sizes: Of the images, in MiB.
-        :param report: Is told what is being done.
+        :param report: Called with a text for each step.
         :raises CloudError: Something could not be started.
         """
         report('Starting a real Keystone and a real Glance')
@@ -166,20 +166,20 @@ class Stage:
             token_header = directory / 'token'
             token_header.touch(mode=0o600)
             token_header.write_text(f'X-Auth-Token: {client.get_token()}\n')
-            settings = directory / 'front'
+            settings = directory / 'nginx'
             settings.mkdir()
-            with front.Front(
+            with web_server.WebServer(
                 settings,
                 running.directory / 'images',
                 running.image_url,
                 {image.id: image.md5 for image in images.values()},
-            ) as nginx:
-                yield cls(running, images, nginx, settings, token_header)
+            ) as server:
+                yield cls(running, images, server, settings, token_header)
 
     def origin(self, name: str, scheme: str) -> Origin:
         """Return where to download from.
 
-        :param name: ``glance``, ``front``, or ``capped``, the front with a
+        :param name: ``glance``, ``nginx``, or ``capped``, nginx with a
             limit for each connection. nginx does the TLS for Glance.
         :param scheme: ``http`` or ``https``.
         """
@@ -188,7 +188,7 @@ class Stage:
     def _origin(
         self, name: str, scheme: str, url: str, log: traffic.Log
     ) -> Origin:
-        certificate = self._front.certificate if scheme == 'https' else None
+        certificate = self._server.certificate if scheme == 'https' else None
         trust = {'cacert': str(certificate)} if certificate else {}
         clouds = {
             key: {
@@ -227,7 +227,9 @@ def _clouds(running: cloud.Cloud) -> dict[str, typing.Any]:
 
 
 def _upload(running: cloud.Cloud, client: session.Session, size: int) -> Image:
-    image_id = running.upload(f'noise-{size}', lambda: Noise(size * MIB))
+    image_id = running.upload(
+        f'random-{size}', lambda: RandomBytes(size * MIB)
+    )
     described = client.get(f'{running.image_url}/v2/images/{image_id}').json()
     return Image(
         id=image_id,

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Where files go, and what there is room for."""
+"""Directories for files, and which downloads fit in the free space."""
 
 import collections.abc
 import dataclasses
@@ -18,16 +18,16 @@ import pathlib
 import shutil
 import subprocess
 
-from benchmarks import contenders
+from benchmarks import downloaders
 from benchmarks import errors
 from benchmarks import plan as planning
 
 _TMPFS = pathlib.Path('/dev/shm')
 
-#: Most that is written before a turn so that memory is at hand, in MiB.
+#: Most that is written before a run so that memory is present, in MiB.
 _BALLAST = 2048
 
-#: Bytes that are left to everybody else.
+#: Bytes that are left free for other programs.
 _RESERVE = 512 * planning.MIB
 
 
@@ -35,7 +35,7 @@ _RESERVE = 512 * planning.MIB
 class LeftOut:
     """Something that was not measured.
 
-    :param what: A scenario, or a contender of it.
+    :param what: A scenario, or a downloader of it.
     """
 
     what: str
@@ -43,16 +43,16 @@ class LeftOut:
 
 
 @dataclasses.dataclass(frozen=True)
-class Room:
-    """What there is of a kind of space, in bytes."""
+class FreeSpace:
+    """Free space of each kind, in bytes."""
 
     disk: int
     tmpfs: int
     memory: int
 
     @classmethod
-    def measure(cls, disk: pathlib.Path) -> 'Room':
-        """Return what there is.
+    def measure(cls, disk: pathlib.Path) -> 'FreeSpace':
+        """Return what is free now.
 
         :param disk: A directory on the disk.
         """
@@ -86,40 +86,42 @@ def file_system(path: pathlib.Path) -> str:
 
 
 def fit(
-    plan: planning.Plan, room: Room
+    plan: planning.Plan, space: FreeSpace
 ) -> tuple[planning.Plan, list[LeftOut]]:
-    """Return what of a plan there is room for, and what there is not.
+    """Return the part of a plan that fits, and what does not fit.
 
-    :raises BenchmarkError: There is room for nothing.
+    :raises BenchmarkError: Nothing fits.
     """
     left_out = []
     scenarios = []
-    stored = _stored(plan, room.disk)
+    stored = _stored(plan, space.disk)
     for scenario in plan.scenarios:
-        why = _obstacle(scenario, room, stored)
+        why = _obstacle(scenario, space, stored)
         if why:
             left_out.append(LeftOut(scenario.name, why))
             continue
         names = []
-        for name in scenario.contenders:
-            if why := _too_large(scenario, contenders.CONTENDERS[name], room):
+        for name in scenario.downloaders:
+            if why := _too_large(
+                scenario, downloaders.DOWNLOADERS[name], space
+            ):
                 left_out.append(LeftOut(f'{scenario.name}:{name}', why))
             else:
                 names.append(name)
         if names:
             scenarios.append(
-                dataclasses.replace(scenario, contenders=tuple(names))
+                dataclasses.replace(scenario, downloaders=tuple(names))
             )
     if not scenarios:
         raise errors.BenchmarkError(
-            'There is room for nothing:\n  '
+            'Not enough free space for any scenario:\n  '
             + '\n  '.join(f'{each.what}: {each.why}' for each in left_out)
         )
     return dataclasses.replace(plan, scenarios=tuple(scenarios)), left_out
 
 
 def ballast(size: int) -> int:
-    """Return how much is written before a turn so that memory is at hand.
+    """Return how much is written before a run so that memory is present.
 
     :param size: Of the image, in MiB.
     :returns: MiB.
@@ -128,7 +130,7 @@ def ballast(size: int) -> int:
 
 
 def _written(size: int) -> int:
-    """Return the MiB that there must be room for where files go."""
+    """Return the MiB that must be free in the directory for files."""
     return max(size, ballast(size))
 
 
@@ -146,28 +148,30 @@ def _stored(plan: planning.Plan, free: int) -> set[int]:
 
 def _obstacle(
     scenario: planning.Scenario,
-    room: Room,
+    space: FreeSpace,
     stored: collections.abc.Container[int],
 ) -> str:
     if scenario.size not in stored:
-        return f'the disk has {_mib(room.disk)} left, for all images'
+        return f'the disk has {_mib(space.disk)} left, for all images'
     written = _written(scenario.size) * planning.MIB
-    if scenario.place == 'tmpfs' and written + _RESERVE > room.tmpfs:
-        return f'{_TMPFS} has {_mib(room.tmpfs)} left'
+    if scenario.place == 'tmpfs' and written + _RESERVE > space.tmpfs:
+        return f'{_TMPFS} has {_mib(space.tmpfs)} left'
     return ''
 
 
 def _too_large(
-    scenario: planning.Scenario, contender: contenders.Contender, room: Room
+    scenario: planning.Scenario,
+    downloader: downloaders.Downloader,
+    space: FreeSpace,
 ) -> str:
     size = scenario.size * planning.MIB
     # What is served has to stay in the page cache.
-    needed = size * (1 + contender.copies) + _RESERVE
-    if scenario.place == 'tmpfs' and contender.writes:
+    needed = size * (1 + downloader.copies) + _RESERVE
+    if scenario.place == 'tmpfs' and downloader.writes:
         needed += _written(scenario.size) * planning.MIB
-    if needed <= room.memory:
+    if needed <= space.memory:
         return ''
-    return f'it takes {_mib(needed)} of memory, {_mib(room.memory)} are left'
+    return f'it takes {_mib(needed)} of memory, {_mib(space.memory)} are left'
 
 
 def _mib(size: float) -> str:

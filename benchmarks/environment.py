@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The programs that are measured, and what they run on."""
+"""The programs that a benchmark needs, their versions, and the machine."""
 
 import collections.abc
 from importlib import metadata
@@ -20,10 +20,10 @@ import platform
 import shutil
 import subprocess
 
+from benchmarks import capacity
 from benchmarks import errors
-from benchmarks import rooms
 
-#: Where Debian has programs that not everybody has in PATH.
+#: Where Debian has programs that are not in every user's PATH.
 _FURTHER = '/usr/sbin'
 
 #: A program, how to get it, and what prints its version.
@@ -45,7 +45,7 @@ _DISTRIBUTIONS = (
 
 
 def check() -> None:
-    """See that everything is there.
+    """Check that everything is installed.
 
     :raises BenchmarkError: Something is missing; says how to get it.
     """
@@ -76,7 +76,7 @@ def describe(
         'cores': str(len(os.sched_getaffinity(0))),
         'kernel': platform.release(),
         'python': platform.python_version(),
-        **{name: rooms.file_system(path) for name, path in places.items()},
+        **{name: capacity.file_system(path) for name, path in places.items()},
         **{name: _version(name) for name in _DISTRIBUTIONS},
         **{name: _program_version(name) for name in _NEEDED},
     }

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""An nginx that makes connections cheap, or caps them."""
+"""An nginx that serves images cheaply, or with limited bandwidth."""
 
 import collections.abc
 import http.client
@@ -21,7 +21,7 @@ import socket
 import sys
 import time
 
-from benchmarks import programs
+from benchmarks import environment
 from benchmarks import traffic
 from tests.cloud import process
 
@@ -35,14 +35,14 @@ _TIMEOUT = 20.0
 
 #: The ports: whose data they serve, and how.
 PORTS = (
-    ('front', 'http'),
-    ('front', 'https'),
+    ('nginx', 'http'),
+    ('nginx', 'https'),
     ('capped', 'http'),
     ('glance', 'https'),
 )
 
-# One process, in which one event comes after the other: an answer is in the
-# log before the next request is looked at.
+# One process, in which one event comes after the other: a response is in the
+# log before the next request is handled.
 _CONFIGURATION = """\
 {user}
 worker_processes 1;
@@ -103,7 +103,7 @@ _DATA = """\
 """
 
 
-class Front:
+class WebServer:
     """A running nginx; a context manager.
 
     :param directory: For all of its files; exists.
@@ -121,7 +121,7 @@ class Front:
     ) -> None:
         self.certificate = directory / 'certificate.pem'
         self._directory = directory
-        *ports, self._marks, self._line = _free_ports(len(PORTS) + 2)
+        *ports, self._marks, self._proxy = _free_ports(len(PORTS) + 2)
         self.ports = dict(zip(PORTS, ports, strict=True))
         self._log = directory / 'access.log'
         self._make_certificate(directory / 'key.pem')
@@ -129,7 +129,7 @@ class Front:
         configuration.write_text(self._configuration(store, glance, digests))
         self._process = process.Process(
             [
-                programs.find('nginx') or 'nginx',
+                environment.find('nginx') or 'nginx',
                 *('-p', directory, '-c', configuration),
                 *('-e', 'stderr', '-g', 'daemon off;'),
             ],
@@ -137,7 +137,7 @@ class Front:
         )
         self._throttle = process.Process(
             [
-                *(sys.executable, '-m', 'benchmarks.throttle', self._line),
+                *(sys.executable, '-m', 'benchmarks.throttle', self._proxy),
                 *(self.ports['capped', 'http'], CAP),
             ],
             directory / 'throttle.log',
@@ -148,7 +148,7 @@ class Front:
             self.stop()
             raise
 
-    def __enter__(self) -> 'Front':
+    def __enter__(self) -> 'WebServer':
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -160,15 +160,15 @@ class Front:
         self._process.stop()
 
     def url(self, origin: str, scheme: str) -> str:
-        """Return the address of a port, or of the line before it."""
+        """Return the address of a port, or of the proxy before it."""
         port = self.ports[origin, scheme]
         if origin == 'capped':
-            port = self._line
+            port = self._proxy
         return f'{scheme}://{HOST}:{port}'
 
-    def log(self, origin: str, scheme: str) -> traffic.FrontLog:
+    def log(self, origin: str, scheme: str) -> traffic.NginxLog:
         """Return what tells the traffic of a port."""
-        return traffic.FrontLog(
+        return traffic.NginxLog(
             self._log, self.ports[origin, scheme], self._mark
         )
 
@@ -180,7 +180,7 @@ class Front:
     ) -> str:
         data = _DATA.format(store=store)
         variants = {
-            'front': data,
+            'nginx': data,
             'capped': data,
             'glance': '',
         }
@@ -230,11 +230,11 @@ class Front:
             self._process.check_running()
             self._throttle.check_running()
             try:
-                socket.create_connection((HOST, self._line)).close()
+                socket.create_connection((HOST, self._proxy)).close()
                 return self._mark()
             except OSError as exc:
                 if time.monotonic() > end:
-                    raise self._process.error('does not answer') from exc
+                    raise self._process.error('does not respond') from exc
             time.sleep(0.05)
 
     def _mark(self) -> None:

@@ -10,12 +10,12 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Makes one call and measures it, in a process of its own.
+"""Measure one call of the API, in a process of its own.
 
 Connects, says ``ready``, waits for a line, downloads, and prints what it
 took, as JSON.
 
-Usage: python -m benchmarks.client WAY IMAGE OUTPUT OPTIONS
+Usage: python -m benchmarks.measure_call WAY IMAGE OUTPUT OPTIONS
 """
 
 import collections.abc
@@ -32,7 +32,7 @@ import openstack
 _MIB = 1024 * 1024
 
 #: Bytes that are hashed at a time.
-_PIECE = 4 * _MIB
+_CHUNK = 4 * _MIB
 
 _Options = dict[str, typing.Any]
 
@@ -48,7 +48,7 @@ class Cost:
     """
 
     def __enter__(self) -> 'Cost':
-        # The peak begins anew, at what the process has now.
+        # Reset the peak to what the process has now.
         pathlib.Path('/proc/self/clear_refs').write_text('5')
         self._memory = _status('VmRSS')
         self._cpu = _cpu()
@@ -72,7 +72,7 @@ def to_path(image_id: str, output: str, options: _Options) -> _Call:
 
 
 def to_stream(image_id: str, output: str, options: _Options) -> _Call:
-    """Take it piece by piece, and throw it away."""
+    """Read it in chunks, and discard them."""
     conn = _connected(image_id)
 
     def call() -> int:
@@ -97,14 +97,14 @@ def to_memory(image_id: str, output: str, options: _Options) -> _Call:
 def digest(path: str, output: str, options: _Options) -> _Call:
     """Hash what is in memory, the bytes of a file, and nothing else."""
     with open(path, 'rb') as file:
-        pieces = list(iter(lambda: file.read(_PIECE), b''))
+        chunks = list(iter(lambda: file.read(_CHUNK), b''))
 
     def call() -> int:
         sha512 = hashlib.sha512()
-        for piece in pieces:
-            sha512.update(piece)
+        for chunk in chunks:
+            sha512.update(chunk)
         sha512.digest()
-        return sum(map(len, pieces))
+        return sum(map(len, chunks))
 
     return call
 
