@@ -37,7 +37,7 @@ class Context:
 
     Nothing is requested before :meth:`fetch_info`.
 
-    :param image: The image resource; its metadata are fetched anew.
+    :param image: The image resource; its metadata are fetched again.
     :param session: The proxy of the Image service, or another adapter.
     :param options: All options.
     :param store_preferences: Names of stores, best first.

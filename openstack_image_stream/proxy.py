@@ -67,9 +67,9 @@ class ImageProxy(_upstream.Proxy):
 
         Two requests are made where nothing goes wrong: one for the image's
         metadata, one for its data. Memory stays constant unless the content
-        is asked for as a whole, a connection that breaks is taken up again at
-        the byte that comes next, and what was received is compared with the
-        image's hash before anybody has all of it.
+        is asked for as a whole, a lost connection is resumed at the next
+        byte, and what was received is compared with the
+        image's hash before the caller has all of it.
 
         Whatever is not named in the call comes from the configuration of the
         cloud, as ``image_stream_<parameter>``, and only then from the
@@ -127,17 +127,17 @@ IncompleteDownloadError` when they do not arrive whole after all retries,
             before, or when the given image has another hash.
         :raises: :exc:`~openstack_image_stream.exceptions.ImageStreamError`,
             the base of these, when the metadata cannot be read, when the
-            server answers with a status that is none for an image, when the
-            partial file was changed by somebody else, and when the download
-            is closed while it is read.
+            server responds with a status that does not belong to an image,
+            when the partial file was changed by another program, and when the
+            download is closed while it is read.
         :raises: :exc:`OSError` of the local machine, as it is.
 
-        With ``stream`` all that the first answer shows is raised by the call,
-        :exc:`~openstack_image_stream.exceptions.ImageChangedError` for
+        With ``stream`` all that the first response shows is raised by the
+        call, :exc:`~openstack_image_stream.exceptions.ImageChangedError` for
         another announced length and
         :exc:`~openstack_image_stream.exceptions.IncompleteDownloadError` for
-        no answer included. The rest is raised where the body is read, and the
-        last piece is handed out only after the digest agreed.
+        no response included. The rest is raised where the body is read, and
+        the last chunk is withheld until the digest agreed.
 
         Sources: `Image API v2, download binary image data
         <https://docs.openstack.org/api-ref/image/v2/#download-binary-image-data>`_;

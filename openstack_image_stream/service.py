@@ -138,7 +138,7 @@ def _registered() -> type[ImageStreamService]:
             description: type[ImageStreamService] = entry_point.load()
             return description
     # Neither of the errors that the SDK turns into a line of the log: a user
-    # who asked for verified downloads must not get the others unawares.
+    # who asked for verified downloads must not get unverified ones.
     raise exceptions.NotRegisteredError(
         f'the entry point {_NAME!r} of the group {_GROUP!r} is missing, '
         f'{_DISTRIBUTION} is on the path but not installed: install it with '

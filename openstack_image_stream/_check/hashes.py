@@ -43,8 +43,8 @@ def choose(
     """Pick the hash that an image's metadata offer.
 
     The multihash decides where there is one. MD5 takes its place only by
-    choice, since whoever can take an algorithm away could otherwise make us
-    accept a forged image; python-glanceclient has the same rule.
+    choice, since an attacker who can remove an algorithm could otherwise make
+    us accept a forged image; python-glanceclient has the same rule.
 
     :param hash_algo: ``os_hash_algo`` of the image, as it came.
     :param hash_value: ``os_hash_value`` of the image, as it came.
@@ -64,7 +64,7 @@ def choose(
                     f'{exc.message}. Nothing was downloaded. '
                     'allow_md5_fallback=True accepts the MD5 checksum '
                     'instead, validate_checksum=False downloads without '
-                    'a proof.',
+                    'any verification.',
                     algorithm=exc.algorithm,
                     expected=exc.expected,
                 ) from exc
@@ -78,7 +78,7 @@ def from_content_md5(header: str | None) -> Expected | None:
 
     Glance sends the digest in hexadecimal; RFC 1864, section 2, says base64.
 
-    :param header: The value of the header, ``None`` if there is none.
+    :param header: The value of the header, ``None`` if there is no header.
     :returns: What to compare with, or ``None`` if the header holds no MD5.
     """
     if not header:
@@ -116,7 +116,7 @@ def _checked(algorithm: str, value: str) -> Expected:
     # The SHAKE family has no length of its own, hence nothing to compare.
     if size == 0 or length != size:
         raise exceptions.UnusableHashError(
-            f'{value!r} is no {algorithm} digest in hexadecimal',
+            f'{value!r} is not a {algorithm} digest in hexadecimal',
             algorithm=algorithm,
             expected=value,
         )

@@ -65,7 +65,7 @@ class ContentRange:
 def parse_content_range(value: str | None) -> ContentRange | None:
     """Read a ``Content-Range`` header (RFC 9110, section 14.4).
 
-    :param value: The value of the header, ``None`` if there is none.
+    :param value: The value of the header, ``None`` if there is no header.
     :returns: What it says, ``None`` if it says nothing that makes sense.
     """
     found = _CONTENT_RANGE.fullmatch((value or '').strip())
@@ -81,7 +81,7 @@ def parse_content_range(value: str | None) -> ContentRange | None:
 def parse_length(value: str | None) -> int | None:
     """Read a ``Content-Length`` header (RFC 9110, section 8.6).
 
-    :param value: The value of the header, ``None`` if there is none.
+    :param value: The value of the header, ``None`` if there is no header.
     :returns: The length in bytes, ``None`` if it is not a number.
     """
     # int() would let signs, blanks and underscores pass.

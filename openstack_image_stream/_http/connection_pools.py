@@ -212,7 +212,7 @@ def _registering(cls: Any) -> Any:
 
 
 def _close_pools(manager: Any) -> None:
-    # Closing the adapter would only forget them, and whoever still holds a
+    # Closing the adapter would only forget them, and what still holds a
     # response holds its pool.
     pools = manager.pools
     for key in list(pools.keys()):

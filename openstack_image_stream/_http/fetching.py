@@ -133,13 +133,13 @@ ImageDataMissingError` for an image without data.
             printing.printable(response.headers.get('Content-Length', '-')),
         )
         try:
-            # One that nobody knows is taken for none; the hash decides.
+            # An unknown coding counts as no coding; the hash decides.
             encoded = responses.content_coding(response) in responses.CODINGS
             if response.status_code == 200:
                 self._check_whole(response, requested, encoded=encoded)
             self._check_status(response, requested)
             if encoded:
-                # Nobody could say what a position in it means.
+                # A position in it means nothing in the image.
                 self.ranged = False
             self._check_md5(response)
         except BaseException:
@@ -155,8 +155,8 @@ ImageDataMissingError` for an image without data.
         if self._requested_all and byte_range.start > 0:
             if self._reopenings <= 0:
                 raise retry.RetriableError(
-                    'the connection broke too often for a store that serves '
-                    'no ranges, where every time begins with the first byte',
+                    'the connection was lost too often for a store without '
+                    'range requests, where each retry starts at byte 0',
                     final=True,
                 )
             self._reopenings -= 1
@@ -175,7 +175,7 @@ ImageDataMissingError` for an image without data.
             length is None or length != self.size
         ):
             raise retry.RetriableError(
-                f'a page ({kind}) was received instead of the image, probably '
+                f'received a page ({kind}) instead of the image, probably '
                 'from an intermediary'
             )
         if length is not None:
@@ -197,8 +197,8 @@ ImageDataMissingError` for an image without data.
             self._check_range(response, requested)
         elif status == 204:
             raise exceptions.ImageDataMissingError(
-                f'image {self.image_id} has no data to download, its status '
-                f'is {self._image_status!r}',
+                f'image {self.image_id}: no data to download (status '
+                f'{self._image_status!r}): upload the data first',
                 image_id=self.image_id,
                 status=self._image_status,
             )
@@ -216,8 +216,8 @@ ImageDataMissingError` for an image without data.
                     f'though the image has {self.size}'
                 )
             raise exceptions.ImageChangedError(
-                f'image {self.image_id} has {self.size} bytes, but the '
-                f'server has none from {requested.start} on',
+                f'image {self.image_id}: size mismatch: expected {self.size} '
+                f'bytes, the server has none from {requested.start} on',
                 expected=self.size,
                 actual=requested.start,
             )
@@ -234,14 +234,14 @@ ImageDataMissingError` for an image without data.
                     found.total, f'a part of an image of {found.total} bytes'
                 )
             return
-        # 400 is what Glance answers for Ceph RBD, Swift, S3 and others; 200
+        # 400 is the status of Glance for Ceph RBD, Swift, S3 and others; 200
         # and a range that was not requested come from intermediaries.
         if self.ranged:
             self.ranged = False
             # Where it was a part that was requested, what is logged is that
             # several connections become one.
             level = logging.INFO if requested.stop is None else logging.DEBUG
-            words = 'image %s: its store serves no ranges (status %s)'
+            words = 'image %s: the store refuses range requests (status %s)'
             _LOG.log(level, words, self.image_id, status)
         if status != 200:
             raise byte_ranges.RangesRefused
@@ -253,13 +253,13 @@ ImageDataMissingError` for an image without data.
             self.size = size
         elif size != self.size and (self._confirmed or resumed):
             raise retry.RetriableError(
-                f'{words} was received instead of {self.size} bytes, probably '
+                f'received {words} instead of {self.size} bytes, probably '
                 'from an intermediary'
             )
         elif size != self.size:
             raise exceptions.ImageChangedError(
-                f'image {self.image_id} has {self.size} bytes, but the '
-                f'server announces {size}',
+                f'image {self.image_id}: size mismatch: expected {self.size} '
+                f'bytes, the server announces {size}',
                 expected=self.size,
                 actual=size,
             )
@@ -276,8 +276,8 @@ ImageDataMissingError` for an image without data.
             self._content_md5 = content_md5
         elif content_md5 not in (None, self._content_md5):
             raise exceptions.ImageChangedError(
-                f'the data of image {self.image_id} changed during the '
-                f'download, from MD5 {self._content_md5!r} to {content_md5!r}',
+                f'image {self.image_id}: changed during the download: '
+                f'Content-MD5 was {self._content_md5!r}, is {content_md5!r}',
                 expected=self._content_md5,
                 actual=content_md5,
             )

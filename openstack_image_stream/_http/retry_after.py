@@ -39,7 +39,7 @@ def parse_retry_after(
 ) -> float | None:
     """Read a ``Retry-After`` header (RFC 9110, section 10.2.3).
 
-    :param value: The value of the header, ``None`` if there is none.
+    :param value: The value of the header, ``None`` if there is no header.
     :param now: The present time, with a time zone.
     :returns: Seconds to wait, not negative; ``None`` if it says nothing that
         makes sense.

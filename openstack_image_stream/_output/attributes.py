@@ -71,7 +71,7 @@ def read(path: str) -> Attributes | None:
 def give(descriptor: int, wanted: Attributes) -> None:
     """Give a new file what another has, as far as it can be.
 
-    :param descriptor: Of the new file, which nobody else can open yet.
+    :param descriptor: Of the new file, which no other user can open yet.
     :param wanted: What the other has.
     """
     old = wanted.status
@@ -166,7 +166,7 @@ def _without_group(acl: bytes) -> bytes:
 
 
 def _least(acl: bytes, mode: int) -> int:
-    """Return a mode that lets nobody do more than an ACL and its mode."""
+    """Return a mode that grants no more than an ACL and its mode."""
     group = others = mask = named = 7
     for tag, permissions, _ in _entries(acl):
         if tag == _GROUP_OBJ:

@@ -91,18 +91,16 @@ def _check_writer(output: Any) -> None:
             f'output {output!r} is closed: give one that is open'
         )
     # Both, since io.IOBase says no to all that a class does not think of.
-    if _answers(output, 'readable', True) and _answers(
-        output, 'writable', False
-    ):
+    if _says(output, 'readable', True) and _says(output, 'writable', False):
         raise exceptions.InvalidArgumentError(
             f'output {output!r} is open for reading only: open it with mode '
             "'wb'"
         )
 
 
-def _answers(output: Any, method: str, answer: bool) -> bool:
+def _says(output: Any, method: str, expected: bool) -> bool:
     ask = getattr(output, method, None)
-    return callable(ask) and ask() is answer
+    return callable(ask) and ask() is expected
 
 
 def _sink_for_path(

@@ -93,12 +93,12 @@ class InPlaceSink(files.RegularSink):
                 raise
             return False
 
-    def write(self, piece: bytes) -> None:
+    def write(self, chunk: bytes) -> None:
         if self._region is not None:
-            self._region.extend(len(piece))
-        super().write(piece)
+            self._region.extend(len(chunk))
+        super().write(chunk)
         if self._check is not None:
-            self._check.update(piece)
+            self._check.update(chunk)
 
     def commit(self) -> None:
         self._check_whole()
@@ -171,9 +171,9 @@ class _ReadBack:
                 'it'
             ) from exc
 
-    def update(self, piece: bytes) -> None:
+    def update(self, chunk: bytes) -> None:
         """Take note of what was written."""
-        self._hash.update(piece)
+        self._hash.update(chunk)
 
     def holds(self) -> bool:
         """Tell whether it is in the file."""

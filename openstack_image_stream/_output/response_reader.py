@@ -39,7 +39,7 @@ class ImageReader(io.RawIOBase):
     """The verified image as the ``raw`` of a :class:`requests.Response`.
 
     It reads like the :class:`urllib3.response.HTTPResponse` that it stands
-    for, and answers for what it does not know itself (``headers``,
+    for, and forwards what it does not have itself (``headers``,
     ``status``, ``version``) with that one's attributes. What urllib3 offers
     to look behind the body (``read1``, ``fileno``, ``data``) is left out, for
     those bytes would escape the verification.

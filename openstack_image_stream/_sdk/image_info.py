@@ -156,8 +156,8 @@ def _shown(image: Any) -> str:
 
 
 def _read(response: requests.Response, image: Any) -> ImageInfo:
-    # The SDK takes any answer without an error for an image, a portal's login
-    # page for example, and makes a size of 0 of what is none.
+    # The SDK takes any response without an error for an image, the login page
+    # of a portal for example, and makes a size of 0 of what is not a number.
     document = None
     with signals.suppress(ValueError):
         document = response.json()
@@ -165,8 +165,8 @@ def _read(response: requests.Response, image: Any) -> ImageInfo:
         raise _no_description(image)
     if document['id'] != image.id:
         raise exceptions.ImageChangedError(
-            f'the server was asked for image {_shown(image)}, and describes '
-            f'{document["id"]!r}',
+            f'the server describes image {document["id"]!r} instead of image '
+            f'{_shown(image)}',
             expected=str(image.id),
             actual=str(document['id']),
         )
@@ -176,7 +176,7 @@ def _read(response: requests.Response, image: Any) -> ImageInfo:
     if isinstance(size, str):
         size = byte_ranges.parse_length(size)
     return ImageInfo(
-        # A bool is an int to Python, and a negative size is none to anybody.
+        # A bool is an int to Python, and a negative number is not a size.
         size=size if type(size) is int and size >= 0 else None,
         name=name if isinstance(name, str) else None,
         status=status if isinstance(status, str) else None,
@@ -196,21 +196,20 @@ def _unreadable(image: Any, reason: str) -> exceptions.ImageStreamError:
 
 def _no_description(image: Any) -> exceptions.ImageStreamError:
     return exceptions.ImageStreamError(
-        f'the server did not describe image {_shown(image)}, what answers '
-        'there is no Image service'
+        f'{_cannot_read(image)}: the response does not describe it, so the '
+        'server is probably not an Image service: check the endpoint'
     )
 
 
 def _check_hashes(image: Any, metadata: ImageInfo) -> None:
-    # Whoever gives a resource has seen its hash, perhaps on a better day. It
-    # must not be possible to take it away with a second answer.
+    # The holder of a resource has seen its hash before. A later response must
+    # not be able to take it away.
     for name in _HASHES:
         known, now = getattr(image, name), getattr(metadata, name)
         if known and str(known).lower() != str(now).lower():
             raise exceptions.ImageChangedError(
-                f'the {name} of image {_shown(image)} was {known!r} when it '
-                f'was looked at before, and is {now!r} now. Give the ID alone '
-                'to take it as it is now',
+                f'image {_shown(image)}: {name} changed: it was {known!r}, '
+                f'and is {now!r} now: pass the ID alone to accept that',
                 expected=str(known),
                 actual=str(now),
             )

@@ -226,7 +226,7 @@ def _sending_once(cls: type[ksa_adapter.Adapter]) -> Any:
     What keystoneauth would repeat by itself is left to our own policy; the
     two would multiply. The SDK's own proxies look into a cache first, which
     would keep the whole image in memory, hand its consumed body to the next
-    caller, and be emptied by whoever asks not to use it.
+    caller, and be emptied by a request not to use it.
     """
 
     class Adapter(cls):  # type: ignore[misc, valid-type]

@@ -56,7 +56,7 @@ class ConcurrencyController:
 
     Begins with one. Adds one, looks whether the whole is noticeably faster,
     and takes it away again where it is not: the wire, the disk, the hash or
-    whoever reads is the limit then. Some time later it tries again, since that
+    the reader is the limit then. Some time later it tries again, since that
     may change.
 
     Not to be used by several threads at a time.

@@ -226,7 +226,7 @@ IncompleteDownloadError` when the connection fails once too often, what ended
             if signals.find_raised(exc) is not None:
                 raise
             _LOG.info(
-                'image %s: downloading over one connection (%s)',
+                'image %s: falling back to one connection (%s)',
                 self._fetcher.image_id,
                 exc,
             )
@@ -244,7 +244,7 @@ IncompleteDownloadError` when the connection fails once too often, what ended
 
     def _log_fallback(self) -> None:
         _LOG.info(
-            'image %s: downloading over one connection instead of %s',
+            'image %s: falling back to one connection instead of %s',
             self._fetcher.image_id,
             self._connections,
         )
@@ -263,9 +263,8 @@ IncompleteDownloadError` when the connection fails once too often, what ended
             return failure.error
         total = 'an unknown number of' if self.size is None else self.size
         return exceptions.IncompleteDownloadError(
-            f'image {self._fetcher.image_id} did not arrive whole, '
-            f'{self.position} of {total} bytes were received: '
-            f'{failure.reason}',
+            f'image {self._fetcher.image_id}: incomplete download: '
+            f'{self.position} of {total} bytes received ({failure.reason})',
             received=self.position,
             expected=self.size,
             reason=failure.reason,

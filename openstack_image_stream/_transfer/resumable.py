@@ -49,7 +49,7 @@ class ResumableStream:
     :param byte_range: Which bytes.
     :param policy: When to try again.
     :param coordinator: Owns the download; its end ends every wait.
-    :param aside: Whether connections are made anew in a thread of their own,
+    :param aside: Whether reconnecting is done in a thread of its own,
         so that the thread that reads can be woken up meanwhile.
     """
 
@@ -284,8 +284,8 @@ class ResumableStream:
             return
         if surplus:
             raise exceptions.ImageChangedError(
-                f'image {self._fetcher.image_id} has {self._fetcher.size} '
-                'bytes, but the server sends more',
+                f'image {self._fetcher.image_id}: size mismatch: expected '
+                f'{self._fetcher.size} bytes, the server sends more',
                 expected=self._fetcher.size,
                 actual=self.position + len(surplus),
             )

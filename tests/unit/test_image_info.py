@@ -92,7 +92,7 @@ class TestDocument(MetadataTestCase):
     def test_of_another_image(self) -> None:
         """A description of another image is not taken for this one's."""
         self.say(json.dumps({**self.glance.metadata, 'id': 'other'}).encode())
-        self.assert_refused("describes 'other'")
+        self.assert_refused("describes image 'other'")
 
     @base.for_each(
         {

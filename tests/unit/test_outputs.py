@@ -457,7 +457,7 @@ class TestSomebodyElse(SinkTestCase):
         error = self.assertRaises(
             exceptions.ImageStreamError, sink.write, DATA
         )
-        self.assertIn('by somebody else', str(error))
+        self.assertIn('by another program', str(error))
 
     @base.for_each(
         {
