@@ -10,7 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""How fast and how large downloads are, beside what others take.
+"""Time and memory of downloads, with the plugin and with other programs.
 
-Run it as ``tox -e bench``.
+Run it as ``tox -e bench``. ``plan`` says what is measured, ``downloaders``
+what is compared, ``targets`` which figures have to be reached. ``services``
+and ``web_server`` serve the images, ``runner`` measures with
+``measure_call`` and ``measure_command``, ``tables`` and ``charts`` show the
+``results``.
 """

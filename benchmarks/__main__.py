@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Measure, and print what came of it."""
+"""Run the benchmark, and print its figures."""
 
 import argparse
 import collections.abc
@@ -18,18 +18,18 @@ import pathlib
 import sys
 import tempfile
 
-from benchmarks import bars
+from benchmarks import capacity
+from benchmarks import environment
 from benchmarks import errors
 from benchmarks import plan as planning
-from benchmarks import programs
 from benchmarks import results
-from benchmarks import rooms
 from benchmarks import runner
-from benchmarks import stage as staging
+from benchmarks import services
 from benchmarks import tables
+from benchmarks import targets
 from tests.servers import cloud
 
-#: Whose memory is looked at all the time, in the first scenario that can.
+#: Downloaders whose memory is sampled, in the first scenario that has them.
 _TRACED = ('plugin-path', 'sdk-stream-path', 'sdk-path')
 
 
@@ -41,21 +41,21 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         '--quick',
         action='store_true',
-        help='small images and the main contenders, some minutes',
+        help='small images and the main downloaders, some minutes',
     )
     parser.add_argument(
         '--only',
         action='append',
         default=[],
         metavar='PATTERN',
-        help='measure scenarios that match, as "front-*", or contenders of'
+        help='measure scenarios that match, as "nginx-*", or downloaders of'
         ' them, as "*-1024:plugin-*"; may be given again',
     )
     parser.add_argument(
         '--rounds',
         type=int,
         metavar='N',
-        help='give each contender N turns in each scenario',
+        help='run each downloader N times in each scenario',
     )
     parser.add_argument(
         '--disk',
@@ -84,7 +84,7 @@ def _report(what: str) -> None:
 def _report_run(run: results.Run) -> None:
     outcome = f'{run.wall:.2f} s' if run.error is None else run.error
     print(
-        f'  {run.scenario} {run.round + 1}: {run.contender}: {outcome}',
+        f'  {run.scenario} {run.round + 1}: {run.downloader}: {outcome}',
         file=sys.stderr,
         flush=True,
     )
@@ -95,20 +95,20 @@ def _planned(arguments: argparse.Namespace) -> results.Results:
 
     :raises BenchmarkError: It cannot be.
     """
-    programs.check()
-    places = rooms.places(arguments.disk)
-    plan, left_out = rooms.fit(
+    environment.check()
+    places = capacity.places(arguments.disk)
+    plan, left_out = capacity.fit(
         planning.select(
             planning.QUICK if arguments.quick else planning.FULL,
             arguments.only,
             arguments.rounds,
         ),
-        rooms.Room.measure(arguments.disk),
+        capacity.FreeSpace.measure(arguments.disk),
     )
     return results.Results(
         sizes=plan.sizes,
         scenarios=plan.scenarios,
-        machine=programs.describe(places),
+        machine=environment.describe(places),
         left_out=left_out,
     )
 
@@ -118,42 +118,42 @@ def _measure(
 ) -> None:
     """Add the figures.
 
-    :param traced: Whether memory is to be looked at all the time, too.
+    :param traced: Whether memory is also sampled during downloads.
     """
-    places = rooms.places(disk)
+    places = capacity.places(disk)
     with (
         tempfile.TemporaryDirectory(
             dir=disk, prefix='bench-cloud-'
         ) as directory,
-        staging.Stage.open(
+        services.Services.open(
             pathlib.Path(directory),
             {scenario.size for scenario in measured.scenarios},
             _report,
-        ) as stage,
+        ) as running,
     ):
         for scenario in measured.scenarios:
             place = places[scenario.place]
-            for run in runner.runs(stage, scenario, place):
+            for run in runner.runs(running, scenario, place):
                 measured.runs.append(run)
                 _report_run(run)
             print(tables.scenario(measured, scenario), flush=True)
         if traced:
-            _report('Looking at memory')
-            _trace(measured, stage, places)
+            _report('Sampling memory')
+            _trace(measured, running, places)
 
 
 def _trace(
     measured: results.Results,
-    stage: staging.Stage,
+    running: services.Services,
     places: collections.abc.Mapping[str, pathlib.Path],
 ) -> None:
     for scenario in measured.scenarios:
-        names = [name for name in _TRACED if name in scenario.contenders]
+        names = [name for name in _TRACED if name in scenario.downloaders]
         if scenario.size != measured.sizes['large'] or not names:
             continue
         for name in names:
             measured.traces.append(
-                runner.trace(stage, scenario, places[scenario.place], name)
+                runner.trace(running, scenario, places[scenario.place], name)
             )
         return
 
@@ -177,7 +177,7 @@ def main() -> int:
             # What is there is worth something after Ctrl-C, too.
             if arguments.json:
                 measured.save(arguments.json)
-        print(tables.verdicts(measured, bars.verdicts(measured)))
+        print(tables.verdicts(measured, targets.verdicts(measured)))
     except KeyboardInterrupt:
         print('Stopped.', file=sys.stderr)
         return 130

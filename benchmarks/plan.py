@@ -46,15 +46,15 @@ _CAPPED = (*_PATHS, 'aria2-8')
 
 @dataclasses.dataclass(frozen=True)
 class Scenario:
-    """Some contenders that download the same image from and to the same.
+    """Some downloaders that download the same image from and to the same.
 
-    :param origin: ``glance``, ``front`` or ``capped``, see
-        :mod:`benchmarks.stage`.
+    :param origin: ``glance``, ``nginx`` or ``capped``, see
+        :mod:`benchmarks.services`.
     :param scheme: ``http`` or ``https``.
     :param place: Where the file goes: ``tmpfs`` or ``disk``.
     :param size: Of the image, in MiB.
-    :param rounds: How often each contender has its turn.
-    :param contenders: Names from :mod:`benchmarks.contenders`.
+    :param rounds: How often each downloader has its turn.
+    :param downloaders: Names from :mod:`benchmarks.downloaders`.
     """
 
     origin: str
@@ -62,7 +62,7 @@ class Scenario:
     place: str
     size: int
     rounds: int
-    contenders: tuple[str, ...]
+    downloaders: tuple[str, ...]
 
     @property
     def name(self) -> str:
@@ -71,7 +71,7 @@ class Scenario:
 
     @property
     def floor(self) -> tuple[str, ...]:
-        """What it is compared with; a limit for each connection is none."""
+        """What it is compared with: nothing if connections are limited."""
         return () if self.origin == 'capped' else FLOOR
 
 
@@ -79,9 +79,9 @@ class Scenario:
 class Plan:
     """A run of the benchmark.
 
-    :param sizes: Those that the bars speak of, in MiB: ``small``,
-        ``medium``, ``large``, ``huge`` and ``capped``. Without one its bars
-        are not measured.
+    :param sizes: Those that the targets name, in MiB: ``small``,
+        ``medium``, ``large``, ``huge`` and ``capped``. A target
+        whose size is missing is not measured.
     """
 
     sizes: collections.abc.Mapping[str, int]
@@ -97,17 +97,17 @@ FULL = Plan(
         'capped': 1024,
     },
     scenarios=(
-        Scenario('front', 'http', 'tmpfs', 1024, 5, _ALL),
-        Scenario('front', 'http', 'disk', 1024, 5, _TO_FILE),
-        Scenario('front', 'https', 'tmpfs', 1024, 2, _TO_FILE),
-        Scenario('front', 'https', 'disk', 1024, 2, _TO_FILE),
+        Scenario('nginx', 'http', 'tmpfs', 1024, 5, _ALL),
+        Scenario('nginx', 'http', 'disk', 1024, 5, _TO_FILE),
+        Scenario('nginx', 'https', 'tmpfs', 1024, 2, _TO_FILE),
+        Scenario('nginx', 'https', 'disk', 1024, 2, _TO_FILE),
         Scenario('glance', 'http', 'disk', 1024, 5, _FROM_GLANCE),
         Scenario('glance', 'http', 'tmpfs', 1024, 2, _TO_FILE),
         Scenario('glance', 'https', 'disk', 1024, 2, _TO_FILE),
-        Scenario('front', 'http', 'tmpfs', 4096, 1, _MEMORY),
-        Scenario('front', 'http', 'tmpfs', 64, 3, _ALL),
-        Scenario('front', 'http', 'disk', 64, 3, _TO_FILE),
-        Scenario('front', 'http', 'tmpfs', 1, 11, _CALLS),
+        Scenario('nginx', 'http', 'tmpfs', 4096, 1, _MEMORY),
+        Scenario('nginx', 'http', 'tmpfs', 64, 3, _ALL),
+        Scenario('nginx', 'http', 'disk', 64, 3, _TO_FILE),
+        Scenario('nginx', 'http', 'tmpfs', 1, 11, _CALLS),
         Scenario('glance', 'http', 'tmpfs', 1, 7, _CALLS),
         Scenario('capped', 'http', 'tmpfs', 1024, 5, _CAPPED),
     ),
@@ -117,7 +117,7 @@ QUICK = Plan(
     sizes={'medium': 64, 'large': 256, 'capped': 256},
     scenarios=(
         Scenario(
-            'front',
+            'nginx',
             'http',
             'tmpfs',
             256,
@@ -140,7 +140,7 @@ QUICK = Plan(
             3,
             ('plugin-path', *_SDK, 'osc-plugin', 'osc'),
         ),
-        Scenario('front', 'http', 'tmpfs', 64, 3, _MEMORY),
+        Scenario('nginx', 'http', 'tmpfs', 64, 3, _MEMORY),
         Scenario('capped', 'http', 'tmpfs', 256, 1, _CAPPED),
     ),
 )
@@ -158,27 +158,27 @@ def select(
 ) -> Plan:
     """Return a part of a plan.
 
-    :param patterns: Each for a scenario, as ``front-*``, or for contenders
+    :param patterns: Each for a scenario, as ``nginx-*``, or for downloaders
         of it, as ``*-64:plugin-*``, matched as the shell does. What the
         floor is made of stays. None at all match everything.
-    :param rounds: How often each contender has its turn, if not as planned.
+    :param rounds: How often each downloader has its turn, if not as planned.
     :raises BenchmarkError: Nothing is left.
     """
     chosen = []
     for scenario in plan.scenarios:
-        contenders = tuple(
-            contender
-            for contender in scenario.floor + scenario.contenders
+        downloaders = tuple(
+            downloader
+            for downloader in scenario.floor + scenario.downloaders
             if not patterns
-            or any(_matches(scenario, contender, each) for each in patterns)
+            or any(_matches(scenario, downloader, each) for each in patterns)
         )
-        if contenders:
+        if downloaders:
             chosen.append(
                 dataclasses.replace(
                     scenario,
                     rounds=rounds or scenario.rounds,
-                    contenders=tuple(
-                        dict.fromkeys(scenario.floor + contenders)
+                    downloaders=tuple(
+                        dict.fromkeys(scenario.floor + downloaders)
                     ),
                 )
             )
@@ -190,8 +190,8 @@ def select(
     return dataclasses.replace(plan, scenarios=tuple(chosen))
 
 
-def _matches(scenario: Scenario, contender: str, pattern: str) -> bool:
+def _matches(scenario: Scenario, downloader: str, pattern: str) -> bool:
     where, _, who = pattern.partition(':')
     return fnmatch.fnmatchcase(scenario.name, where) and (
-        not who or fnmatch.fnmatchcase(contender, who)
+        not who or fnmatch.fnmatchcase(downloader, who)
     )

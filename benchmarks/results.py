@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What was measured."""
+"""The figures of a benchmark, in memory and in a file."""
 
 import collections.abc
 import dataclasses
@@ -19,16 +19,16 @@ import pathlib
 import statistics
 import typing
 
+from benchmarks import capacity
 from benchmarks import plan as planning
-from benchmarks import rooms
 
 #: Of the file; a change of what is in it changes this.
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Run:
-    """One contender's turn.
+    """One run of one downloader.
 
     :param wall: Seconds.
     :param cpu: Seconds, user and system.
@@ -39,7 +39,7 @@ class Run:
     """
 
     scenario: str
-    contender: str
+    downloader: str
     round: int
     wall: float | None = None
     cpu: float | None = None
@@ -57,7 +57,7 @@ class Trace:
     """
 
     scenario: str
-    contender: str
+    downloader: str
     samples: list[tuple[float, int]]
 
 
@@ -72,44 +72,44 @@ class Results:
     sizes: collections.abc.Mapping[str, int]
     scenarios: collections.abc.Sequence[planning.Scenario]
     machine: collections.abc.Mapping[str, str]
-    left_out: list[rooms.LeftOut] = dataclasses.field(default_factory=list)
+    left_out: list[capacity.LeftOut] = dataclasses.field(default_factory=list)
     runs: list[Run] = dataclasses.field(default_factory=list)
     traces: list[Trace] = dataclasses.field(default_factory=list)
 
     def values(
-        self, scenario: str, contender: str, field: str
+        self, scenario: str, downloader: str, field: str
     ) -> list[typing.Any]:
         """Return a figure of all runs that have it.
 
-        Whoever has failed once has none: the quickest way to download is to
-        give up.
+        A downloader that failed once has none: the quickest way to download
+        is to give up.
         """
-        if self.failure(scenario, contender):
+        if self.failure(scenario, downloader):
             return []
         figures = (
-            getattr(run, field) for run in self._runs_of(scenario, contender)
+            getattr(run, field) for run in self._runs_of(scenario, downloader)
         )
         return [figure for figure in figures if figure is not None]
 
-    def failure(self, scenario: str, contender: str) -> str | None:
-        """Return why a contender failed, None if it never did."""
-        errors = (run.error for run in self._runs_of(scenario, contender))
+    def failure(self, scenario: str, downloader: str) -> str | None:
+        """Return why a downloader failed, None if it never did."""
+        errors = (run.error for run in self._runs_of(scenario, downloader))
         return next((error for error in errors if error), None)
 
     def _runs_of(
-        self, scenario: str, contender: str
+        self, scenario: str, downloader: str
     ) -> collections.abc.Iterator[Run]:
         return (
             run
             for run in self.runs
-            if (run.scenario, run.contender) == (scenario, contender)
+            if (run.scenario, run.downloader) == (scenario, downloader)
         )
 
     def median(
-        self, scenario: str, contender: str, field: str
+        self, scenario: str, downloader: str, field: str
     ) -> float | None:
         """Return the median of a figure, None if there is none."""
-        values = self.values(scenario, contender, field)
+        values = self.values(scenario, downloader, field)
         return statistics.median(values) if values else None
 
     def floor(self, scenario: str) -> float | None:
@@ -119,8 +119,8 @@ class Results:
         side by side: the longer of the two, in seconds.
         """
         parts = [
-            self.median(scenario, contender, 'wall')
-            for contender in planning.FLOOR
+            self.median(scenario, downloader, 'wall')
+            for downloader in planning.FLOOR
         ]
         known = [part for part in parts if part is not None]
         return max(known) if len(known) == len(parts) else None
@@ -141,7 +141,7 @@ class Results:
             raise ValueError(f'{path} is not of format {_FORMAT}')
         kinds: dict[str, type] = {
             'scenarios': planning.Scenario,
-            'left_out': rooms.LeftOut,
+            'left_out': capacity.LeftOut,
             'runs': Run,
             'traces': Trace,
         }

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Gives each contender its turn."""
+"""Runs each downloader in turn, and checks what it downloaded."""
 
 import collections.abc
 import contextlib
@@ -26,53 +26,53 @@ import tempfile
 import time
 import typing
 
-from benchmarks import contenders
+from benchmarks import capacity
+from benchmarks import downloaders
 from benchmarks import errors
+from benchmarks import measure_command
 from benchmarks import plan as planning
 from benchmarks import results
-from benchmarks import rooms
-from benchmarks import stage as staging
-from benchmarks import stopwatch
+from benchmarks import services
 
 #: Seconds that one turn may take.
 _TIMEOUT = 900.0
 
-#: Seconds between two looks at the memory of a process.
+#: Seconds between two samples of the memory of a process.
 _SAMPLING = 0.01
 
 #: Bytes that are compared at a time.
-_PIECE = 4 * planning.MIB
+_CHUNK = 4 * planning.MIB
 
 _BLOCK = bytes(planning.MIB)
 
 
 class RunError(errors.BenchmarkError):
-    """A contender has not done what it should."""
+    """A downloader failed, or its image is wrong."""
 
 
 class Turn:
-    """One contender and what it is to download, once.
+    """One downloader and what it is to download, once.
 
-    :param stage: The services.
+    :param running: The services.
     :param scenario: From where, to where, and what.
-    :param name: The contender.
+    :param name: The downloader.
     :param directory: Where the file goes.
     """
 
     def __init__(
         self,
-        stage: staging.Stage,
+        running: services.Services,
         scenario: planning.Scenario,
         name: str,
         directory: pathlib.Path,
     ) -> None:
         self._scenario = scenario
         self._name = name
-        self._contender = contenders.CONTENDERS[name]
-        self._image = stage.images[scenario.size]
-        self._origin = stage.origin(scenario.origin, scenario.scheme)
+        self._downloader = downloaders.DOWNLOADERS[name]
+        self._image = running.images[scenario.size]
+        self._origin = running.origin(scenario.origin, scenario.scheme)
         self._output = directory / 'image.raw'
-        self._token_header = stage.token_header
+        self._token_header = running.token_header
         self._samples: list[tuple[float, int]] = []
 
     def run(self, number: int) -> results.Run:
@@ -82,7 +82,7 @@ class Turn:
         """
         identity: dict[str, typing.Any] = {
             'scenario': self._scenario.name,
-            'contender': self._name,
+            'downloader': self._name,
             'round': number,
         }
         try:
@@ -95,24 +95,24 @@ class Turn:
         )
 
     def trace(self) -> results.Trace:
-        """Look at the memory all the time.
+        """Sample the memory during a download.
 
         :raises RunError: It has failed.
         """
         self._measure(sample=True)
         return results.Trace(
             scenario=self._scenario.name,
-            contender=self._name,
+            downloader=self._name,
             samples=self._samples,
         )
 
     def _measure(self, *, sample: bool) -> dict[str, typing.Any]:
         """Return ``wall``, ``cpu`` and ``memory`` of a good download."""
         try:
-            if isinstance(self._contender, contenders.Command):
-                figures = self._run_command(self._contender)
+            if isinstance(self._downloader, downloaders.Command):
+                figures = self._run_command(self._downloader)
             else:
-                figures = self._run_call(self._contender, sample=sample)
+                figures = self._run_call(self._downloader, sample=sample)
             self._check(figures.pop('received'))
         finally:
             for left in self._output.parent.iterdir():
@@ -120,16 +120,16 @@ class Turn:
         return figures
 
     def _run_call(
-        self, contender: contenders.Call, *, sample: bool
+        self, downloader: downloaders.Call, *, sample: bool
     ) -> dict[str, typing.Any]:
-        subject = self._image.id if contender.cloud else self._image.stored
+        subject = self._image.id if downloader.cloud else self._image.stored
         arguments = [
-            *(sys.executable, '-m', 'benchmarks.client', contender.way),
+            *(sys.executable, '-m', 'benchmarks.measure_call', downloader.way),
             *(str(subject), str(self._output)),
-            json.dumps(dict(contender.options)),
+            json.dumps(dict(downloader.options)),
         ]
         with _started(
-            arguments, self._origin.environment(contender.cloud)
+            arguments, self._origin.environment(downloader.cloud)
         ) as (process, log):
             if process.stdout.readline() != 'ready\n':
                 raise RunError(_tail(log))
@@ -141,9 +141,9 @@ class Turn:
             return _figures(process, log)
 
     def _run_command(
-        self, contender: contenders.Command
+        self, downloader: downloaders.Command
     ) -> dict[str, typing.Any]:
-        target = contenders.Target(
+        target = downloaders.Target(
             image_id=self._image.id,
             url=f'{self._origin.url}/v2/images/{self._image.id}/file',
             sha512=self._image.sha512,
@@ -152,11 +152,11 @@ class Turn:
             certificate=self._origin.certificate,
         )
         arguments = [
-            *(sys.executable, '-I', '-S', stopwatch.__file__),
-            *contender.arguments(target),
+            *(sys.executable, '-I', '-S', measure_command.__file__),
+            *downloader.arguments(target),
         ]
-        environment = self._origin.environment(contender.cloud)
-        if not contender.cloud:
+        environment = self._origin.environment(downloader.cloud)
+        if not downloader.cloud:
             environment.update(self._origin.variables)
         self._prepare()
         with _started(arguments, environment) as (process, log):
@@ -164,71 +164,73 @@ class Turn:
 
     def _prepare(self) -> None:
         self._make_memory_present()
-        # Nobody is to wait for what others have left to be written.
+        # No run is to wait for the disk writes of the run before it.
         os.sync()
         self._origin.log.mark()
 
     def _make_memory_present(self) -> None:
-        """Give everybody memory that the machine has at hand.
+        """Make sure that the machine has the memory of the run.
 
-        A virtual machine may have returned to its host what was free for some
-        seconds, and has it back only at the price of a fault for each page,
-        seconds per GiB. The first one to come would pay that for the others.
+        A virtual machine may return memory to its host that was free for some
+        seconds, and gets it back at the price of a fault for each page, which
+        takes seconds per GiB. The first run would pay that for the others.
         """
         size = self._scenario.size * planning.MIB
-        if self._contender.copies:
-            with mmap.mmap(-1, int(self._contender.copies * size)) as memory:
+        if self._downloader.copies:
+            with mmap.mmap(-1, int(self._downloader.copies * size)) as memory:
                 _touch(memory)
-        if self._contender.writes:
+        if self._downloader.writes:
             path = self._output.with_name('ballast')
             with path.open('wb', buffering=0) as file:
-                for _ in range(rooms.ballast(self._scenario.size)):
+                for _ in range(capacity.ballast(self._scenario.size)):
                     file.write(_BLOCK)
             path.unlink()
 
     def _check(self, received: int | None) -> None:
-        """See that the image is there."""
-        if self._contender.writes:
+        """Check that the image was downloaded."""
+        if self._downloader.writes:
             _compare(self._output, self._image.stored)
         elif received not in (None, self._image.size):
             raise RunError(f'received {received} bytes')
 
 
 def runs(
-    stage: staging.Stage, scenario: planning.Scenario, place: pathlib.Path
+    running: services.Services,
+    scenario: planning.Scenario,
+    place: pathlib.Path,
 ) -> collections.abc.Iterator[results.Run]:
     """Run a scenario, turn by turn.
 
     :param place: Where the files go; a directory of its own is made there.
     """
     # What is served comes from memory.
-    _read(stage.images[scenario.size].stored)
+    _read(running.images[scenario.size].stored)
     with tempfile.TemporaryDirectory(dir=place, prefix='bench-') as directory:
         for number in range(scenario.rounds):
-            for name in _rotated(scenario.contenders, number):
-                turn = Turn(stage, scenario, name, pathlib.Path(directory))
+            for name in _rotated(scenario.downloaders, number):
+                turn = Turn(running, scenario, name, pathlib.Path(directory))
                 yield turn.run(number)
 
 
 def trace(
-    stage: staging.Stage,
+    running: services.Services,
     scenario: planning.Scenario,
     place: pathlib.Path,
     name: str,
 ) -> results.Trace:
-    """Run a contender once, and look at its memory all the time.
+    """Run a downloader once, and sample its memory.
 
     :param place: As in :func:`runs`.
-    :param name: The contender, one that makes a call.
+    :param name: The downloader, one that makes a call.
     :raises RunError: It has failed.
     """
     with tempfile.TemporaryDirectory(dir=place, prefix='bench-') as directory:
-        turn = Turn(stage, scenario, name, pathlib.Path(directory))
+        turn = Turn(running, scenario, name, pathlib.Path(directory))
         return turn.trace()
 
 
 def _rotated(names: collections.abc.Sequence[str], number: int) -> list[str]:
-    """Let another one begin in every round, and have another before it."""
+    """Change the first one, and so the predecessors, in every round."""
     start = number % len(names)
     return [*names[start:], *names[:start]]
 
@@ -277,7 +279,7 @@ def _figures(
 
 
 def _sample(process: typing.Any) -> list[tuple[float, int]]:
-    """Look at the memory of a process until it says that it is done."""
+    """Sample the memory of a process until it reports that it is done."""
     statm = pathlib.Path(f'/proc/{process.pid}/statm')
     page = os.sysconf('SC_PAGE_SIZE')
     began = time.perf_counter()
@@ -299,14 +301,14 @@ def _tail(log: typing.IO[str]) -> str:
 
 
 def _compare(output: pathlib.Path, stored: pathlib.Path) -> None:
-    """See that two files have the same bytes, which takes less than hashes."""
+    """Compare two files byte by byte, which is faster than hashing them."""
     if not output.exists():
         raise RunError('left no file')
     if output.stat().st_size != stored.stat().st_size:
         raise RunError(f'left {output.stat().st_size} bytes')
     with output.open('rb') as left, stored.open('rb') as right:
-        while piece := left.read(_PIECE):
-            if piece != right.read(_PIECE):
+        while chunk := left.read(_CHUNK):
+            if chunk != right.read(_CHUNK):
                 raise RunError('left other bytes')
 
 
@@ -317,5 +319,5 @@ def _touch(memory: mmap.mmap) -> None:
 
 def _read(path: pathlib.Path) -> None:
     with path.open('rb') as file:
-        while file.read(_PIECE):
+        while file.read(_CHUNK):
             pass

@@ -14,18 +14,18 @@
 
 import collections.abc
 
-from benchmarks import bars
-from benchmarks import contenders
+from benchmarks import downloaders
 from benchmarks import plan as planning
 from benchmarks import results
+from benchmarks import targets
 
 _MIB = planning.MIB
 
-#: Columns for the names of contenders.
+#: Columns for the names of downloaders.
 _NAME = 30
 
 _ORIGINS = {
-    'front': 'nginx and its sendfile',
+    'nginx': 'nginx and its sendfile',
     'capped': 'nginx, each connection limited',
     'glance': 'Glance',
 }
@@ -54,11 +54,11 @@ def head(measured: results.Results) -> str:
 def scenario(measured: results.Results, shown: planning.Scenario) -> str:
     """Return the table of a scenario."""
     blocks: dict[str, list[str]] = {'call': [], 'command': [], 'reference': []}
-    for name in shown.contenders:
-        contender = contenders.CONTENDERS[name]
+    for name in shown.downloaders:
+        downloader = downloaders.DOWNLOADERS[name]
         if name in planning.REFERENCES:
             block = 'reference'
-        elif isinstance(contender, contenders.Call):
+        elif isinstance(downloader, downloaders.Call):
             block = 'call'
         else:
             block = 'command'
@@ -75,17 +75,18 @@ def scenario(measured: results.Results, shown: planning.Scenario) -> str:
 
 
 def verdicts(
-    measured: results.Results, judged: collections.abc.Iterable[bars.Verdict]
+    measured: results.Results,
+    judged: collections.abc.Iterable[targets.Verdict],
 ) -> str:
-    """Return the table of the bars."""
+    """Return the table of the targets."""
     sizes = ', '.join(
         f'{name} is {size} MiB' for name, size in measured.sizes.items()
     )
     return '\n'.join(
         [
             '',
-            f'Bars: ratios of wall times, where nothing else is said; {sizes}',
-            f'  {"":58}{"figure":>9}{"bar":>14}  verdict',
+            f'Targets: ratios of wall times, unless stated otherwise; {sizes}',
+            f'  {"":58}{"figure":>9}{"target":>14}  verdict',
             *(
                 f'  {each.title:58}{each.figure:>9}{each.limit:>14}'
                 f'  {_VERDICTS[each.met]}'
@@ -103,7 +104,7 @@ def _heading(title: str) -> str:
 
 
 def _row(measured: results.Results, where: str, name: str) -> str:
-    title = f'  {contenders.CONTENDERS[name].title:{_NAME}}'
+    title = f'  {downloaders.DOWNLOADERS[name].title:{_NAME}}'
     wall = measured.values(where, name, 'wall')
     if not wall:
         return f'{title}  {measured.failure(where, name) or "not measured"}'

@@ -10,11 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A line that gives each connection so much and no more.
+"""A TCP proxy that limits the bandwidth of each connection.
 
-nginx limits requests, not connections: who asks for one range after the other
-over the same connection has a new allowance with each. So this stands before
-it, and counts what flows.
+nginx limits requests, not connections: a client that requests one range after
+the other over the same connection has a new allowance with each. So this
+proxy stands before it, and counts the bytes of a connection.
 """
 
 import argparse
@@ -25,15 +25,15 @@ import time
 
 HOST = '127.0.0.1'
 
-#: Bytes that are handed on at a time.
+#: Bytes that are forwarded at a time.
 _CHUNK = 64 * 1024
 
 
 def main() -> None:
-    """Hand on connections until somebody ends the process."""
+    """Forward connections until the process is ended."""
     parser = argparse.ArgumentParser(prog='python -m benchmarks.throttle')
     parser.add_argument('port', type=int, help='to listen at')
-    parser.add_argument('target', type=int, help='to hand on to')
+    parser.add_argument('target', type=int, help='to forward to')
     parser.add_argument('rate', type=int, help='bytes/s of a connection')
     arguments = parser.parse_args()
     with socket.create_server((HOST, arguments.port)) as listener:
@@ -60,7 +60,7 @@ def _hand_on(
     source: socket.socket, target: socket.socket, rate: int | None
 ) -> None:
     due = 0.0
-    # Whoever goes away first takes the other along.
+    # When either side closes, the other side is closed, too.
     with contextlib.suppress(OSError):
         while chunk := source.recv(_CHUNK):
             target.sendall(chunk)

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What went over the wire, from the logs of those who served it."""
+"""Requests and bytes sent, from the logs of the servers."""
 
 import collections.abc
 import dataclasses
@@ -19,7 +19,7 @@ import re
 import time
 import typing
 
-#: Of uwsgi, about an answer: the body, and the headers after it.
+#: Of uwsgi, about a response: the body, and the headers after it.
 _UWSGI = re.compile(r'=> generated (\d+) bytes in .*? headers in (\d+) bytes')
 
 #: Seconds without a further line after which uwsgi has written all.
@@ -30,7 +30,7 @@ _QUIET = 0.1
 class Traffic:
     """What a client was sent.
 
-    :param size: Of all answers with their headers, in bytes.
+    :param size: Of all responses with their headers, in bytes.
     """
 
     requests: int
@@ -47,7 +47,7 @@ class Log(typing.Protocol):
         """Return what has been since the mark."""
 
 
-class FrontLog:
+class NginxLog:
     """The access log of nginx.
 
     :param path: The log.

@@ -36,7 +36,7 @@ class ImageStreamError(exceptions.SDKException):
 
 
 class InvalidArgumentError(ImageStreamError, ValueError):
-    """A download was asked for in a way that cannot work.
+    """A parameter or a setting of a download cannot work.
 
     Raised before any request is made.
     """
@@ -53,7 +53,7 @@ class NotRegisteredError(ImageStreamError):
 class ImageDataMissingError(ImageStreamError):
     """The image exists but has no data yet.
 
-    Glance answers 204 for an image whose data was never uploaded.
+    Glance responds with 204 for an image whose data was never uploaded.
 
     :param message: What happened, for a person.
     :param image_id: ID of the image.
@@ -126,8 +126,8 @@ class IncompleteDownloadError(ImageStreamError):
 
     :param message: What happened, for a person.
     :param received: Bytes of the image that arrived.
-    :param expected: Bytes that the image has, ``None`` if nobody knows.
-    :param reason: The last failure, in words; the exception itself is the
+    :param expected: Bytes that the image has, ``None`` if it is unknown.
+    :param reason: The last failure, as a text; the exception itself is the
         ``__cause__``.
     :param partial_path: Where the bytes that arrived are kept, ``None`` if
         they are not.
@@ -155,8 +155,8 @@ class IncompleteDownloadError(ImageStreamError):
         """
         self.partial_path = partial_path
         self.message = (
-            f'{self.message}. What arrived is kept in {partial_path!r}, the '
-            'same download goes on from there'
+            f'{self.message}; the partial file {partial_path!r} is kept: '
+            'start the same download again to resume it'
         )
         self.args = (self.message,)
 

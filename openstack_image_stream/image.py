@@ -12,29 +12,30 @@
 
 """The image resource, whose download streams."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any, TYPE_CHECKING
 
 from keystoneauth1 import adapter
 from openstack.image.v2 import image as _upstream
 import requests
 
 from openstack_image_stream import _config
+from openstack_image_stream import _context
 from openstack_image_stream import _download
+from openstack_image_stream._sdk import compat
+from openstack_image_stream import _settings
 from openstack_image_stream import exceptions
-from openstack_image_stream import progress as _progress
 
-
-def _connection_of(arguments: Mapping[str, Any]) -> Any:
-    # Any adapter will do for a download; only the SDK's has a connection.
-    find = getattr(arguments['session'], '_get_connection', None)
-    return find() if find else None
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 class Image(_upstream.Image):
     """An image of the Image service, as upstream's, with another download."""
 
-    @_config.with_cloud_defaults(_connection_of)
+    @_settings.takes_options(
+        lambda arguments: compat.connection_of(arguments['session'])
+    )
     def download(
         self,
         session: adapter.Adapter,
@@ -43,14 +44,7 @@ class Image(_upstream.Image):
         chunk_size: int | None = _config.MIB,
         *,
         store_preferences: Sequence[str] | None = None,
-        validate_checksum: bool = True,
-        allow_md5_fallback: bool = False,
-        connections: int | Literal['auto'] = 1,
-        retries: int = 5,
-        timeout: float = 60,
-        resume: bool = True,
-        sparse: bool = True,
-        progress: bool | Callable[[_progress.Progress], object] | None = None,
+        **options: 'Unpack[_config.DownloadOptions]',
     ) -> requests.Response:
         """Download the data of this image.
 
@@ -68,22 +62,9 @@ InvalidArgumentError` when it is anything else, a connection for example.
                 'conn.image, or another keystoneauth1 adapter, not an object '
                 f'of the class {type(session).__name__}'
             )
-        options = _config.DownloadOptions(
-            chunk_size=chunk_size,
-            validate_checksum=validate_checksum,
-            allow_md5_fallback=allow_md5_fallback,
-            connections=connections,
-            retries=retries,
-            timeout=timeout,
-            resume=resume,
-            sparse=sparse,
-            progress=progress,
-        )
-        download = _download.Download(
-            self, session, options, store_preferences
-        )
+        context = _context.Context(self, session, options, store_preferences)
         if output is not None:
-            return download.to_output(output)
+            return _download.to_output(context, output)
         if stream:
-            return download.to_stream()
-        return download.to_memory()
+            return _download.to_stream(context)
+        return _download.to_memory(context)

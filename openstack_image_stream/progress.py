@@ -18,7 +18,7 @@ import sys
 import time
 from typing import Any, Protocol
 
-from openstack_image_stream._http import responses
+from openstack_image_stream._common import printing
 from openstack_image_stream import exceptions
 
 #: Seconds between two reports, so that a fast download does not spend its
@@ -32,7 +32,7 @@ class Progress:
 
     :param done: Bytes of the image that are there, those of a partial file
         included.
-    :param total: Size of the image in bytes, ``None`` if nobody knows.
+    :param total: Size of the image in bytes, ``None`` if it is unknown.
     :param resumed: Bytes that were there already, from a partial file.
     """
 
@@ -56,9 +56,9 @@ class Reporter(Protocol):
 
 
 class Meter:
-    """Takes note of every piece, and reports some ten times a second.
+    """Takes note of every chunk, and reports some ten times a second.
 
-    :param reporter: Shows the snapshots, ``None`` for nobody.
+    :param reporter: Shows the snapshots, ``None`` for none.
     :param resumed: Bytes that are there before the download begins.
     :param clock: Seconds, from any moment on.
     """
@@ -79,7 +79,7 @@ class Meter:
         """Take note of where the download is.
 
         :param done: Bytes of the image that are there.
-        :param total: Size of the image in bytes, ``None`` if nobody knows.
+        :param total: Size of the image in bytes, ``None`` if it is unknown.
         :param end: Whether this was all; that is reported in any case.
         """
         if self._reporter is None or not (end or self._clock() >= self._due):
@@ -145,12 +145,12 @@ class _Function:
 def reporter_for(
     progress: 'bool | Callback | None', label: str
 ) -> Reporter | None:
-    """Find who shows the progress that a caller asked for.
+    """Find what shows the progress that a caller wants.
 
     :param progress: ``True`` for a bar on the terminal, or a function.
     :param label: Name of the image, for the bar.
-    :returns: The reporter, ``None`` where nothing is to be shown: nothing was
-        asked for, or standard error is no terminal.
+    :returns: The reporter, ``None`` where nothing is to be shown: nothing is
+        wanted, or standard error is not a terminal.
     :raises: :exc:`~openstack_image_stream.exceptions.InvalidArgumentError`
         when a bar cannot be drawn for want of tqdm.
     """
@@ -166,4 +166,4 @@ def reporter_for(
             "pip install 'openstack-image-stream[progress]', or give a "
             'function instead of True'
         ) from None
-    return Bar(tqdm.tqdm, responses.printable(label))
+    return Bar(tqdm.tqdm, printing.printable(label))

@@ -12,8 +12,8 @@
 
 """The proxy of the Image service, which hands out our images."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any, TYPE_CHECKING
 
 from openstack.image.v2 import _proxy as _upstream
 from openstack.image.v2 import image as _upstream_image
@@ -21,8 +21,12 @@ import requests
 
 from openstack_image_stream import _config
 from openstack_image_stream._http import redirects
+from openstack_image_stream._sdk import compat
+from openstack_image_stream import _settings
 from openstack_image_stream import image as _image
-from openstack_image_stream import progress as _progress
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 class ImageProxy(_upstream.Proxy):
@@ -33,7 +37,7 @@ class ImageProxy(_upstream.Proxy):
     """
 
     _resource_registry = {
-        **_upstream.Proxy._resource_registry,
+        **compat.resource_registry(_upstream.Proxy),
         'image': _image.Image,
     }
 
@@ -46,8 +50,8 @@ class ImageProxy(_upstream.Proxy):
         """
         return redirects.follow(super().request, url, method, *args, **kwargs)
 
-    @_config.with_cloud_defaults(
-        lambda arguments: arguments['self']._get_connection()
+    @_settings.takes_options(
+        lambda arguments: compat.connection_of(arguments['self'])
     )
     def download_image(
         self,
@@ -57,22 +61,15 @@ class ImageProxy(_upstream.Proxy):
         output: Any = None,
         chunk_size: int | None = _config.MIB,
         store_preferences: Sequence[str] | None = None,
-        validate_checksum: bool = True,
-        allow_md5_fallback: bool = False,
-        connections: int | Literal['auto'] = 1,
-        retries: int = 5,
-        timeout: float = 60,
-        resume: bool = True,
-        sparse: bool = True,
-        progress: bool | Callable[[_progress.Progress], object] | None = None,
+        **options: 'Unpack[_config.DownloadOptions]',
     ) -> requests.Response:
         """Download an image, verified while it streams.
 
         Two requests are made where nothing goes wrong: one for the image's
         metadata, one for its data. Memory stays constant unless the content
-        is asked for as a whole, a connection that breaks is taken up again at
-        the byte that comes next, and what was received is compared with the
-        image's hash before anybody has all of it.
+        is asked for as a whole, a lost connection is resumed at the next
+        byte, and what was received is compared with the
+        image's hash before the caller has all of it.
 
         Whatever is not named in the call comes from the configuration of the
         cloud, as ``image_stream_<parameter>``, and only then from the
@@ -98,48 +95,7 @@ class ImageProxy(_upstream.Proxy):
             the caller's concern.
         :param store_preferences: Names of stores of a multi-store Image
             service to read from, best first.
-        :param validate_checksum: Whether the digest is compared, which is
-            the default. The length is compared always. ``False`` where the
-            caller hashes the data; a partial file is not taken up then.
-        :param allow_md5_fallback: Whether the MD5 ``checksum`` of the image
-            may stand in for a multihash whose algorithm is not available. It
-            may not by default.
-        :param connections: How many ranges of the image to ask for at a time,
-            1 to 1000, 1 by default. More are of use where the
-            service or the network limits each connection, and where one does
-            not fill the wire. With N of them the download takes at most
-            64 MiB + (N + 2) x 8 MiB of memory above that of the connected
-            process. ``'auto'`` begins with one, adds others as long as that
-            makes the download faster, up to 8, and takes them away again
-            where it does not. Images of up to 8 MiB and stores that serve no
-            ranges are downloaded over one all the same.
-        :param retries: Attempts in a row that may follow a failed one without
-            a single new byte, 5 by default; with 0 there is one attempt.
-            Before each retry there is a wait of random length, of up to 0.5 s
-            before the first, twice as long each time, up to 30 s. What
-            ``Retry-After`` asks for, up to half an hour, is added to it. The
-            waits are short again once 64 KiB have come. More are of use where
-            a service is gone for minutes at a time. From a store that serves
-            no ranges it is also how often, in all, the image is fetched from
-            its first byte again.
-        :param timeout: Longest silence of a connection in seconds, more than 0
-            and at most 1,000,000. The default is the ``api_timeout`` of the
-            cloud, or 60 where it has none. It is no limit to the whole
-            download. More is of use where a store takes minutes before its
-            first byte.
-        :param resume: Whether the partial file of an ``output`` path is kept
-            after a failure and taken up by the next download, which is the
-            default. ``False`` leaves nothing behind. A connection is taken
-            up again in either case.
-        :param sparse: Whether runs of zeros become holes in a regular file
-            at an ``output`` path, which is the default. ``False`` has all of
-            the file's space taken.
-        :param progress: ``True`` for a bar on standard error if that is a
-            terminal, which takes the extra ``progress`` of this package, or a
-            function. It is called with a
-            :class:`~openstack_image_stream.Progress` some ten times
-            a second and at the end, in the thread that downloads. What it
-            raises ends the download. Nothing is shown by default.
+        :param options: Those of :class:`.DownloadOptions`.
         :returns: The :class:`requests.Response` to the first request for the
             data; its status and its length are those of the whole image, also
             where it was for a part. Without ``output`` and ``stream`` its
@@ -171,17 +127,17 @@ IncompleteDownloadError` when they do not arrive whole after all retries,
             before, or when the given image has another hash.
         :raises: :exc:`~openstack_image_stream.exceptions.ImageStreamError`,
             the base of these, when the metadata cannot be read, when the
-            server answers with a status that is none for an image, when the
-            partial file was changed by somebody else, and when the download
-            is closed while it is read.
+            server responds with a status that does not belong to an image,
+            when the partial file was changed by another program, and when the
+            download is closed while it is read.
         :raises: :exc:`OSError` of the local machine, as it is.
 
-        With ``stream`` all that the first answer shows is raised by the call,
-        :exc:`~openstack_image_stream.exceptions.ImageChangedError` for
+        With ``stream`` all that the first response shows is raised by the
+        call, :exc:`~openstack_image_stream.exceptions.ImageChangedError` for
         another announced length and
         :exc:`~openstack_image_stream.exceptions.IncompleteDownloadError` for
-        no answer included. The rest is raised where the body is read, and the
-        last piece is handed out only after the digest agreed.
+        no response included. The rest is raised where the body is read, and
+        the last chunk is withheld until the digest agreed.
 
         Sources: `Image API v2, download binary image data
         <https://docs.openstack.org/api-ref/image/v2/#download-binary-image-data>`_;
@@ -194,7 +150,8 @@ IncompleteDownloadError` when they do not arrive whole after all retries,
         ours = self._get_resource(_image.Image, _id_of_stock(image))
         if _is_stock(image):
             # The hashes that its holder knows shall be those that count.
-            ours._update(
+            compat.update(
+                ours,
                 hash_algo=image.hash_algo,
                 hash_value=image.hash_value,
                 checksum=image.checksum,
@@ -205,14 +162,7 @@ IncompleteDownloadError` when they do not arrive whole after all retries,
             output=output,
             chunk_size=chunk_size,
             store_preferences=store_preferences,
-            validate_checksum=validate_checksum,
-            allow_md5_fallback=allow_md5_fallback,
-            connections=connections,
-            retries=retries,
-            timeout=timeout,
-            resume=resume,
-            sparse=sparse,
-            progress=progress,
+            **options,
         )
         return response
 
@@ -248,13 +198,13 @@ IncompleteDownloadError` when they do not arrive whole after all retries,
 
     def _existing_image(self, **kwargs: Any) -> _image.Image:
         return _image.Image.existing(
-            connection=self._get_connection(), **kwargs
+            connection=compat.connection_of(self), **kwargs
         )
 
     def _adopt(self, resource: Any) -> Any:
         if not _is_stock(resource):
             return resource
-        return self._existing_image(**resource._body.attributes)
+        return self._existing_image(**compat.attributes_of(resource))
 
 
 def _ours(resource_type: Any) -> Any:

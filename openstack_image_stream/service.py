@@ -20,7 +20,9 @@ from typing import Any, TYPE_CHECKING
 from openstack.image import image_service
 from openstack.image.v2 import _proxy as _upstream
 
+from openstack_image_stream._sdk import compat
 from openstack_image_stream import exceptions
+from openstack_image_stream import image
 from openstack_image_stream import proxy
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ def _change_proxy(conn: 'connection.Connection') -> None:
 
     :param conn: The connection.
     """
-    made = conn._proxies.get(_NAME)
+    made = compat.made_proxies(conn).get(_NAME)
     # Version 1 stays upstream's, and a service that is disabled has none.
     if isinstance(made, _upstream.Proxy) and not isinstance(
         made, proxy.ImageProxy
@@ -79,8 +81,8 @@ def _proxy_class(cls: Any) -> type[proxy.ImageProxy]:
     if cls is _upstream.Proxy:
         return proxy.ImageProxy
     registry = {
-        **getattr(cls, '_resource_registry', {}),
-        'image': proxy.ImageProxy._resource_registry['image'],
+        **compat.resource_registry(cls),
+        'image': image.Image,
     }
     return type(
         cls.__name__,
@@ -136,7 +138,7 @@ def _registered() -> type[ImageStreamService]:
             description: type[ImageStreamService] = entry_point.load()
             return description
     # Neither of the errors that the SDK turns into a line of the log: a user
-    # who asked for verified downloads must not get the others unawares.
+    # who asked for verified downloads must not get unverified ones.
     raise exceptions.NotRegisteredError(
         f'the entry point {_NAME!r} of the group {_GROUP!r} is missing, '
         f'{_DISTRIBUTION} is on the path but not installed: install it with '

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Show, on a real cloud of this machine, what the plugin changes.
+"""Compare downloads with and without the plugin, from a real cloud.
 
 Run it as ``tox -e demo``.
 """
@@ -35,7 +35,7 @@ MIB = 1024 * 1024
 _NAME = 22
 
 #: Runs one download in a process of its own, so that its memory is its own,
-#: and prints what came of it.
+#: and prints the result.
 _DOWNLOAD = """
 import json
 import sys
@@ -60,8 +60,8 @@ try:
     else:
         response = conn.image.download_image(image, stream=True)
         with open(path, 'wb') as file:
-            for piece in response.iter_content(1024 * 1024):
-                file.write(piece)
+            for chunk in response.iter_content(1024 * 1024):
+                file.write(chunk)
 except Exception as exc:
     error = f'{type(exc).__name__}: {exc}'
 print(json.dumps({
@@ -71,15 +71,15 @@ print(json.dumps({
 }))
 """
 
-#: What is called, as a user writes it.
+#: The calls that are compared, as a user writes them.
 _CALLS = {
     'output': 'download_image(image, output=path)',
     'stream': 'download_image(image, stream=True), written by iter_content',
 }
 
 
-class _Noise:
-    """Bytes that look like an image: no two blocks of them alike.
+class _RandomBytes:
+    """Random bytes as the content of an image: no two blocks are equal.
 
     :param size: How many there are.
     """
@@ -103,7 +103,7 @@ class _Noise:
 
 
 class Demo:
-    """What is shown, one thing after the other.
+    """Uploads two images, and compares downloads of them.
 
     :param running: The cloud.
     :param size: Of the image, in bytes.
@@ -126,20 +126,18 @@ class Demo:
         self._image_id = ''
 
     def run(self) -> None:
-        """Show everything."""
+        """Run all comparisons."""
         with _Step(f'Uploading an image of {self._size // MIB} MiB'):
             whole = self._upload('demo', self._size)
             damaged = self._upload('demo-damaged', self._size // 8)
             self._damage(damaged)
-        print(
-            'Another one, an eighth of that, has one bit flipped in the store.'
-        )
+        print('A second image, an eighth as large, has one bit flipped.')
         for call, words in _CALLS.items():
             self._show_download(call, words, whole, damaged)
         self._show_openstackclient(whole)
 
     def _upload(self, name: str, size: int) -> str:
-        return self._cloud.upload(name, lambda: _Noise(size))
+        return self._cloud.upload(name, lambda: _RandomBytes(size))
 
     def _damage(self, image_id: str) -> None:
         with self._cloud.stored_file(image_id).open('r+b') as stored:
@@ -194,12 +192,12 @@ class Demo:
         return json.loads(printed)
 
     def _environment(self, way: str) -> dict[str, str]:
-        # What upstream deprecates in itself is no part of the show.
+        # Deprecations inside upstream are of no interest here.
         return {**self._cloud.environment(way), 'PYTHONWARNINGS': 'ignore'}
 
 
 class _Step:
-    """Says what is being done, and how long it took."""
+    """Prints what is being done, and how long it took."""
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -217,7 +215,7 @@ class _Step:
 
 def _consequence(call: str, error: str | None, output: pathlib.Path) -> str:
     if not error:
-        return 'no, the bad file is taken for good'
+        return 'no, the bad file is accepted'
     noticed = f'yes, {error.partition(":")[0]}'
     if not output.exists():
         return f'{noticed}; no file is left'

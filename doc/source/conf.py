@@ -28,18 +28,18 @@ html_static_path = ['_static']
 html_css_files = ['tables.css']
 html_theme = 'openstackdocs'
 html_theme_options = {
-    # Nobody is told who reads these pages.
+    # No tracking of readers.
     'analytics_tracking_code': '',
     'display_badge': False,
     'root_title': project,
 }
 openstackdocs_auto_name = False
 
-# A reference that leads nowhere fails the build.
+# A reference without a target fails the build.
 nitpicky = True
 
-# Each project's own inventory, and where it cannot be had (without a
-# network, say) the names that these pages use of it.
+# Each project's own inventory or, without a network, a file with the names
+# that these pages use.
 intersphinx_mapping = {
     name: (url, (None, f'_inventories/{name}.inv'))
     for name, url in {

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Copy an image to another cloud, without a disk in between."""
+"""Copy an image to another cloud, without writing it to a disk."""
 
 import sys
 
@@ -24,9 +24,9 @@ CHUNK_SIZE = 1024 * 1024
 class Body:
     """The data of an image, for an upload.
 
-    The requests library asks for the ``len()`` of what it is to send. It puts
-    that in a Content-Length, by which the other cloud can tell an upload that
-    broke off from one that is complete.
+    The requests library calls ``len()`` on what it is to send, and sends that
+    as Content-Length. By this the other cloud can distinguish an interrupted
+    upload from a complete one.
     """
 
     def __init__(self, response, size):
@@ -37,8 +37,8 @@ class Body:
         return self.size
 
     def __iter__(self):
-        # An upload that is refused (401) is tried again with a new token, but
-        # what was sent by then is gone.
+        # An upload that is refused (401) is retried with a new token, but the
+        # data that were sent by then are gone.
         if self.response.raw.tell():
             raise RuntimeError('a download cannot be uploaded twice')
         return self.response.iter_content(chunk_size=CHUNK_SIZE)
@@ -49,7 +49,7 @@ def copy_image(source, target, name='example'):
     image = source.image.find_image(name, ignore_missing=False)
     with source.image.download_image(image, stream=True) as response:
         # If the download fails, so does the upload, and the SDK deletes the
-        # image that it has begun.
+        # image that it created.
         created = target.image.create_image(
             image.name,
             data=Body(response, image.size),
@@ -61,7 +61,7 @@ def copy_image(source, target, name='example'):
     copy = target.image.get_image(created.id)
     if copy.checksum != image.checksum:
         target.image.delete_image(copy)
-        raise ValueError(f'{name} was damaged on its way')
+        raise ValueError(f'{name} was damaged during the copy')
     return copy
 
 

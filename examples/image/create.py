@@ -18,7 +18,7 @@ import openstack_image_stream
 
 
 def upload_image(conn, name='example', filename=__file__):
-    """Make an image of a file, by default of this very one."""
+    """Create an image from a file, by default from this program."""
     return conn.image.create_image(
         name,
         filename=filename,

@@ -18,7 +18,7 @@ import openstack_image_stream
 
 
 def delete_image(conn, name='example'):
-    """Delete the image of a name; an ID does as well."""
+    """Delete an image by its name or ID."""
     image = conn.image.find_image(name, ignore_missing=False)
     conn.image.delete_image(image)
 

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Download an image, in each of the ways there are."""
+"""Download an image as a stream, into memory, to a path, to a file."""
 
 import gzip
 import hashlib
@@ -33,8 +33,8 @@ def download_image_stream(conn, name='example', output='example.raw.gz'):
     ):
         for chunk in response.iter_content(chunk_size=CHUNK_SIZE):
             file.write(chunk)
-    # Reached only if all chunks came and their hash is the image's. If not,
-    # the loop raised an error instead of handing out the last chunk.
+    # Reached only if all chunks were received and their hash is right. If
+    # not, the loop raised an error in place of the last chunk.
     os.replace(partial, output)
 
 
@@ -56,7 +56,7 @@ def download_image_stream_checked_by_hand(
             file.write(chunk)
     if digest.hexdigest() != image.hash_value:
         os.remove(partial)
-        raise ValueError(f'{name} arrived damaged')
+        raise ValueError(f'{name} was damaged during the download')
     os.replace(partial, output)
 
 

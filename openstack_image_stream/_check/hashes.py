@@ -10,32 +10,15 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Which hash proves an image, and hashing beside the download."""
+"""Which hash verifies an image, and the observer that computes it."""
 
 import base64
 import binascii
 import dataclasses
 import hashlib
-import os
-import queue
-import threading
 from typing import Any
 
-from openstack_image_stream._common import signals
-from openstack_image_stream._transfer import coordination
 from openstack_image_stream import exceptions
-
-#: Chunks that may wait for the hashing thread. One would do if receiving and
-#: hashing always took turns evenly; the second absorbs the jitter of a
-#: network without letting memory grow.
-_WAITING_CHUNKS = 2
-
-#: Seconds for the thread to end. It is told to, and looks at it after every
-#: megabyte; a signal handler that closes must not wait for what it interrupts.
-_JOINING = 5.0
-
-#: Bytes of a file that are read at a time.
-_STORED_BLOCK = 1024 * 1024
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,8 +43,8 @@ def choose(
     """Pick the hash that an image's metadata offer.
 
     The multihash decides where there is one. MD5 takes its place only by
-    choice, since whoever can take an algorithm away could otherwise make us
-    accept a forged image; python-glanceclient has the same rule.
+    choice, since an attacker who can remove an algorithm could otherwise make
+    us accept a forged image; python-glanceclient has the same rule.
 
     :param hash_algo: ``os_hash_algo`` of the image, as it came.
     :param hash_value: ``os_hash_value`` of the image, as it came.
@@ -81,7 +64,7 @@ def choose(
                     f'{exc.message}. Nothing was downloaded. '
                     'allow_md5_fallback=True accepts the MD5 checksum '
                     'instead, validate_checksum=False downloads without '
-                    'a proof.',
+                    'any verification.',
                     algorithm=exc.algorithm,
                     expected=exc.expected,
                 ) from exc
@@ -95,7 +78,7 @@ def from_content_md5(header: str | None) -> Expected | None:
 
     Glance sends the digest in hexadecimal; RFC 1864, section 2, says base64.
 
-    :param header: The value of the header, ``None`` if there is none.
+    :param header: The value of the header, ``None`` if there is no header.
     :returns: What to compare with, or ``None`` if the header holds no MD5.
     """
     if not header:
@@ -133,7 +116,7 @@ def _checked(algorithm: str, value: str) -> Expected:
     # The SHAKE family has no length of its own, hence nothing to compare.
     if size == 0 or length != size:
         raise exceptions.UnusableHashError(
-            f'{value!r} is no {algorithm} digest in hexadecimal',
+            f'{value!r} is not a {algorithm} digest in hexadecimal',
             algorithm=algorithm,
             expected=value,
         )
@@ -146,193 +129,33 @@ def _new(algorithm: str) -> Any:
     return hashlib.new(algorithm, usedforsecurity=False)
 
 
-@dataclasses.dataclass(frozen=True)
-class Stored:
-    """Bytes of the image that are in a file.
-
-    :param descriptor: Of the file, open for reading.
-    :param offset: Position of the first of them.
-    :param length: How many.
-    """
-
-    descriptor: int
-    offset: int
-    length: int
-
-
-class BackgroundDigest:
-    """A digest that is computed in a thread of its own.
-
-    hashlib lets go of the interpreter lock while it works, so the caller can
-    receive and write the next chunk meanwhile. Where no thread can be started
-    the caller's does it.
-
-    Whoever makes one calls :meth:`close`. The thread holds no reference to
-    this object and ends also when the download is simply forgotten.
+class DigestObserver:
+    """Computes the digest of an image, and compares it at the end.
 
     :param expected: The algorithm, and what must come out.
-    :param coordinator: Owns the download.
+    :param image_id: ID of the image, for messages.
     """
 
-    def __init__(
-        self, expected: Expected, coordinator: coordination.Coordinator
-    ) -> None:
+    def __init__(self, expected: Expected, image_id: str) -> None:
         self._expected = expected
-        self._coordinator = coordinator
-        self._work = _Work(_new(expected.algorithm))
-        self._stored = 0
-        # A daemon, so that a Response which is still open when the
-        # interpreter ends cannot keep it from ending.
-        self._thread: threading.Thread | None = threading.Thread(
-            target=self._work.run,
-            name='openstack-image-stream-digest',
-            daemon=True,
-        )
-        coordinator.on_end(self._work.abandon)
-        try:
-            self._thread.start()
-        except RuntimeError as exc:
-            if signals.find_raised(exc) is not None:
-                raise
-            self._thread = None
+        self._image_id = image_id
+        self._hash = _new(expected.algorithm)
+        #: Takes the next bytes; not wrapped, as this is called for each chunk.
+        self.update = self._hash.update
 
-    @property
-    def behind(self) -> bool:
-        """Whether bytes in a file are still to be hashed."""
-        return self._work.stored_done < self._stored
-
-    def update(self, chunk: bytes) -> None:
-        """Take the next chunk, waiting while too many are not hashed yet.
-
-        :param chunk: Bytes of the image; they are not copied.
-        :raises: what ended the download when it ended meanwhile.
-        """
-        if self._thread is None:
-            self._work.take(chunk)
-            return
-        self._work.room.get()
-        if self._work.over:
-            # For the next call, and whatever else waits.
-            self._work.room.put(None)
-            self._check()
-        self._work.items.put(chunk)
-
-    def update_stored(self, stored: Stored) -> None:
-        """Take the next bytes from a file, without waiting.
-
-        :param stored: Where they are; they stay there until the digest is
-            verified or closed.
-        """
-        self._stored += 1
-        if self._thread is None:
-            self._work.take(stored)
-        else:
-            self._work.items.put(stored)
-
-    def verify(self) -> None:
-        """Wait for the digest of all that was taken, and compare it.
+    def finish(self) -> None:
+        """Compare the digests.
 
         :raises: :exc:`~openstack_image_stream.exceptions.\
-ChecksumMismatchError` when it is not the image's, and what ended the download
-            when it ended meanwhile.
+ChecksumMismatchError` when they differ.
         """
-        self._work.items.put(None)
-        if self._thread is not None:
-            self._thread.join()
-        else:
-            self._work.over = True
-        self._check()
-        actual: str = self._work.hash.hexdigest()
+        actual: str = self._hash.hexdigest()
         if actual != self._expected.value:
             raise exceptions.ChecksumMismatchError(
-                f'checksum mismatch: the image has {self._expected.algorithm} '
-                f'{self._expected.value}, what was received has {actual}',
+                f'image {self._image_id}: {self._expected.algorithm} '
+                f'mismatch: expected {self._expected.value}, received '
+                f'{actual}',
                 algorithm=self._expected.algorithm,
                 expected=self._expected.value,
                 actual=actual,
             )
-
-    def close(self) -> None:
-        """End the thread, if the download has ended or will no more.
-
-        May be called more than once.
-        """
-        self._coordinator.off_end(self._work.abandon)
-        self._work.abandon()
-        if self._thread is not None:
-            self._thread.join(_JOINING)
-
-    def __del__(self) -> None:
-        work = self.__dict__.get('_work')
-        if work is not None:
-            work.abandon()
-
-    def _check(self) -> None:
-        self._coordinator.check()
-        if self._work.failure is not None:
-            raise self._work.failure
-        if self._work.abandoned or not self._work.over:
-            raise exceptions.ImageStreamError('the download was interrupted')
-
-
-class _Work:
-    """What the hashing thread has, and nothing else."""
-
-    def __init__(self, hasher: Any) -> None:
-        self.hash = hasher
-        # Not a bounded Queue: what ends a download may run in any thread, the
-        # hashing one included, and must be able to put its None at once.
-        self.items: queue.SimpleQueue[bytes | Stored | None] = (
-            queue.SimpleQueue()
-        )
-        # A token for every chunk that may wait. A Semaphore would do the same
-        # in Python, under a lock that both threads run into at every chunk.
-        self.room: queue.SimpleQueue[None] = queue.SimpleQueue()
-        for _ in range(_WAITING_CHUNKS):
-            self.room.put(None)
-        #: Whether :meth:`run` has ended, whatever ended it.
-        self.over = False
-        self.stored_done = 0
-        self.failure: BaseException | None = None
-        self.abandoned = False
-
-    def abandon(self) -> None:
-        self.abandoned = True
-        self.items.put(None)
-
-    def run(self) -> None:
-        try:
-            # An explicit None ends it; b'' would be a legal, if useless,
-            # chunk.
-            while (item := self.items.get()) is not None:
-                self.take(item)
-                stored = isinstance(item, Stored)
-                # Not to keep a chunk alive while waiting for the next one.
-                del item
-                if not stored:
-                    self.room.put(None)
-        except BaseException as exc:
-            self.failure = exc
-        finally:
-            # Nothing waits for a thread that is no more.
-            self.over = True
-            self.room.put(None)
-
-    def take(self, item: bytes | Stored) -> None:
-        if self.abandoned:
-            return
-        if not isinstance(item, Stored):
-            self.hash.update(item)
-            return
-        offset, end = item.offset, item.offset + item.length
-        while offset < end and not self.abandoned:
-            block = os.pread(
-                item.descriptor, min(_STORED_BLOCK, end - offset), offset
-            )
-            if not block:
-                raise exceptions.ImageStreamError(
-                    'the partial file was truncated by another program'
-                )
-            self.hash.update(block)
-            offset += len(block)
-        self.stored_done += 1

@@ -27,6 +27,10 @@ _CONTENT_RANGE = re.compile(
 _LENGTH = re.compile(r'\d+', re.ASCII)
 
 
+class RangesRefused(Exception):
+    """The store of the image serves it only as a whole."""
+
+
 @dataclasses.dataclass(frozen=True)
 class ByteRange:
     """Bytes of an image, from ``start`` up to but not including ``stop``.
@@ -47,21 +51,21 @@ class ByteRange:
 
 @dataclasses.dataclass(frozen=True)
 class ContentRange:
-    """What an answer with status 206 says that it holds.
+    """What a response with status 206 says that it holds.
 
-    :param span: The bytes of the image that follow.
+    :param byte_range: The bytes of the image that follow.
     :param total: Size of the image in bytes, ``None`` if the server does not
         know.
     """
 
-    span: ByteRange
+    byte_range: ByteRange
     total: int | None
 
 
 def parse_content_range(value: str | None) -> ContentRange | None:
     """Read a ``Content-Range`` header (RFC 9110, section 14.4).
 
-    :param value: The value of the header, ``None`` if there is none.
+    :param value: The value of the header, ``None`` if there is no header.
     :returns: What it says, ``None`` if it says nothing that makes sense.
     """
     found = _CONTENT_RANGE.fullmatch((value or '').strip())
@@ -77,7 +81,7 @@ def parse_content_range(value: str | None) -> ContentRange | None:
 def parse_length(value: str | None) -> int | None:
     """Read a ``Content-Length`` header (RFC 9110, section 8.6).
 
-    :param value: The value of the header, ``None`` if there is none.
+    :param value: The value of the header, ``None`` if there is no header.
     :returns: The length in bytes, ``None`` if it is not a number.
     """
     # int() would let signs, blanks and underscores pass.

@@ -10,46 +10,40 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""When to try again, and how long to wait before."""
+"""When to retry, and how long to wait before."""
 
 from collections.abc import Callable
 import dataclasses
-import datetime
-import email.utils
+import logging
 import random
-import re
+from typing import Protocol, TypeVar
 
-from keystoneauth1 import exceptions as ksa_exceptions
-import requests
-
-from openstack_image_stream._common import signals
-from openstack_image_stream._transfer import coordination
-
-#: Statuses that another attempt may cure.
-STATUSES = frozenset({408, 429, 500, 502, 503, 504})
+_T = TypeVar('_T')
 
 #: Seconds; the first wait is at most this long, and each further one twice
 #: as long.
 _FIRST = 0.5
-#: Seconds; no wait of ours is longer.
+#: Seconds; no wait of the backoff is longer.
 _LONGEST = 30.0
-#: Seconds; a server that asks for more is asked again all the same. Half an
-#: hour is what an upgrade of an Image service may take.
+#: Seconds; the most that ``Retry-After`` can ask for. Half an hour is what an
+#: upgrade of an Image service may take.
 _LONGEST_ASKED = 1800.0
 
-#: Bytes after which the waits begin anew. A server that sends a byte for each
-#: request and hangs up would otherwise be asked without a break.
+#: Bytes after which the backoff starts over. A server that sends a byte for
+#: each request and hangs up would otherwise get requests without a break.
 _ENOUGH = 64 * 1024
+
+_LOG = logging.getLogger('openstack.image_stream')
 
 
 class RetriableError(Exception):
-    """An attempt failed in a way that another attempt may cure.
+    """An attempt failed in a way that a retry may cure.
 
     :param reason: What happened, for a person.
-    :param error: What to raise when patience is at its end, if that is more
-        telling than an error about missing bytes.
+    :param error: What to raise after the last retry, if that says more than
+        an error about missing bytes.
     :param retry_after: Seconds that the server asks to wait.
-    :param final: Whether there shall be no other attempt all the same.
+    :param final: Whether there shall be no retry all the same.
     """
 
     def __init__(
@@ -67,41 +61,39 @@ class RetriableError(Exception):
         self.final = final
 
 
-def cause(failure: RetriableError, error: Exception) -> BaseException | None:
-    """Find the cause of what is raised when patience is at its end.
+class Waiter(Protocol):
+    """The owner of a download, which can end while a retry is due."""
 
-    :param failure: The last failure.
-    :param error: What is raised; it must not become the cause of itself.
-    :returns: What caused the failure, if it is anything else.
-    """
-    return None if failure.__cause__ is error else failure.__cause__
+    def wait(self, seconds: float) -> bool:
+        """Wait, but not beyond the end; tell whether it has come."""
+
+
+def _wait(waiter: Waiter, seconds: float) -> bool:
+    return waiter.wait(seconds)
 
 
 @dataclasses.dataclass(frozen=True)
 class RetryPolicy:
-    """How patient a download is.
+    """How often a download retries.
 
-    :param retries: Attempts in a row that may follow a failed one without a
-        single new byte; none with 0.
+    :param retries: Retries in a row without a single new byte; none with 0.
     :param uniform: Picks a number between two others.
     :param wait: Waits for some seconds, but not beyond the end of a download,
-        and tells whether that has ended.
+        and tells whether that has come.
     """
 
     retries: int
     uniform: Callable[[float, float], float] = random.uniform
-    wait: Callable[[coordination.Coordinator, float], bool] = (
-        coordination.Coordinator.wait
-    )
+    wait: Callable[[Waiter, float], bool] = _wait
 
 
 class Retries:
-    """Counts the failures of one connection, and says how long to wait.
+    """The retries of one connection, or of one request.
 
     Exponential backoff with full jitter: many clients, or connections of one,
     that lost the same server come back spread over time.
 
-    :param policy: How much of it there is.
+    :param policy: How many there are.
     """
 
     def __init__(self, policy: RetryPolicy) -> None:
@@ -111,10 +103,48 @@ class Retries:
         self._doublings = 0
         self._received = 0
 
-    def progress(self, amount: int = _ENOUGH) -> None:
-        """New bytes arrived: all retries are left again.
+    def run(
+        self,
+        attempt: Callable[[], _T],
+        *,
+        waiter: Waiter,
+        image_id: str,
+        failed: Callable[[RetriableError], str],
+    ) -> _T:
+        """Make attempts until one succeeds.
 
-        :param amount: How many. The waits begin anew only after some of them.
+        :param attempt: Makes one. It is to look first whether the download
+            has ended.
+        :param waiter: Owns the download.
+        :param image_id: ID of the image, for the log.
+        :param failed: Called after each failure, to let go of what the
+            attempt had. It returns what failed, for the log.
+        :returns: What the attempt returned.
+        :raises: :exc:`RetriableError` when there is no retry left, and
+            whatever else an attempt raises.
+        """
+        while True:
+            try:
+                return attempt()
+            except RetriableError as exc:
+                what = failed(exc)
+                delay = self.delay(exc)
+                if delay is None:
+                    raise
+                _LOG.warning(
+                    'image %s: %s (%s); retrying in %.1f s (retry %s)',
+                    image_id,
+                    what,
+                    exc,
+                    delay,
+                    self,
+                )
+                self._policy.wait(waiter, delay)
+
+    def progress(self, amount: int = _ENOUGH) -> None:
+        """Take note of new bytes: all retries are left again.
+
+        :param amount: How many. The backoff starts over only after some.
         """
         self._failures = 0
         self._received += amount
@@ -125,8 +155,8 @@ class Retries:
         """Take note of a failure.
 
         :param failure: What went wrong.
-        :returns: Seconds to wait before the next attempt, ``None`` if there
-            should be none.
+        :returns: Seconds to wait before the retry, ``None`` if there should
+            be no retry.
         """
         self._failures += 1
         if failure.final or self._failures > self._policy.retries:
@@ -139,18 +169,28 @@ class Retries:
         self._received = 0
         backoff = self._policy.uniform(0, longest)
         # What the server asks for comes on top. It may be nothing, and it is
-        # the same for all who ask at a time.
+        # the same for all its clients.
         return backoff + min(failure.retry_after or 0.0, _LONGEST_ASKED)
 
     def __str__(self) -> str:
         return f'{self._failures} of {self._policy.retries}'
 
 
+def cause(failure: RetriableError, error: Exception) -> BaseException | None:
+    """Find the cause of what is raised after the last retry.
+
+    :param failure: The last failure.
+    :param error: What is raised; it must not become the cause of itself.
+    :returns: What caused the failure, if it is anything else.
+    """
+    return None if failure.__cause__ is error else failure.__cause__
+
+
 def drop_frames(error: BaseException) -> None:
     """Have an error that is over refer to no frames any more.
 
-    Those of urllib3 refer to their errors in turn, and all of them to whoever
-    called, so that a forgotten response would be part of a cycle.
+    Those of urllib3 refer to their errors in turn, and all of them to the
+    caller's, so that a forgotten response would be part of a cycle.
 
     :param error: The error; its causes and contexts are treated as well.
     """
@@ -160,55 +200,3 @@ def drop_frames(error: BaseException) -> None:
         if found is not None and found.__traceback__ is not None:
             found.__traceback__ = None
             pending += [found.__cause__, found.__context__]
-
-
-def is_curable(exc: Exception) -> bool:
-    """Tell whether another attempt may cure an error of keystoneauth.
-
-    :param exc: The error. It may be of Keystone, when a token has to be
-        renewed.
-    """
-    return (
-        isinstance(
-            exc,
-            (
-                ksa_exceptions.RetriableConnectionFailure,
-                ksa_exceptions.UnknownConnectionError,
-            ),
-        )
-        or getattr(exc, 'http_status', None) in STATUSES
-    )
-
-
-def retry_after(response: requests.Response | None) -> float | None:
-    """Return the seconds that an answer asks to wait, if it does."""
-    if response is None:
-        return None
-    return parse_retry_after(
-        response.headers.get('Retry-After'),
-        datetime.datetime.now(datetime.timezone.utc),
-    )
-
-
-def parse_retry_after(
-    value: str | None, now: datetime.datetime
-) -> float | None:
-    """Read a ``Retry-After`` header (RFC 9110, section 10.2.3).
-
-    :param value: The value of the header, ``None`` if there is none.
-    :param now: The present time, with a time zone.
-    :returns: Seconds to wait, not negative; ``None`` if it says nothing that
-        makes sense.
-    """
-    text = (value or '').strip()
-    if re.fullmatch(r'\d{1,10}', text, re.ASCII):
-        return float(text)
-    try:
-        until = email.utils.parsedate_to_datetime(text)
-    except (TypeError, ValueError, OverflowError) as exc:
-        if signals.find_raised(exc) is not None:
-            raise
-        return None
-    if until.tzinfo is None:
-        until = until.replace(tzinfo=datetime.timezone.utc)
-    return max(0.0, (until - now).total_seconds())

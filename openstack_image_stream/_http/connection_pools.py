@@ -10,130 +10,29 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Connections that can be broken while a thread waits for them.
+"""Connection pools whose connections register the sockets that they use.
 
-A thread that waits for a silent server sleeps in the kernel; the only way to
-end that from outside is to shut the socket down. requests has no handle on
-its sockets, so a download sends through pools like the caller's, which share
-the idle connections of those, but have them tell which sockets they use.
+They are like the caller's pools, and share the idle connections of those.
 """
 
-import _socket  # the one class below all sockets, however they are patched
 import collections
-from collections.abc import Callable
-import contextvars
 import functools
 import os
-import struct
-from typing import Any, TypeVar
-import weakref
+from typing import Any
 
 import requests
 from requests import adapters
 
-from openstack_image_stream._common import signals
-
-_T = TypeVar('_T')
+from openstack_image_stream._http import compat
+from openstack_image_stream._http import sockets
 
 #: Where connections were made that do not say so themselves. In a child that
 #: was forked later this may be wrong, which costs it another connection.
 _PROCESS = os.getpid()
 
-#: To linger for no time is to close with a reset (:manpage:`socket(7)`).
-_AT_ONCE = struct.pack('ii', 1, 0)
-
-#: Where wrappers of sockets keep what they wrap: the sockets of pyOpenSSL and
-#: those of TLS within TLS, of eventlet, of gevent.
-_WRAPPED = ('socket', 'fd', '_sock')
-
 #: Hosts to keep connections to: the Image service, Keystone, and what these
 #: redirect to.
 _HOSTS = 10
-
-
-class Sockets:
-    """The sockets that some part of a download uses.
-
-    A connection registers with the one that it sends a request for, see
-    :meth:`call`.
-    """
-
-    def __init__(self) -> None:
-        self._lines: list[_Line] = []
-        #: Whether they were broken, and any other one will be.
-        self.aborted = False
-        #: Whether a connection is being made. Until that is done there is no
-        #: socket that could be shut down.
-        self.connecting = False
-
-    def call(self, function: Callable[[], _T]) -> _T:
-        """Call a function, and have the connections that it uses register.
-
-        :param function: What sends requests, in this thread.
-        :returns: What it returns.
-        """
-        # In a context of its own, so that nothing is left of it whatever
-        # ends the call.
-        return contextvars.copy_context().run(self._call, function)
-
-    def _call(self, function: Callable[[], _T]) -> _T:
-        _ACTIVE.set(self)
-        return function()
-
-    def abort(self) -> None:
-        """Break every connection, also those that are about to be made.
-
-        Does not wait, and does not raise.
-        """
-        self.aborted = True
-        for line in self._lines[:]:
-            line.break_for(self)
-
-    def forget(self) -> None:
-        """Take note that none of them is used any more."""
-        for line in self._lines:
-            if line.user is self:
-                line.user = None
-        self._lines.clear()
-
-    def register(self, line: '_Line') -> None:
-        """Take note of a socket that is used from now on.
-
-        :param line: The socket, used by the thread that calls.
-        :raises: :exc:`ConnectionAbortedError` after :meth:`abort`.
-        """
-        if line.user is not self:
-            line.user = self
-            self._lines.append(line)
-        self.check()
-
-    def check(self) -> None:
-        """Raise :exc:`ConnectionAbortedError` after :meth:`abort`."""
-        if self.aborted:
-            raise ConnectionAbortedError('the download has ended')
-
-
-_ACTIVE: contextvars.ContextVar[Sockets | None] = contextvars.ContextVar(
-    'openstack_image_stream_sockets', default=None
-)
-
-
-class _Line:
-    """A socket, and who uses it now."""
-
-    def __init__(self, sock: Any) -> None:
-        # What is shut down has to be there, but not because of us.
-        self._socket = weakref.ref(sock)
-        self.user: Sockets | None = None
-
-    def holds(self, sock: Any) -> bool:
-        return self._socket() is sock
-
-    def break_for(self, user: Sockets) -> None:
-        sock = self._socket()
-        # In the meantime it may serve another download.
-        if sock is not None and self.user is user:
-            _shut_down(sock)
 
 
 class Pools:
@@ -253,27 +152,22 @@ def _watching_manager(manager: Any) -> Any:
 @functools.lru_cache(maxsize=32)
 def _watching_pool(pool: Any) -> Any:
     """Return a class of pools whose connections register."""
+    return compat.with_hook(pool, _watch)
 
-    class Pool(pool):  # type: ignore[misc]
-        process = 0
 
-        def _get_conn(self, *args: Any, **kwargs: Any) -> Any:
-            connection = super()._get_conn(*args, **kwargs)
-            if not isinstance(connection, _Registering):
-                connection.__class__ = _registering(type(connection))  # type: ignore[arg-type]
-            if (connection.process or self.process) != os.getpid():
-                # What a forked child would write to its parent's connection
-                # would get between the requests of that.
-                connection.close()
-            return connection
-
-    return Pool
+def _watch(pool: Any, connection: Any) -> None:
+    if not isinstance(connection, _Registering):
+        connection.__class__ = _registering(type(connection))  # type: ignore[arg-type]
+    if (connection.process or pool.process) != os.getpid():
+        # What a forked child would write to its parent's connection would
+        # get between the requests of that.
+        connection.close()
 
 
 class _Registering:
     """Marks connections that register."""
 
-    line: _Line | None = None
+    line: sockets.Line | None = None
     #: The process that connected it, 0 if that is not known.
     process = 0
 
@@ -285,31 +179,31 @@ def _registering(cls: Any) -> Any:
     class Connection(_Registering, cls):  # type: ignore[misc]
         def connect(self) -> None:
             self.process = os.getpid()
-            sockets = _ACTIVE.get()
-            if sockets is None:
+            user = sockets.ACTIVE.get()
+            if user is None:
                 super().connect()
                 return
-            sockets.check()
-            sockets.connecting = True
+            user.check()
+            user.connecting = True
             try:
                 super().connect()
             finally:
-                sockets.connecting = False
-            self._register(sockets)
+                user.connecting = False
+            self._register(user)
 
         def putrequest(self, *args: Any, **kwargs: Any) -> Any:
-            sockets = _ACTIVE.get()
-            if sockets is not None and self.sock is not None:
-                self._register(sockets)
+            user = sockets.ACTIVE.get()
+            if user is not None and self.sock is not None:
+                self._register(user)
             return super().putrequest(*args, **kwargs)
 
-        def _register(self, sockets: Sockets) -> None:
+        def _register(self, user: sockets.Sockets) -> None:
             # The socket, not the connection: http.client lets go of a socket
             # that is closed after the response before that is read.
             if self.line is None or not self.line.holds(self.sock):
-                self.line = _Line(self.sock)
+                self.line = sockets.Line(self.sock)
             try:
-                sockets.register(self.line)
+                user.register(self.line)
             except ConnectionAbortedError:
                 self.close()
                 raise
@@ -318,7 +212,7 @@ def _registering(cls: Any) -> Any:
 
 
 def _close_pools(manager: Any) -> None:
-    # Closing the adapter would only forget them, and whoever still holds a
+    # Closing the adapter would only forget them, and what still holds a
     # response holds its pool.
     pools = manager.pools
     for key in list(pools.keys()):
@@ -332,29 +226,3 @@ def _twin(original: Any) -> Any:
     twin = object.__new__(type(original))
     twin.__dict__.update(original.__dict__)
     return twin
-
-
-def _shut_down(sock: Any) -> None:
-    # Whatever this is, breaking it is no reason for an error: at worst the
-    # thread that uses it waits for its timeout.
-    with signals.suppress(Exception):
-        found = _innermost(sock)
-        # A server that is still sending shall notice when this is closed,
-        # not a minute later.
-        with signals.suppress(OSError):
-            _socket.socket.setsockopt(
-                found, _socket.SOL_SOCKET, _socket.SO_LINGER, _AT_ONCE
-            )
-        # That of an SSLSocket would take its TLS state away from the thread
-        # that is using it.
-        _socket.socket.shutdown(found, _socket.SHUT_RDWR)
-
-
-def _innermost(sock: Any) -> Any:
-    while not isinstance(sock, _socket.socket):
-        sock = next(
-            wrapped
-            for name in _WRAPPED
-            if (wrapped := getattr(sock, name, None)) is not None
-        )
-    return sock

@@ -16,6 +16,7 @@ What urllib3 decodes is as long as it happens to be: of zeros, gzip makes a
 thousand times as many bytes as are read, and some releases return them all.
 """
 
+from typing import Any
 import zlib
 
 #: Codings that can be undone.
@@ -35,7 +36,7 @@ class Decoder:
     def __init__(self, coding: str) -> None:
         self._is_gzip = coding != 'deflate'
         self._encoded = b''
-        self._inflater: zlib._Decompress | None = None
+        self._inflater: Any | None = None
         self._ended = False
         #: Whether what comes now is behind the end of the coded data.
         self.finished = False
@@ -66,7 +67,7 @@ class Decoder:
                 break
         return chunk
 
-    def _current(self) -> 'zlib._Decompress | None':
+    def _current(self) -> 'Any | None':
         # Which kind of deflate it is, and whether it is a gzip member, shows
         # in two bytes.
         if self._inflater is None and len(self._encoded) > 1:
@@ -79,8 +80,8 @@ class Decoder:
                 self._inflater = zlib.decompressobj(self._window())
         return self._inflater
 
-    def _inflate(self, inflater: 'zlib._Decompress', size: int) -> bytes:
-        chunk = inflater.decompress(self._encoded, size)
+    def _inflate(self, inflater: Any, size: int) -> bytes:
+        chunk: bytes = inflater.decompress(self._encoded, size)
         self._encoded = inflater.unconsumed_tail
         self._ended = inflater.eof
         if self._ended:

@@ -10,41 +10,38 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The image on the server: asking for its bytes, and checking each answer.
+"""Requests for the bytes of an image, and checks of each response.
 
-The only place that knows of requests. Every failure of the way leaves it as
-one of two things: an :class:`.RetriableError`,
-which another attempt may cure, or an error that none can.
+Every failure leaves this module as one of two things: a
+:class:`.RetriableError`, which a retry may cure, or an error that no retry
+can.
 """
 
 from collections.abc import Callable, Mapping
 import logging
 
-from keystoneauth1 import exceptions as ksa_exceptions
-from openstack import _log
-from openstack import exceptions as sdk_exceptions
 import requests
 
 from openstack_image_stream._common import byte_ranges
+from openstack_image_stream._common import printing
 from openstack_image_stream._common import retry
-from openstack_image_stream._common import signals
+from openstack_image_stream._http import connection_pools
+from openstack_image_stream._http import request_connection
 from openstack_image_stream._http import response_body
 from openstack_image_stream._http import responses
+from openstack_image_stream._http import statuses
 from openstack_image_stream import exceptions
 
 #: Sends one GET for the image's data with these headers, and returns the
-#: answer with its body unread.
+#: response with its body unread. Raises :exc:`.RetriableError` for what a
+#: retry may cure.
 Opener = Callable[[Mapping[str, str]], requests.Response]
 
-_LOG: logging.Logger = _log.setup_logging('openstack.image_stream')
-
-
-class RangesRefused(Exception):
-    """The store of the image serves it only as a whole."""
+_LOG = logging.getLogger('openstack.image_stream')
 
 
 class Fetcher:
-    """The image on the server.
+    """Requests the bytes of one image, range by range.
 
     May be used by several threads.
 
@@ -53,9 +50,11 @@ class Fetcher:
     :param image_status: Status of the image.
     :param size: Size of the image in bytes, ``None`` if the metadata do not
         say.
-    :param reopenings: How often the whole image may be asked for again in
-        order to discard what is there already.
+    :param reopenings: How often the whole image may be requested again in
+        order to discard what was received already.
     :param verified: Whether the digest of the whole is compared in the end.
+    :param pools: Connection pools that are for this download alone, closed
+        with the fetcher.
     """
 
     def __init__(
@@ -67,32 +66,46 @@ class Fetcher:
         size: int | None,
         reopenings: int,
         verified: bool = False,
+        pools: connection_pools.Pools | None = None,
     ) -> None:
         #: ID of the image, fit for a message.
-        self.image_id = responses.printable(image_id)
+        self.image_id = printing.printable(image_id)
         #: Size of the image in bytes, ``None`` if neither the metadata nor
         #: the server say.
         self.size = size
-        #: Whether parts of the image may be asked for.
+        #: Whether parts of the image may be requested for.
         self.ranged = True
         self._opener = opener
         self._image_status = image_status
         self._reopenings = reopenings
         self._verified = verified
-        self._asked_for_all = False
+        self._pools = pools
+        self._requested_all = False
         # Whether a response with data had the size that is known.
         self._confirmed = False
         self._content_md5: str | None = None
 
-    def open(self, span: byte_ranges.ByteRange) -> response_body.Body:
-        """Ask for some bytes of the image, once.
+    def connection(self) -> request_connection.Connection:
+        """Return what requests are sent by, one at a time.
 
-        :param span: Which.
-        :returns: The answer. It begins where the span begins or, when the
-            store serves no ranges, at the beginning of the image. Its caller
-            closes it.
-        :raises: :exc:`RangesRefused` when a range was asked for and is not
-            served; the next call asks for the whole, unless a part is wanted.
+        :returns: The caller forgets it when the last body is closed.
+        """
+        return request_connection.Connection(self.open)
+
+    def close(self) -> None:
+        """Close idle connections of its own. May be called more than once."""
+        if self._pools is not None:
+            self._pools.close()
+
+    def open(self, byte_range: byte_ranges.ByteRange) -> response_body.Body:
+        """Request some bytes of the image, once.
+
+        :param byte_range: Which.
+        :returns: The body of the response. It begins where the range begins
+            or, when the store serves no ranges, at the beginning of the
+            image. Its caller closes it.
+        :raises: :exc:`.RangesRefused` when a range was requested and is not
+            served; the next call requests the whole, unless a part is wanted.
         :raises: :exc:`.RetriableError` for what
             another attempt may cure.
         :raises: :exc:`~openstack.exceptions.HttpException` or a subclass for
@@ -100,81 +113,69 @@ class Fetcher:
         :raises: :exc:`~openstack_image_stream.exceptions.\
 ImageDataMissingError` for an image without data.
         :raises: :exc:`~openstack_image_stream.exceptions.ImageChangedError`
-            when the answer belongs to another image.
+            when the response belongs to another image.
         """
         headers = {'Accept-Encoding': 'identity'}
-        asked = None
-        if span != byte_ranges.ByteRange(0) and self.ranged:
-            asked = span
-            headers['Range'] = span.header()
-        elif span.stop is not None:
-            raise RangesRefused
+        requested = None
+        if byte_range != byte_ranges.ByteRange(0) and self.ranged:
+            requested = byte_range
+            headers['Range'] = byte_range.header()
+        elif byte_range.stop is not None:
+            raise byte_ranges.RangesRefused
         else:
-            self._count_reopening(span)
-        response = self._send(headers)
+            self._count_reopening(byte_range)
+        response = self._opener(headers)
         _LOG.debug(
-            'image %s: GET %s answered %s, Content-Length %s',
+            'image %s: GET %s: status %s, Content-Length %s',
             self.image_id,
             headers.get('Range', 'all'),
             response.status_code,
-            responses.printable(response.headers.get('Content-Length', '-')),
+            printing.printable(response.headers.get('Content-Length', '-')),
         )
         try:
-            # One that nobody knows is taken for none; the hash decides.
-            encoded = responses.coding(response) in responses.CODINGS
+            # An unknown coding counts as no coding; the hash decides.
+            encoded = responses.content_coding(response) in responses.CODINGS
             if response.status_code == 200:
-                self._check_whole(response, asked, encoded=encoded)
-            self._check_status(response, asked)
+                self._check_whole(response, requested, encoded=encoded)
+            self._check_status(response, requested)
             if encoded:
-                # Nobody could say what a position in it means.
+                # A position in it means nothing in the image.
                 self.ranged = False
             self._check_md5(response)
         except BaseException:
             response.close()
             raise
-        start = asked.start if asked and response.status_code == 206 else 0
+        start = (
+            requested.start if requested and response.status_code == 206 else 0
+        )
         return response_body.Body(response, start, encoded=encoded)
 
-    def _count_reopening(self, span: byte_ranges.ByteRange) -> None:
+    def _count_reopening(self, byte_range: byte_ranges.ByteRange) -> None:
         # The first time is no repetition, also where a partial file is there.
-        if self._asked_for_all and span.start > 0:
+        if self._requested_all and byte_range.start > 0:
             if self._reopenings <= 0:
                 raise retry.RetriableError(
-                    'the connection broke too often for a store that serves '
-                    'no ranges, where every time begins with the first byte',
+                    'the connection was lost too often for a store without '
+                    'range requests, where each retry starts at byte 0',
                     final=True,
                 )
             self._reopenings -= 1
-        self._asked_for_all = True
-
-    def _send(self, headers: Mapping[str, str]) -> requests.Response:
-        try:
-            with signals.reraised():
-                return self._opener(headers)
-        except ksa_exceptions.ClientException as exc:
-            if signals.find_raised(exc) is not None:
-                raise
-            reason = responses.in_words(exc)
-            if retry.is_curable(exc):
-                raise retry.RetriableError(reason) from exc
-            raise exceptions.ImageStreamError(
-                f'cannot download image {self.image_id}: {reason}'
-            ) from exc
+        self._requested_all = True
 
     def _check_whole(
         self,
         response: requests.Response,
-        asked: byte_ranges.ByteRange | None,
+        requested: byte_ranges.ByteRange | None,
         *,
         encoded: bool,
     ) -> None:
         length = None if encoded else responses.announced_length(response)
-        kind = responses.printable(response.headers.get('Content-Type', ''))
+        kind = printing.printable(response.headers.get('Content-Type', ''))
         if responses.is_page(response) and (
             length is None or length != self.size
         ):
             raise retry.RetriableError(
-                f'a page ({kind}) was received instead of the image, probably '
+                f'received a page ({kind}) instead of the image, probably '
                 'from an intermediary'
             )
         if length is not None:
@@ -183,84 +184,67 @@ ImageDataMissingError` for an image without data.
             self._check_size(
                 length,
                 f'a response of {length} bytes ({kind or "no type"})',
-                resumed=asked is not None and asked.start > 0,
+                resumed=requested is not None and requested.start > 0,
             )
 
     def _check_status(
-        self, response: requests.Response, asked: byte_ranges.ByteRange | None
+        self,
+        response: requests.Response,
+        requested: byte_ranges.ByteRange | None,
     ) -> None:
         status = response.status_code
-        if asked and status in (200, 206, 400, 416):
-            self._check_range(response, asked)
+        if requested and status in (200, 206, 400, 416):
+            self._check_range(response, requested)
         elif status == 204:
             raise exceptions.ImageDataMissingError(
-                f'image {self.image_id} has no data to download, its status '
-                f'is {self._image_status!r}',
+                f'image {self.image_id}: no data to download (status '
+                f'{self._image_status!r}): upload the data first',
                 image_id=self.image_id,
                 status=self._image_status,
             )
         elif status != 200:
-            self._raise_for_status(response)
+            statuses.raise_for(response, self.image_id)
 
     def _check_range(
-        self, response: requests.Response, asked: byte_ranges.ByteRange
+        self, response: requests.Response, requested: byte_ranges.ByteRange
     ) -> None:
         status = response.status_code
         if status == 416:
             if self._confirmed:
                 raise retry.RetriableError(
-                    f'the server has no bytes from {asked.start} on, though '
-                    f'the image has {self.size}'
+                    f'the server has no bytes from {requested.start} on, '
+                    f'though the image has {self.size}'
                 )
             raise exceptions.ImageChangedError(
-                f'image {self.image_id} has {self.size} bytes, but the '
-                f'server has none from {asked.start} on',
+                f'image {self.image_id}: size mismatch: expected {self.size} '
+                f'bytes, the server has none from {requested.start} on',
                 expected=self.size,
-                actual=asked.start,
+                actual=requested.start,
             )
         found = byte_ranges.parse_content_range(
             response.headers.get('Content-Range')
         )
-        if status == 206 and found and found.span.start == asked.start:
+        if (
+            status == 206
+            and found
+            and found.byte_range.start == requested.start
+        ):
             if found.total is not None:
                 self._check_size(
                     found.total, f'a part of an image of {found.total} bytes'
                 )
             return
-        # 400 is what Glance answers for Ceph RBD, Swift, S3 and others; 200
-        # and a range that was not asked for come from intermediaries.
+        # 400 is the status of Glance for Ceph RBD, Swift, S3 and others; 200
+        # and a range that was not requested come from intermediaries.
         if self.ranged:
             self.ranged = False
-            # Where it was a part that was asked for, what is logged is that
+            # Where it was a part that was requested, what is logged is that
             # several connections become one.
-            level = logging.INFO if asked.stop is None else logging.DEBUG
-            words = 'image %s: its store serves no ranges (status %s)'
+            level = logging.INFO if requested.stop is None else logging.DEBUG
+            words = 'image %s: the store refuses range requests (status %s)'
             _LOG.log(level, words, self.image_id, status)
         if status != 200:
-            raise RangesRefused
-
-    def _raise_for_status(self, response: requests.Response) -> None:
-        status = response.status_code
-        message = f'Unable to download image {self.image_id}'
-        reason = responses.printable(response.reason or '')
-        error: Exception = exceptions.ImageStreamError(
-            f'{message}: the server answered {status} {reason}, '
-            'which is no answer to a request for an image'
-        )
-        if status >= 400:
-            responses.load_words(response)
-            try:
-                sdk_exceptions.raise_from_response(response, message)
-            except sdk_exceptions.SDKException as exc:
-                responses.settle_error(exc)
-                error = exc
-        if status not in retry.STATUSES:
-            raise error
-        raise retry.RetriableError(
-            f'the server answered {status} {reason}',
-            error=error,
-            retry_after=retry.retry_after(response),
-        ) from error
+            raise byte_ranges.RangesRefused
 
     def _check_size(
         self, size: int, words: str, *, resumed: bool = False
@@ -269,13 +253,13 @@ ImageDataMissingError` for an image without data.
             self.size = size
         elif size != self.size and (self._confirmed or resumed):
             raise retry.RetriableError(
-                f'{words} was received instead of {self.size} bytes, probably '
+                f'received {words} instead of {self.size} bytes, probably '
                 'from an intermediary'
             )
         elif size != self.size:
             raise exceptions.ImageChangedError(
-                f'image {self.image_id} has {self.size} bytes, but the '
-                f'server announces {size}',
+                f'image {self.image_id}: size mismatch: expected {self.size} '
+                f'bytes, the server announces {size}',
                 expected=self.size,
                 actual=size,
             )
@@ -292,8 +276,8 @@ ImageDataMissingError` for an image without data.
             self._content_md5 = content_md5
         elif content_md5 not in (None, self._content_md5):
             raise exceptions.ImageChangedError(
-                f'the data of image {self.image_id} changed during the '
-                f'download, from MD5 {self._content_md5!r} to {content_md5!r}',
+                f'image {self.image_id}: changed during the download: '
+                f'Content-MD5 was {self._content_md5!r}, is {content_md5!r}',
                 expected=self._content_md5,
                 actual=content_md5,
             )

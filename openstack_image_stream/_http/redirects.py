@@ -77,7 +77,7 @@ def follow(
         # The address that is named has them, if they are still wanted.
         kwargs.pop('params', None)
     raise exceptions.ImageStreamError(
-        f'the server redirects a request more than {_LONGEST} times'
+        f'too many redirects: the server sent more than {_LONGEST}'
     )
 
 
@@ -136,10 +136,10 @@ def _next(url: str, location: str) -> str:
         ) from exc
     if leaves:
         raise exceptions.ImageStreamError(
-            f'the server redirects to {_shown(target)}, which is another '
-            'place: nothing was sent there, as the token is only for '
-            f'{_origin(url)}. If that is where the Image service is, name '
-            'it in the catalog or as image_endpoint_override'
+            f'redirect to {_shown(target)} refused: it leads to another '
+            f'host, and the token is only for {_origin(url)}. If the Image '
+            'service is there, set it in the catalog or as '
+            'image_endpoint_override'
         )
     return target
 

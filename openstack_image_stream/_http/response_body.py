@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The bytes of one answer, read as its connection is fast."""
+"""The bytes of one response, read as fast as its connection is."""
 
 import time
 from typing import Any
@@ -35,9 +35,9 @@ _SOON = 0.05
 
 
 class Body:
-    """The bytes of one answer.
+    """The bytes of one response.
 
-    :param response: The answer, its body unread.
+    :param response: The response, its body unread.
     :param start: Position in the image of its first byte.
     :param encoded: Whether the server compressed it.
     """
@@ -45,16 +45,18 @@ class Body:
     def __init__(
         self, response: requests.Response, start: int, *, encoded: bool
     ) -> None:
-        # Only until it is taken: whoever reads the image through it must not
+        # Only until it is taken: what reads the image through it must not
         # be reached from here.
         self._response: requests.Response | None = response
         self.start = start
-        # Not to be taken from the response later on: whoever gets that finds
+        # Not to be taken from the response later on: the caller finds
         # a reader of the whole image in its place.
         self._raw: Any = response.raw
-        responses.guard_chunks(response)
+        responses.check_chunk_sizes(response)
         self._decoder = (
-            decoding.Decoder(responses.coding(response)) if encoded else None
+            decoding.Decoder(responses.content_coding(response))
+            if encoded
+            else None
         )
         #: Whether it is a part, and so ends where it was said to.
         self.ranged = response.status_code == 206
@@ -81,12 +83,12 @@ class Body:
 
     def _receive_decoded(self, decoder: decoding.Decoder, size: int) -> bytes:
         while True:
-            with responses.interruptions():
+            with responses.retriable_errors():
                 if chunk := decoder.read(size):
                     return chunk
             encoded = self._receive_soon(_MOST)
             if not encoded:
-                with responses.interruptions():
+                with responses.retriable_errors():
                     decoder.check_end()
             if not encoded or decoder.finished:
                 return b''
@@ -103,7 +105,7 @@ class Body:
         return chunk
 
     def _receive(self, size: int) -> bytes:
-        with responses.interruptions():
+        with responses.retriable_errors():
             # urllib3 would copy everything through a buffer to decode it, and
             # return as much as that becomes.
             chunk: bytes = self._raw.read(size, decode_content=False)

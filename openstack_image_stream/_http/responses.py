@@ -10,13 +10,13 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Answers of a server that may send anything, read without harm."""
+"""Responses of a server that may send anything, read without harm."""
 
 from collections.abc import Iterator
 import contextlib
 import http.client
+import io
 from typing import Any
-import weakref
 
 from openstack import exceptions as sdk_exceptions
 import requests
@@ -26,7 +26,9 @@ from openstack_image_stream._common import byte_ranges
 from openstack_image_stream._common import printing
 from openstack_image_stream._common import retry
 from openstack_image_stream._common import signals
+from openstack_image_stream._http import compat
 from openstack_image_stream._http import decoding
+from openstack_image_stream._http import reasons
 from openstack_image_stream import exceptions
 
 #: What reading from a connection may raise. http.client is where the
@@ -39,23 +41,28 @@ _FAILURES = (
 )
 
 #: Bytes of an error message that are read. The server decides how long its
-#: message is; nobody reads more than a page of it, and the SDK takes time that
-#: grows with the square of it to find tags there.
-_WORDS = 4 * 1024
+#: message is; a page of it is enough, and the SDK takes time that grows with
+#: the square of it to find tags there.
+_ERROR_TEXT = 4 * 1024
+
+#: Whether the body of a response was read already.
+is_loaded = compat.is_loaded
+check_chunk_sizes = compat.check_chunk_sizes
 
 #: Codings that can be undone.
 CODINGS = decoding.CODINGS
 
+#: Bytes of a body that are read at a time.
+_BLOCK = 64 * 1024
+
 #: Bytes of a coded error message that are undone. Of zeros they make a
 #: thousand times as many, and some releases of urllib3 return them all.
-ENCODED_BLOCK = 4 * 1024
-
-printable = printing.printable
+_ENCODED = 4 * 1024
 
 
 @contextlib.contextmanager
-def interruptions() -> Iterator[None]:
-    """Make of what a connection does an interruption of the download.
+def retriable_errors() -> Iterator[None]:
+    """Make a failed connection a :exc:`.RetriableError`.
 
     What a signal handler raised, and errors of this package, pass unchanged.
     """
@@ -68,42 +75,13 @@ def interruptions() -> Iterator[None]:
     except _FAILURES as exc:
         if signals.find_raised(exc) is not None:
             raise
-        raise retry.RetriableError(in_words(exc)) from exc
+        raise retry.RetriableError(reasons.reason(exc)) from exc
 
 
-def in_words(exc: Exception) -> str:
-    """Return why a request failed, in a few words."""
-    return printing.reason(exc)
-
-
-def coding(response: requests.Response) -> str:
+def content_coding(response: requests.Response) -> str:
     """Return the coding of a body, an empty string if it has none."""
     name: str = response.headers.get('Content-Encoding', '').strip().lower()
     return '' if name == 'identity' else name
-
-
-def guard_chunks(response: requests.Response) -> None:
-    """Keep a chunk of -1 bytes from being all that will ever come.
-
-    That is what :mod:`http.client` makes of it, whatever is asked for.
-
-    :param response: An answer with its body unread.
-    """
-    received = getattr(response.raw, '_fp', None)
-    read_size: Any = getattr(type(received), '_read_next_chunk_size', None)
-    if read_size is None or not getattr(received, 'chunked', False):
-        return
-    # What refers to the response must not be held by it: such a cycle keeps
-    # the socket until the garbage is collected.
-    referred = weakref.ref(received)
-
-    def read_positive_size() -> int:
-        size: int = read_size(referred())
-        if size < 0:
-            raise ValueError(f'a chunk of {size} bytes')
-        return size
-
-    received._read_next_chunk_size = read_positive_size  # type: ignore[union-attr]
 
 
 def announced_length(response: requests.Response) -> int | None:
@@ -125,34 +103,66 @@ def is_page(response: requests.Response) -> bool:
     return kind.strip().lower() in ('text/html', 'application/xhtml+xml')
 
 
-def load_words(response: requests.Response) -> None:
+def load(response: requests.Response, most: int, what: str) -> None:
+    """Read all of a body, if it is not too long.
+
+    :param response: A response with its body unread.
+    :param most: Bytes that are accepted.
+    :param what: What the body is, for a message.
+    :raises: :exc:`.RetriableError` when the connection fails, and
+        :exc:`~openstack_image_stream.exceptions.ImageStreamError` when the
+        body is longer.
+    """
+    check_chunk_sizes(response)
+    body = bytearray()
+    with retriable_errors():
+        while chunk := response.raw.read(_BLOCK, decode_content=True):
+            body += chunk
+            if len(body) > most:
+                raise exceptions.ImageStreamError(
+                    f'{what} in the response are longer than {most} bytes, '
+                    'which is the most that is accepted'
+                )
+        _check_length(response, len(body))
+    put_content(response, bytes(body))
+    fix_charset(response)
+
+
+def _check_length(response: requests.Response, length: int) -> None:
+    # Not every release of urllib3 does it by itself.
+    announced = announced_length(response)
+    if announced and length < announced and not content_coding(response):
+        raise http.client.IncompleteRead(b'', announced - length)
+
+
+def load_error_text(response: requests.Response) -> None:
     """Read the text of an error, a bounded part of it.
 
     The SDK reads ``response.content`` for the server's words. An error is an
     error also when its text breaks off.
 
-    :param response: An answer with an error status, closed afterwards.
+    :param response: A response with an error status, closed afterwards.
     """
     # keystoneauth has read it already where it logs at DEBUG.
     if not is_loaded(response):
-        guard_chunks(response)
-        name = coding(response)
+        check_chunk_sizes(response)
+        name = content_coding(response)
         body = b''
         if not name or name in CODINGS:
             with signals.suppress(*_FAILURES):
                 body = response.raw.read(
-                    ENCODED_BLOCK if name else _WORDS, decode_content=True
+                    _ENCODED if name else _ERROR_TEXT, decode_content=True
                 )
         # What is left of it must not wait in the pool for the next request.
         response.raw.close()
-        put_content(response, body[:_WORDS])
-    settle_charset(response)
+        put_content(response, body[:_ERROR_TEXT])
+    fix_charset(response)
 
 
-def settle_charset(response: requests.Response) -> None:
+def fix_charset(response: requests.Response) -> None:
     """Have a text decoded as UTF-8 where it cannot be as the server says.
 
-    :param response: An answer with its content loaded.
+    :param response: A response with its content loaded.
     """
     try:
         response.content.decode(response.encoding or 'utf-8', 'replace')
@@ -162,7 +172,7 @@ def settle_charset(response: requests.Response) -> None:
         response.encoding = 'utf-8'
 
 
-def settle_error(error: sdk_exceptions.SDKException) -> None:
+def sanitize_error(error: sdk_exceptions.SDKException) -> None:
     """Make an error of the SDK fit for a terminal and a log.
 
     It quotes the server, and the URL with all that is in it.
@@ -179,16 +189,54 @@ def settle_error(error: sdk_exceptions.SDKException) -> None:
     )
 
 
-def is_loaded(response: requests.Response) -> bool:
-    """Tell whether the body of an answer was read already."""
-    return bool(response._content_consumed)  # type: ignore[attr-defined]
-
-
 def put_content(response: requests.Response, body: bytes) -> None:
-    """Give an answer the bytes that its body is to have had.
+    """Give a response the content that it is to have.
 
-    :param response: The answer; its body counts as read from now on.
-    :param body: Its content.
+    :param response: The response, whose own body was not loaded. It counts as
+        read from now on.
+    :param body: Its content, which is not copied.
     """
-    response._content = body
-    response._content_consumed = True  # type: ignore[attr-defined]
+    raw, response.raw = response.raw, _Whole(body)
+    # Has requests read it.
+    response.content  # noqa: B018
+    response.raw = raw
+
+
+def complete_headers(
+    response: requests.Response, *, size: int | None, checksum: object
+) -> None:
+    """Let a response speak of the whole image, where it began with a part.
+
+    :param response: The response of the server.
+    :param size: Size of the image in bytes, ``None`` if it is unknown.
+    :param checksum: MD5 checksum of the image, if it has one. Callers verify
+        a stream by it themselves, and upstream sees to it that it is there.
+    """
+    if response.status_code == 206:
+        response.status_code = 200
+        response.reason = 'OK'
+        response.headers.pop('Content-Range', None)
+        if size is not None:
+            response.headers['Content-Length'] = str(size)
+    if checksum:
+        response.headers.setdefault('Content-MD5', str(checksum))
+
+
+def consume(response: requests.Response) -> requests.Response:
+    """Mark the body of a response as read, where it was not read through it.
+
+    :param response: The response.
+    :returns: The same response.
+    """
+    raw, response.raw = response.raw, io.BytesIO()
+    for _ in response.iter_content():
+        pass
+    response.raw = raw
+    return response
+
+
+class _Whole(io.BytesIO):
+    """A body that is handed out in one chunk."""
+
+    def stream(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
+        yield self.getvalue()

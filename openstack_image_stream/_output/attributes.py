@@ -25,8 +25,6 @@ import os
 import stat
 import struct
 
-from openstack import _log
-
 from openstack_image_stream._common import signals
 
 _ACL = 'system.posix_acl_access'
@@ -40,7 +38,7 @@ _HEADER = struct.Struct('<I')
 _ENTRY = struct.Struct('<HHI')
 _USER, _GROUP_OBJ, _GROUP, _MASK, _OTHER = 0x02, 0x04, 0x08, 0x10, 0x20
 
-_LOG: logging.Logger = _log.setup_logging('openstack.image_stream')
+_LOG = logging.getLogger('openstack.image_stream')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +71,7 @@ def read(path: str) -> Attributes | None:
 def give(descriptor: int, wanted: Attributes) -> None:
     """Give a new file what another has, as far as it can be.
 
-    :param descriptor: Of the new file, which nobody else can open yet.
+    :param descriptor: Of the new file, which no other user can open yet.
     :param wanted: What the other has.
     """
     old = wanted.status
@@ -168,7 +166,7 @@ def _without_group(acl: bytes) -> bytes:
 
 
 def _least(acl: bytes, mode: int) -> int:
-    """Return a mode that lets nobody do more than an ACL and its mode."""
+    """Return a mode that grants no more than an ACL and its mode."""
     group = others = mask = named = 7
     for tag, permissions, _ in _entries(acl):
         if tag == _GROUP_OBJ:

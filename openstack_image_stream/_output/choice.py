@@ -21,6 +21,7 @@ import sys
 from typing import Any
 
 from openstack_image_stream._common import signals
+from openstack_image_stream import _config
 from openstack_image_stream._output import direct
 from openstack_image_stream._output import in_place
 from openstack_image_stream._output import owned
@@ -33,7 +34,7 @@ _LOOKS = 10
 
 
 def sink_for(
-    output: Any, image_id: str, *, resume: bool, sparse: bool
+    output: Any, image_id: str, options: _config.DownloadOptions
 ) -> sinks.Sink:
     """Find the sink for what a caller gave as ``output``.
 
@@ -43,16 +44,13 @@ def sink_for(
         :class:`os.PathLike`), a descriptor that is open for writing, or an
         object with ``write()``.
     :param image_id: ID of the image.
-    :param resume: Whether partial files are kept and looked for.
-    :param sparse: Whether runs of zeros become holes.
+    :param options: ``resume`` and ``sparse`` count.
     :returns: The sink; its caller enters it.
     :raises: :exc:`~openstack_image_stream.exceptions.InvalidArgumentError`
         when nothing could be written there.
     """
     if isinstance(output, (str, bytes, os.PathLike)):
-        return _sink_for_path(
-            os.fsdecode(output), image_id, resume=resume, sparse=sparse
-        )
+        return _sink_for_path(os.fsdecode(output), image_id, options)
     if isinstance(output, int) and not isinstance(output, bool):
         _check_descriptor(output)
         return direct.DirectSink(output)
@@ -93,22 +91,20 @@ def _check_writer(output: Any) -> None:
             f'output {output!r} is closed: give one that is open'
         )
     # Both, since io.IOBase says no to all that a class does not think of.
-    if _answers(output, 'readable', True) and _answers(
-        output, 'writable', False
-    ):
+    if _says(output, 'readable', True) and _says(output, 'writable', False):
         raise exceptions.InvalidArgumentError(
             f'output {output!r} is open for reading only: open it with mode '
             "'wb'"
         )
 
 
-def _answers(output: Any, method: str, answer: bool) -> bool:
+def _says(output: Any, method: str, expected: bool) -> bool:
     ask = getattr(output, method, None)
-    return callable(ask) and ask() is answer
+    return callable(ask) and ask() is expected
 
 
 def _sink_for_path(
-    path: str, image_id: str, *, resume: bool, sparse: bool
+    path: str, image_id: str, options: _config.DownloadOptions
 ) -> sinks.Sink:
     _check_name(path)
     if direct.DirectSink.descriptor_of(path) is not None:
@@ -125,10 +121,13 @@ def _sink_for_path(
         if not stat.S_ISREG(found.st_mode):
             return direct.DirectSink(path)
         if found.st_size == 0:
-            return in_place.InPlaceSink(target, sparse=sparse)
+            return in_place.InPlaceSink(target, sparse=options['sparse'])
         _check_replaceable(path, target)
     return replacing.ReplacingSink(
-        target, image_id, resume=resume, sparse=sparse
+        target,
+        image_id,
+        resume=options['resume'],
+        sparse=options['sparse'],
     )
 
 

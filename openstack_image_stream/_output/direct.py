@@ -64,7 +64,7 @@ class DirectSink(files.FileSink):
         if number is None:
             opened = owned.open_file(str(output), os.O_WRONLY)
         else:
-            # Opening it anew would begin at the start of the file that a
+            # Opening it again would begin at the start of the file that a
             # shell's >> has positioned at its end.
             try:
                 opened = owned.duplicate(number)
@@ -97,11 +97,11 @@ class DirectSink(files.FileSink):
             if signals.find_raised(exc) is not None:
                 raise
 
-    def write(self, piece: bytes) -> None:
+    def write(self, chunk: bytes) -> None:
         descriptor = self._open.descriptor
         if self._region is not None:
-            self._region.extend(len(piece))
-        with memoryview(piece) as view:
+            self._region.extend(len(chunk))
+        with memoryview(chunk) as view:
             done = 0
             while done < len(view):
                 try:

@@ -119,22 +119,22 @@ class RegularSink(FileSink):
             self._written = self._reach = size
         return self._written
 
-    def write(self, piece: bytes) -> None:
+    def write(self, chunk: bytes) -> None:
         file = self._open
         offset = self.position
         if file.size != offset:
             # What was cut off would become zeros, what was added would be
             # behind the image.
             raise self._changed()
-        self._reach = end = offset + len(piece)
+        self._reach = end = offset + len(chunk)
         descriptor = file.descriptor
         if not self._sparse:
-            _write_at(descriptor, piece, offset)
+            _write_at(descriptor, chunk, offset)
         else:
-            with memoryview(piece) as view:
-                for start, stop in _data_runs(piece):
+            with memoryview(chunk) as view:
+                for start, stop in _data_runs(chunk):
                     _write_at(descriptor, view[start:stop], offset + start)
-            if piece.endswith(b'\0'):
+            if chunk.endswith(b'\0'):
                 # The length shall tell how far it is also after a crash in
                 # the middle of a long run of zeros.
                 os.ftruncate(descriptor, end)
@@ -143,7 +143,7 @@ class RegularSink(FileSink):
             self._begin_to_flush(descriptor)
 
     def _begin_to_flush(self, descriptor: int) -> None:
-        """Have the disk write what is there, beside the download."""
+        """Have the disk write what is there, while the download continues."""
         # Linux begins to write what it is told to forget, does not wait for
         # it, and forgets only what is written at once, which is little. Where
         # it is refused, the end waits for the disk.
@@ -190,16 +190,16 @@ def _write_at(descriptor: int, data: bytes | memoryview, offset: int) -> None:
                 done += os.pwrite(descriptor, view[done:], offset + done)
 
 
-def _data_runs(piece: bytes) -> Iterator[tuple[int, int]]:
-    """Yield where a piece is not zeros, as start and stop."""
+def _data_runs(chunk: bytes) -> Iterator[tuple[int, int]]:
+    """Yield where a chunk is not zeros, as start and stop."""
     start: int | None = None
-    for offset in range(0, len(piece), _BLOCK):
+    for offset in range(0, len(chunk), _BLOCK):
         # Compares in place, where a slice would copy.
-        if piece.startswith(_ZEROS[: len(piece) - offset], offset):
+        if chunk.startswith(_ZEROS[: len(chunk) - offset], offset):
             if start is not None:
                 yield start, offset
                 start = None
         elif start is None:
             start = offset
     if start is not None:
-        yield start, len(piece)
+        yield start, len(chunk)

@@ -17,8 +17,6 @@ import io
 import logging
 import os
 
-from openstack import _log
-
 from openstack_image_stream._common import signals
 from openstack_image_stream import _config
 from openstack_image_stream._output import files
@@ -26,7 +24,7 @@ from openstack_image_stream._output import owned
 from openstack_image_stream._output import regions
 from openstack_image_stream import exceptions
 
-_LOG: logging.Logger = _log.setup_logging('openstack.image_stream')
+_LOG = logging.getLogger('openstack.image_stream')
 
 
 class InPlaceSink(files.RegularSink):
@@ -95,12 +93,12 @@ class InPlaceSink(files.RegularSink):
                 raise
             return False
 
-    def write(self, piece: bytes) -> None:
+    def write(self, chunk: bytes) -> None:
         if self._region is not None:
-            self._region.extend(len(piece))
-        super().write(piece)
+            self._region.extend(len(chunk))
+        super().write(chunk)
         if self._check is not None:
-            self._check.update(piece)
+            self._check.update(chunk)
 
     def commit(self) -> None:
         self._check_whole()
@@ -173,9 +171,9 @@ class _ReadBack:
                 'it'
             ) from exc
 
-    def update(self, piece: bytes) -> None:
+    def update(self, chunk: bytes) -> None:
         """Take note of what was written."""
-        self._hash.update(piece)
+        self._hash.update(chunk)
 
     def holds(self) -> bool:
         """Tell whether it is in the file."""

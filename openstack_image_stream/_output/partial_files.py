@@ -21,8 +21,6 @@ import re
 import secrets
 import stat
 
-from openstack import _log
-
 from openstack_image_stream._common import signals
 from openstack_image_stream._output import attributes
 from openstack_image_stream._output import owned
@@ -38,7 +36,7 @@ _ATTEMPTS = 3
 PRIVATE = 0o600
 _USUAL = 0o666
 
-_LOG: logging.Logger = _log.setup_logging('openstack.image_stream')
+_LOG = logging.getLogger('openstack.image_stream')
 
 
 class Partial(owned.OwnedFile):
@@ -73,12 +71,12 @@ def claim(
     """Open the partial file of a download.
 
     Only one process may have it at a time: two that write to one file would
-    each prove their own bytes, and commit the other's. Whoever comes second,
-    or cannot be sure to be alone, gets a file with a name of its own.
+    each verify their own bytes, and commit the other's. The second one,
+    or one that cannot be sure to be alone, gets a file with a name of its own.
 
     :param target: Path of the finished file.
     :param image_id: ID of the image.
-    :param private: Whether nobody else may open it. Otherwise the umask
+    :param private: Whether no other user may open it. Otherwise the umask
         decides. A file that a former download left is always private.
     :param resume: Whether to look for what a former download left.
     :returns: The file; its caller releases it.
@@ -90,7 +88,7 @@ def claim(
             partial = _claim_shared(name(target, image_id), mode)
             if partial is None:
                 break
-            # Whoever had it before may have renamed it to the finished file
+            # The previous owner may have renamed it to the finished file
             # between our opening and our locking it.
             if partial.still_there():
                 return partial
@@ -112,7 +110,7 @@ def usual_attributes(target: str, image_id: str) -> attributes.Attributes:
     try:
         found = attributes.read(made.path)
         if found is None:
-            # Removed by another program. Nobody else may read ours then.
+            # Removed by another program. No other user may read ours then.
             return attributes.Attributes(os.fstat(made.descriptor))
         return dataclasses.replace(found, others={})
     finally:
@@ -185,7 +183,7 @@ def _claim_shared(path: str, mode: int) -> Partial | None:
     except OSError as exc:
         _note_unusable(path, exc)
     if is_new:
-        # Nobody can make use of it.
+        # It is of no use to any download.
         partial.discard()
     partial.release()
     return None

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The file that is there once all of it is proved, and not before."""
+"""Atomic replace: the file appears once all of it is verified."""
 
 from collections.abc import Iterator
 import contextlib
@@ -19,7 +19,6 @@ import logging
 import os
 import stat
 
-from openstack import _log
 from openstack import exceptions as sdk_exceptions
 
 from openstack_image_stream._common import signals
@@ -40,7 +39,7 @@ _HOPELESS = (
 #: have taken is not to be relied upon.
 _BAD_DISK = {errno.EIO, errno.EBADMSG, getattr(errno, 'EUCLEAN', errno.EIO)}
 
-_LOG: logging.Logger = _log.setup_logging('openstack.image_stream')
+_LOG = logging.getLogger('openstack.image_stream')
 
 
 class ReplacingSink(files.RegularSink):
@@ -71,7 +70,7 @@ class ReplacingSink(files.RegularSink):
     def __enter__(self) -> 'ReplacingSink':
         exists = os.path.exists(self._target)
         if exists and not os.access(self._target, os.W_OK):
-            # Whoever wrote-protected a file does not expect it to be
+            # A write-protected file is not expected to be
             # replaced, though the directory would allow that.
             raise PermissionError(
                 errno.EACCES, os.strerror(errno.EACCES), self._target
@@ -81,7 +80,7 @@ class ReplacingSink(files.RegularSink):
         self._file = self._partial = partial_files.claim(
             self._target,
             self._image_id,
-            # Nobody may read the partial file who may not read the file, and
+            # Who may not read the file must not read the partial file, and
             # the permissions of an old file are about its own group.
             private=exists,
             resume=self.resume,
@@ -121,9 +120,9 @@ class ReplacingSink(files.RegularSink):
         ):
             exc.filename = self._partial.path
 
-    def write(self, piece: bytes) -> None:
+    def write(self, chunk: bytes) -> None:
         with self._naming_the_file():
-            super().write(piece)
+            super().write(chunk)
 
     def commit(self) -> None:
         with self._naming_the_file():
@@ -148,8 +147,9 @@ class ReplacingSink(files.RegularSink):
 
     def _changed(self) -> exceptions.ImageStreamError:
         return exceptions.ImageStreamError(
-            'the partial file was removed, replaced or changed by somebody '
-            f'else, nothing was put in the place of {self._target!r}'
+            'the partial file was removed, replaced or changed by another '
+            f'program; {self._target!r} was not replaced: start the download '
+            'again when no other program writes there'
         )
 
     def _set_attributes(self) -> None:

@@ -10,33 +10,45 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The ends of a download that are seen through a requests.Response."""
+"""The reader under the requests.Response of a streamed download."""
 
 from collections.abc import Iterator
 import io
-from typing import Any
+from typing import Any, Protocol
 
 import requests
 
 from openstack_image_stream import _config
-from openstack_image_stream._transfer import verified_stream
 from openstack_image_stream import exceptions
+
+
+class Stream(Protocol):
+    """What a reader reads from."""
+
+    def read(self) -> bytes:
+        """Return the next chunk, ``b''`` after the last one."""
+
+    def close(self) -> None:
+        """End the download."""
+
+    def abandon(self) -> None:
+        """End the download without waiting for anything."""
 
 
 class ImageReader(io.RawIOBase):
     """The verified image as the ``raw`` of a :class:`requests.Response`.
 
     It reads like the :class:`urllib3.response.HTTPResponse` that it stands
-    for, and answers for what it does not know itself (``headers``,
+    for, and forwards what it does not have itself (``headers``,
     ``status``, ``version``) with that one's attributes. What urllib3 offers
     to look behind the body (``read1``, ``fileno``, ``data``) is left out, for
     those bytes would escape the verification.
 
-    :param pipeline: Where the bytes come from; closed with the reader.
-    :param answer: What :func:`requests.get` had put there.
+    :param stream: Where the bytes come from; closed with the reader.
+    :param replaced: What :func:`requests.get` had put there.
     """
 
-    #: What goes through to the answer. A list of what may, since what it
+    #: What goes through to that. A list of what may, since what it
     #: lacks is noticed at once and what it has too much of never.
     _FORWARDED = frozenset(
         {
@@ -62,17 +74,15 @@ class ImageReader(io.RawIOBase):
         }
     )
 
-    def __init__(
-        self, pipeline: verified_stream.VerifiedStream, answer: Any
-    ) -> None:
-        self._pipeline = pipeline
-        self._answer = answer
+    def __init__(self, stream: Stream, replaced: Any) -> None:
+        self._stream = stream
+        self._replaced = replaced
         self._rest = memoryview(b'')
         self._position = 0
 
     def __getattr__(self, name: str) -> Any:
         if name in self._FORWARDED:
-            return getattr(self._answer, name)
+            return getattr(self._replaced, name)
         raise AttributeError(
             f'{type(self).__name__!r} object has no attribute {name!r}'
         )
@@ -103,7 +113,7 @@ class ImageReader(io.RawIOBase):
         :param cache_content: Ignored.
         :returns: The bytes, fewer than asked for only at the end.
         :raises: :exc:`~openstack_image_stream.exceptions.ImageStreamError`
-            when the image cannot be handed out whole and proved, and
+            when the image cannot be handed out whole and verified, and
             its subclass
             :exc:`~openstack_image_stream.exceptions.DownloadClosedError`
             (also a :exc:`ValueError`) after :meth:`close`.
@@ -148,10 +158,10 @@ class ImageReader(io.RawIOBase):
     ) -> Iterator[bytes]:
         """Iterate over the image, as ``iter_content`` does.
 
-        :param amt: Bytes at a time; with ``None`` pieces of about 1 MiB, as
+        :param amt: Bytes at a time; with ``None`` chunks of about 1 MiB, as
             they come.
         :param decode_content: Ignored, as in :meth:`read`.
-        :returns: An iterator of non-empty pieces.
+        :returns: An iterator of non-empty chunks.
         :raises: as :meth:`read`.
         """
         while self._fill():
@@ -166,16 +176,16 @@ class ImageReader(io.RawIOBase):
         """
         if not self.closed:
             try:
-                self._pipeline.close()
+                self._stream.close()
             finally:
                 super().close()
 
     def __del__(self) -> None:
         # Within any line of any thread: nothing may be waited for, as the
         # destructor of io.IOBase would by calling close().
-        pipeline = self.__dict__.get('_pipeline')
-        if pipeline is not None:
-            pipeline.abandon()
+        stream = self.__dict__.get('_stream')
+        if stream is not None:
+            stream.abandon()
 
     def release_conn(self) -> None:
         """Do nothing: the connection goes back by itself at the end."""
@@ -186,17 +196,17 @@ class ImageReader(io.RawIOBase):
                 'the download of the image was closed'
             )
         if not self._rest:
-            self._rest = memoryview(self._pipeline.read())
+            self._rest = memoryview(self._stream.read())
         return bool(self._rest)
 
     def _take(self, amount: int) -> bytes:
-        piece = self._rest[:amount]
-        whole = piece.obj
-        self._advance(len(piece))
-        # Whoever reads by our piece size gets our pieces, not copies.
-        if isinstance(whole, bytes) and len(whole) == len(piece):
+        chunk = self._rest[:amount]
+        whole = chunk.obj
+        self._advance(len(chunk))
+        # Who reads by our chunk size gets our chunks, not copies.
+        if isinstance(whole, bytes) and len(whole) == len(chunk):
             return whole
-        return bytes(piece)
+        return bytes(chunk)
 
     def _advance(self, amount: int) -> None:
         self._rest = self._rest[amount:]
@@ -211,52 +221,14 @@ class StreamedResponse(requests.Response):
         return self.iter_content(_config.MIB)
 
 
-def attach(
-    response: requests.Response, pipeline: verified_stream.VerifiedStream
-) -> requests.Response:
-    """Let a response read from a pipeline.
+def attach(response: requests.Response, stream: Stream) -> requests.Response:
+    """Let a response read from a verified stream.
 
-    :param response: The answer of the server, its body unread.
-    :param pipeline: Closed with the response from now on.
+    :param response: The response of the server, its body unread.
+    :param stream: Closed with the response from now on.
     :returns: The same response.
     """
-    response.raw = ImageReader(pipeline, response.raw)
+    response.raw = ImageReader(stream, response.raw)
     if type(response) is requests.Response:
         response.__class__ = StreamedResponse
-    return response
-
-
-def complete_headers(
-    response: requests.Response, *, size: int | None, checksum: Any
-) -> None:
-    """Let an answer speak of the whole image, where it began with a part.
-
-    :param response: The answer of the server.
-    :param size: Size of the image in bytes, ``None`` if nobody knows.
-    :param checksum: MD5 checksum of the image, if it has one. Callers verify
-        a stream by it themselves, and upstream sees to it that it is there.
-    """
-    if response.status_code == 206:
-        response.status_code = 200
-        response.reason = 'OK'
-        response.headers.pop('Content-Range', None)
-        if size is not None:
-            response.headers['Content-Length'] = str(size)
-    if checksum:
-        response.headers.setdefault('Content-MD5', str(checksum))
-
-
-def consumed(
-    response: requests.Response, content: bytes | None = None
-) -> requests.Response:
-    """Mark the body of a response as read.
-
-    :param response: The answer of the server.
-    :param content: What it shall have as its ``content``; without it the
-        body counts as streamed away.
-    :returns: The same response.
-    """
-    if content is not None:
-        response._content = content
-    response._content_consumed = True  # type: ignore[attr-defined]
     return response

@@ -36,7 +36,7 @@ class Sink(abc.ABC):
 
     #: Bytes of the image that are there already, once it is entered.
     start = 0
-    #: Whether it goes on with what a former download left, and leaves it.
+    #: Whether it resumes a partial file, and keeps one after a failure.
     resume = False
     #: Descriptor to read back from what was written, if it can be.
     store: int | None = None
@@ -57,15 +57,15 @@ class Sink(abc.ABC):
         """
 
     @abc.abstractmethod
-    def write(self, piece: bytes) -> None:
-        """Write all of a piece.
+    def write(self, chunk: bytes) -> None:
+        """Write all of a chunk.
 
-        :param piece: The next bytes of the image.
+        :param chunk: The next bytes of the image.
         :raises: :exc:`OSError` as the system gives it.
         """
 
     def commit(self) -> None:
-        """Make what was written final: all of it is there and proved."""
+        """Make what was written final: all of it is there and verified."""
 
     def __enter__(self) -> 'Sink':
         """Open what is written to."""
@@ -86,8 +86,8 @@ class MemorySink(Sink):
     def __init__(self) -> None:
         self._buffer = io.BytesIO()
 
-    def write(self, piece: bytes) -> None:
-        self._buffer.write(piece)
+    def write(self, chunk: bytes) -> None:
+        self._buffer.write(chunk)
 
     def content(self) -> bytes:
         """Return all that was written, without a second copy of it."""
@@ -113,19 +113,19 @@ class WriterSink(Sink):
             self._region.enter()
         return self
 
-    def write(self, piece: bytes) -> None:
+    def write(self, chunk: bytes) -> None:
         if self._region is not None:
-            self._region.extend(len(piece))
+            self._region.extend(len(chunk))
         if not self._is_raw:
             # Buffered files, and most things that only look like a file, take
             # everything and may return anything; a compressor, how many
             # bytes went out.
-            self._output.write(piece)
+            self._output.write(chunk)
             return
-        with memoryview(piece) as view:
+        with memoryview(chunk) as view:
             done = 0
             while done < len(view):
-                done += self._write_raw(view[done:] if done else piece)
+                done += self._write_raw(view[done:] if done else chunk)
 
     def _write_raw(self, data: Any) -> int:
         count = self._output.write(data)

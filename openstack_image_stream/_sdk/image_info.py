@@ -10,42 +10,36 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What the Image service says about an image, asked for and looked at.
+"""The metadata of an image, requested and checked.
 
 A document from a server is as foreign as the image's bytes: it may be of any
 length, hold anything, or be about something else.
 """
 
-from collections.abc import Callable
-import copy
 import dataclasses
-import http.client
-import logging
 from typing import Any
 
 from keystoneauth1 import adapter
-from keystoneauth1 import exceptions as ksa_exceptions
-from openstack import _log
 from openstack import exceptions as sdk_exceptions
-from openstack import proxy
+from openstack import utils
 import requests
 
 from openstack_image_stream._common import byte_ranges
+from openstack_image_stream._common import printing
 from openstack_image_stream._common import retry
 from openstack_image_stream._common import signals
 from openstack_image_stream import _config
 from openstack_image_stream._http import responses
-from openstack_image_stream._transfer import coordination
+from openstack_image_stream._http import retry_after
+from openstack_image_stream._sdk import compat
+from openstack_image_stream._sdk import errors
 from openstack_image_stream import exceptions
 
 #: Bytes of a description that are taken. The longest that Glance lets a user
 #: make, 128 properties of 64 KiB, is half of it.
 _LONGEST = 16 * _config.MIB
-_BLOCK = 64 * 1024
 
 _HASHES = ('hash_algo', 'hash_value', 'checksum')
-
-_LOG: logging.Logger = _log.setup_logging('openstack.image_stream')
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,78 +66,55 @@ def fetch(
     image: Any,
     session: adapter.Adapter,
     policy: retry.RetryPolicy,
+    waiter: retry.Waiter,
     *,
     validate: bool,
 ) -> ImageInfo:
-    """Ask for an image's metadata, as patiently as for its data.
+    """Request an image's metadata, with the retries that its data have.
 
     :param image: The image resource. It is brought up to date.
-    :param session: The proxy of the Image service, or another adapter of
-        keystoneauth.
-    :param policy: When to try again.
+    :param session: As :meth:`.Sender.adapter` makes it.
+    :param policy: When to retry.
+    :param waiter: Owns the download.
     :param validate: Whether the hashes that the resource has already must be
         those that come.
     :returns: What came.
     :raises: :exc:`~openstack_image_stream.exceptions.ImageStreamError` when
-        it cannot be had or is none of this image.
+        the metadata cannot be read, or are about something else.
     :raises: :exc:`~openstack_image_stream.exceptions.ImageChangedError` when
         the image has another hash than the resource.
     :raises: :exc:`~openstack.exceptions.HttpException` or a subclass for an
         error status.
     """
-    patience = retry.Retries(policy)
-    while True:
-        try:
-            fresh, metadata = _fetch_once(image, session)
-            break
-        except retry.RetriableError as exc:
-            delay = patience.delay(exc)
-            if delay is None:
-                error = exc.error or exceptions.ImageStreamError(
-                    f'cannot read the metadata of image {_shown(image)}: {exc}'
-                )
-                raise error from retry.cause(exc, error)
-            _LOG.warning(
-                'image %s: its metadata could not be read (%s), trying '
-                'again in %.1f s, attempt %s',
-                _shown(image),
-                exc,
-                delay,
-                patience,
-            )
-            policy.wait(coordination.Coordinator(str(image.id)), delay)
+    try:
+        fresh, info = retry.Retries(policy).run(
+            lambda: _fetch_once(image, session),
+            waiter=waiter,
+            image_id=_shown(image),
+            failed=lambda failure: 'cannot read the metadata',
+        )
+    except retry.RetriableError as exc:
+        error = exc.error or _unreadable(image, exc.reason)
+        raise error from retry.cause(exc, error)
     if validate:
-        _check_hashes(image, metadata)
-    image._body.attributes.update(fresh._body.attributes)
-    return metadata
+        _check_hashes(image, info)
+    compat.attributes_of(image).update(compat.attributes_of(fresh))
+    return info
 
 
 def _fetch_once(image: Any, session: adapter.Adapter) -> tuple[Any, ImageInfo]:
-    # A new resource: in the old one, what does not come would stay.
-    fresh = type(image).existing(id=image.id, connection=image._connection)
-    answers: list[requests.Response] = []
+    response = None
     try:
-        with signals.reraised():
-            # What the SDK may have cached is of an image that was not
-            # uploaded yet, or of another checksum.
-            fresh.fetch(_limited(session, answers), skip_cache=True)
-    except ksa_exceptions.ClientException as exc:
-        _pass_raised(exc)
-        reason = responses.in_words(exc)
-        error = exceptions.ImageStreamError(
-            f'cannot read the metadata of image {_shown(image)}: {reason}'
-        )
-        if retry.is_curable(exc):
-            raise retry.RetriableError(reason, error=error) from exc
-        raise error from exc
+        response = _get(image, session)
+        return compat.described(image, response), _read(response, image)
     except sdk_exceptions.HttpException as exc:
         _pass_raised(exc)
-        responses.settle_error(exc)
-        if exc.status_code in retry.STATUSES:
+        responses.sanitize_error(exc)
+        if exc.status_code in retry_after.STATUSES:
             raise retry.RetriableError(
-                f'the server answered {exc.status_code}',
+                f'the server responded with {exc.status_code}',
                 error=exc,
-                retry_after=retry.retry_after(exc.response),
+                retry_after=retry_after.retry_after(exc.response),
             ) from exc
         raise
     except (
@@ -155,11 +126,23 @@ def _fetch_once(image: Any, session: adapter.Adapter) -> tuple[Any, ImageInfo]:
         ValueError,
     ) as exc:
         _pass_raised(exc)
-        # What the SDK runs into with a document that is no description.
-        if not answers or isinstance(exc, exceptions.ImageStreamError):
+        # What the SDK runs into with a document that is not a description.
+        if response is None or isinstance(exc, exceptions.ImageStreamError):
             raise
         raise _no_description(image) from exc
-    return fresh, _read(answers[-1], image)
+
+
+def _get(image: Any, session: adapter.Adapter) -> requests.Response:
+    url = utils.urljoin(image.base_path, image.id)
+    with errors.translated(_cannot_read(image), shown=True):
+        response: requests.Response = session.get(url, stream=True)
+    # keystoneauth has read it already where it logs bodies.
+    if not responses.is_loaded(response):
+        try:
+            responses.load(response, _LONGEST, 'the metadata')
+        finally:
+            response.close()
+    return response
 
 
 def _pass_raised(exc: Exception) -> None:
@@ -169,12 +152,12 @@ def _pass_raised(exc: Exception) -> None:
 
 
 def _shown(image: Any) -> str:
-    return responses.printable(str(image.id))
+    return printing.printable(str(image.id))
 
 
 def _read(response: requests.Response, image: Any) -> ImageInfo:
-    # The SDK takes any answer without an error for an image, a portal's login
-    # page for example, and makes a size of 0 of what is none.
+    # The SDK takes any response without an error for an image, the login page
+    # of a portal for example, and makes a size of 0 of what is not a number.
     document = None
     with signals.suppress(ValueError):
         document = response.json()
@@ -182,8 +165,8 @@ def _read(response: requests.Response, image: Any) -> ImageInfo:
         raise _no_description(image)
     if document['id'] != image.id:
         raise exceptions.ImageChangedError(
-            f'the server was asked for image {_shown(image)}, and describes '
-            f'{document["id"]!r}',
+            f'the server describes image {document["id"]!r} instead of image '
+            f'{_shown(image)}',
             expected=str(image.id),
             actual=str(document['id']),
         )
@@ -193,7 +176,7 @@ def _read(response: requests.Response, image: Any) -> ImageInfo:
     if isinstance(size, str):
         size = byte_ranges.parse_length(size)
     return ImageInfo(
-        # A bool is an int to Python, and a negative size is none to anybody.
+        # A bool is an int to Python, and a negative number is not a size.
         size=size if type(size) is int and size >= 0 else None,
         name=name if isinstance(name, str) else None,
         status=status if isinstance(status, str) else None,
@@ -203,78 +186,30 @@ def _read(response: requests.Response, image: Any) -> ImageInfo:
     )
 
 
+def _cannot_read(image: Any) -> str:
+    return f'cannot read the metadata of image {_shown(image)}'
+
+
+def _unreadable(image: Any, reason: str) -> exceptions.ImageStreamError:
+    return exceptions.ImageStreamError(f'{_cannot_read(image)}: {reason}')
+
+
 def _no_description(image: Any) -> exceptions.ImageStreamError:
     return exceptions.ImageStreamError(
-        f'the server did not describe image {_shown(image)}, what answers '
-        'there is no Image service'
+        f'{_cannot_read(image)}: the response does not describe it, so the '
+        'server is probably not an Image service: check the endpoint'
     )
 
 
 def _check_hashes(image: Any, metadata: ImageInfo) -> None:
-    # Whoever gives a resource has seen its hash, perhaps on a better day. It
-    # must not be possible to take it away with a second answer.
+    # The holder of a resource has seen its hash before. A later response must
+    # not be able to take it away.
     for name in _HASHES:
         known, now = getattr(image, name), getattr(metadata, name)
         if known and str(known).lower() != str(now).lower():
             raise exceptions.ImageChangedError(
-                f'the {name} of image {_shown(image)} was {known!r} when it '
-                f'was looked at before, and is {now!r} now. Give the ID alone '
-                'to take it as it is now',
+                f'image {_shown(image)}: {name} changed: it was {known!r}, '
+                f'and is {now!r} now: pass the ID alone to accept that',
                 expected=str(known),
                 actual=str(now),
             )
-
-
-def _limited(
-    session: adapter.Adapter, answers: list[requests.Response]
-) -> adapter.Adapter:
-    """Return an adapter that does not read answers without end.
-
-    :param session: The adapter to be like.
-    :param answers: Where to put the answers once they are read.
-    """
-    ours = copy.copy(session)
-    request: Callable[..., requests.Response] = ours.request
-
-    # The SDK's own adapters have a cache, and make no exceptions of statuses.
-    is_proxy = isinstance(session, proxy.Proxy)
-
-    def request_some(*args: Any, **kwargs: Any) -> requests.Response:
-        if not is_proxy:
-            kwargs.pop('skip_cache', None)
-            kwargs['raise_exc'] = False
-        response = request(*args, **{**kwargs, 'stream': True})
-        # keystoneauth has read it already where it logs bodies.
-        if not responses.is_loaded(response):
-            try:
-                _load(response)
-            finally:
-                response.close()
-        answers.append(response)
-        return response
-
-    ours.request = request_some  # type: ignore[method-assign]
-    return ours
-
-
-def _load(response: requests.Response) -> None:
-    responses.guard_chunks(response)
-    body = bytearray()
-    with responses.interruptions():
-        while piece := response.raw.read(_BLOCK, decode_content=True):
-            body += piece
-            if len(body) > _LONGEST:
-                raise exceptions.ImageStreamError(
-                    'the server describes the image in more than '
-                    f'{_LONGEST // _config.MIB} MiB'
-                )
-        _check_length(response, len(body))
-    responses.put_content(response, bytes(body))
-    responses.settle_charset(response)
-
-
-def _check_length(response: requests.Response, length: int) -> None:
-    # Not every release of urllib3 does it by itself.
-    announced = responses.announced_length(response)
-    if announced and length < announced and not responses.coding(response):
-        raise http.client.IncompleteRead(b'', announced - length)

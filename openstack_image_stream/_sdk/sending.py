@@ -18,20 +18,24 @@ that can be broken, no cache) it has in objects of its own, which are made
 once for each adapter.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 import contextvars
 import copy
 import dataclasses
 import functools
 from typing import Any
+import urllib.parse
 import weakref
 
 from keystoneauth1 import adapter as ksa_adapter
 from keystoneauth1 import session as ksa_session
+from openstack import utils
 import requests
 
 from openstack_image_stream._http import connection_pools
 from openstack_image_stream._http import redirects
+from openstack_image_stream._sdk import compat
+from openstack_image_stream._sdk import errors
 
 #: Where an adapter keeps what belongs to it.
 _ATTRIBUTE = '_image_stream_sender'
@@ -41,15 +45,15 @@ _OF_THE_SDK = ('skip_cache', 'error_message')
 
 
 @dataclasses.dataclass(frozen=True)
-class _Way:
-    """How the requests of one download are sent."""
+class _Transport:
+    """What the requests of one download are sent with."""
 
     pools: connection_pools.Pools
     timeout: float
 
 
-_WAY: contextvars.ContextVar[_Way] = contextvars.ContextVar(
-    'openstack_image_stream_way'
+_TRANSPORT: contextvars.ContextVar[_Transport] = contextvars.ContextVar(
+    'openstack_image_stream_transport'
 )
 
 
@@ -88,7 +92,7 @@ class Sender:
         :param pools: Connection pools to use instead of the caller's.
         """
         ours = copy.copy(self._adapter)
-        ours.way = _Way(pools or self._pools, timeout)  # type: ignore[attr-defined]
+        ours.transport = _Transport(pools or self._pools, timeout)  # type: ignore[attr-defined]
         return ours
 
 
@@ -106,25 +110,33 @@ def sender_for(given: ksa_adapter.Adapter) -> Sender:
 
 
 def get_file(
-    adapter: ksa_adapter.Adapter, url: str, headers: Mapping[str, str]
+    adapter: ksa_adapter.Adapter,
+    url: str,
+    image_id: str,
+    headers: Mapping[str, str],
 ) -> requests.Response:
-    """Ask for the data of an image.
+    """Request the data of an image.
 
     :param adapter: As :meth:`Sender.adapter` makes it.
     :param url: Of the data, without the endpoint.
+    :param image_id: ID of the image, for messages.
     :param headers: Of the request.
     :returns: The response, its body unread; its caller closes it.
+    :raises: :exc:`.RetriableError` when no response comes and a retry may
+        cure that, :exc:`~openstack_image_stream.exceptions.ImageStreamError`
+        when it cannot.
     """
     # keystoneauth's log of bodies would have the whole image in memory where
     # the server calls it a text.
     get = functools.partial(
         adapter.get, url, stream=True, headers=dict(headers), log=False
     )
-    response: requests.Response = get()
-    if response.status_code == 401 and _is_outdated(adapter, response):
-        response.close()
-        response = get(allow_reauth=False)
-    return response
+    with errors.translated(f'cannot download image {image_id}', shown=False):
+        response: requests.Response = get()
+        if response.status_code == 401 and _is_outdated(adapter, response):
+            response.close()
+            response = get(allow_reauth=False)
+        return response
 
 
 def _is_outdated(adapter: Any, response: requests.Response) -> bool:
@@ -136,6 +148,19 @@ def _is_outdated(adapter: Any, response: requests.Response) -> bool:
     """
     used = response.request.headers.get('X-Auth-Token')
     return used is not None and used != adapter.inside(adapter.get_token)
+
+
+def file_url(image: Any, stores: Sequence[str]) -> str:
+    """Return the URL of the data of an image, without the endpoint.
+
+    :param image: The image resource.
+    :param stores: Names of stores to read from, best first; may be empty.
+    """
+    url: str = utils.urljoin(image.base_path, image.id, 'file')
+    if stores:
+        names = ','.join(urllib.parse.quote(name) for name in stores)
+        url = f'{url}?prefer={names}'
+    return url
 
 
 class _Requests:
@@ -154,11 +179,11 @@ class _Requests:
     def request(
         self, method: str, url: str, **kwargs: Any
     ) -> requests.Response:
-        way = _WAY.get()
+        transport = _TRANSPORT.get()
         # The requests that renew a token have no timeout of their own.
         if kwargs.get('timeout') is None:
-            kwargs['timeout'] = way.timeout
-        session = way.pools.session(self._original.session)
+            kwargs['timeout'] = transport.timeout
+        session = transport.pools.session(self._original.session)
         return session.request(method, url, **kwargs)
 
 
@@ -185,8 +210,8 @@ def _session_like(session: ksa_session.Session) -> ksa_session.Session:
         app_version=session.app_version,
         additional_user_agent=session.additional_user_agent,
         # What was found out about the services is not found out again.
-        discovery_cache=getattr(session, '_discovery_cache', None),
-        split_loggers=getattr(session, '_split_loggers', None),
+        discovery_cache=compat.discovery_cache_of(session),
+        split_loggers=compat.split_loggers_of(session),
     )
     ours.user_agent = session.user_agent
     # Not a copy of them, where there are none yet.
@@ -201,18 +226,18 @@ def _sending_once(cls: type[ksa_adapter.Adapter]) -> Any:
     What keystoneauth would repeat by itself is left to our own policy; the
     two would multiply. The SDK's own proxies look into a cache first, which
     would keep the whole image in memory, hand its consumed body to the next
-    caller, and be emptied by whoever asks not to use it.
+    caller, and be emptied by a request not to use it.
     """
 
     class Adapter(cls):  # type: ignore[misc, valid-type]
-        way: _Way
+        transport: _Transport
         given: weakref.ref[ksa_adapter.Adapter]
 
         def request(self, url: str, method: str, **kwargs: Any) -> Any:
             for name in _OF_THE_SDK:
                 kwargs.pop(name, None)
             kwargs = {
-                'timeout': self.way.timeout,
+                'timeout': self.transport.timeout,
                 'connect_retries': 0,
                 'status_code_retries': 0,
                 **kwargs,
@@ -230,11 +255,11 @@ def _sending_once(cls: type[ksa_adapter.Adapter]) -> Any:
             )
 
         def inside(self, function: Callable[[], Any]) -> Any:
-            """Call what sends requests, which are sent in our way then."""
+            """Call what sends requests, which use our transport then."""
             return contextvars.copy_context().run(self._inside, function)
 
         def _inside(self, function: Callable[[], Any]) -> Any:
-            _WAY.set(self.way)
+            _TRANSPORT.set(self.transport)
             return function()
 
     return Adapter
@@ -244,14 +269,11 @@ def _send(
     adapter: Any, url: str, method: str, **kwargs: Any
 ) -> requests.Response:
     """Send a request as the SDK's proxies do, but for their cache."""
-    find = getattr(adapter, '_get_connection', None)
-    connection = find() if find else None
-    request_id = getattr(connection, '_global_request_id', None)
+    request_id = compat.global_request_id(adapter)
     if request_id:
         kwargs.setdefault('global_request_id', request_id)
     # By the caller's proxy, since the SDK keeps each one that reported.
-    given = adapter.given()
-    report = getattr(given, '_report_stats', None) or _report_nothing
+    report = compat.statistics_of(adapter.given())
     try:
         response: requests.Response = ksa_adapter.Adapter.request(
             adapter, url, method, **kwargs
@@ -261,7 +283,3 @@ def _send(
         raise
     report(response)
     return response
-
-
-def _report_nothing(*args: Any) -> None:
-    pass

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""How many connections pay, found out by trying."""
+"""The number of connections that pays, measured while downloading."""
 
 from collections.abc import Callable
 import math
@@ -18,8 +18,8 @@ import time
 
 from openstack_image_stream import _config
 
-#: More than this is a load on somebody's service that nobody asked for.
-MOST = 8
+#: More than this is a load on a service that its operators do not expect.
+MAX_CONNECTIONS = 8
 
 #: Seconds that a new connection is given before it counts, and that it then
 #: has to show what it is worth. With all eight of them tried, one after the
@@ -27,16 +27,16 @@ MOST = 8
 _SETTLING = 0.05
 _TRIAL = 0.08
 
-#: Bytes of the pieces that are read meanwhile: those of so many seconds, so
+#: Bytes of the chunks that are read meanwhile: those of so many seconds, so
 #: that a slow connection shows soon what it is worth, and a fast one is not
 #: held up. The limits are also what is begun with, and what costs little.
 _STEP = 0.01
 _LARGEST = _config.MIB
 _SMALLEST = 256 * 1024
 
-#: Pieces of each connection that a trial takes at least, as one or two say
+#: Chunks of each connection that a trial takes at least, as one or two say
 #: little about its speed.
-_PIECES = 2
+_CHUNKS = 2
 
 #: Part of what one more would bring at best, if nothing but the connections
 #: were the limit, that it must bring to stay.
@@ -56,7 +56,7 @@ class ConcurrencyController:
 
     Begins with one. Adds one, looks whether the whole is noticeably faster,
     and takes it away again where it is not: the wire, the disk, the hash or
-    whoever reads is the limit then. Some time later it tries again, since that
+    the reader is the limit then. Some time later it tries again, since that
     may change.
 
     Not to be used by several threads at a time.
@@ -73,27 +73,28 @@ class ConcurrencyController:
         self._before: float | None = None
         self._doubted = False
         self._hold = _HOLD
-        self._piece = _LARGEST
+        self._chunk_size = _LARGEST
         self._resting_until = clock()
         self._counting_from = 0.0
         self._received = 0
         self._waited = 0.0
-        self._pieces = 0
+        self._chunks = 0
         self._begin_to_measure()
 
-    def piece_size(self, size: int) -> int:
+    def chunk_size(self, size: int) -> int:
         """Return how many bytes to read at a time now.
 
         :param size: How many it would be otherwise.
         :returns: Fewer while something is tried, to see more of it.
         """
         trying = self._before is not None or (
-            self.connections < MOST and self._clock() >= self._resting_until
+            self.connections < MAX_CONNECTIONS
+            and self._clock() >= self._resting_until
         )
-        return min(size, self._piece) if trying else size
+        return min(size, self._chunk_size) if trying else size
 
     def received(self, amount: int, waited: float = math.inf) -> None:
-        """Take note of a piece, of whichever connection.
+        """Take note of a chunk, of whichever connection.
 
         :param amount: Bytes of it.
         :param waited: Seconds that went into receiving it. Where that is a
@@ -103,15 +104,15 @@ class ConcurrencyController:
         now = self._clock()
         if now < self._counting_from:
             return
-        if self._pieces == 0:
-            # The piece itself came in the time before.
+        if self._chunks == 0:
+            # The chunk itself came in the time before.
             self._counting_from = now
         else:
             self._received += amount
             self._waited += waited
-        self._pieces += 1
+        self._chunks += 1
         elapsed = now - self._counting_from
-        if elapsed >= _TRIAL and self._pieces > _PIECES * self.connections:
+        if elapsed >= _TRIAL and self._chunks > _CHUNKS * self.connections:
             self._decide(self._received / elapsed, self._waited / elapsed)
 
     def refuse(self) -> None:
@@ -125,8 +126,8 @@ class ConcurrencyController:
         :param waiting: Part of the time that was spent with receiving.
         """
         now = self._clock()
-        piece = int(rate / self.connections * _STEP)
-        self._piece = min(_LARGEST, max(_SMALLEST, piece))
+        size = int(rate / self.connections * _STEP)
+        self._chunk_size = min(_LARGEST, max(_SMALLEST, size))
         if self._before is not None and rate < self._before * _gain(
             self.connections - 1
         ):
@@ -138,7 +139,7 @@ class ConcurrencyController:
                 self._begin_to_measure()
             return
         self._before = None
-        if self.connections < MOST and now >= self._resting_until:
+        if self.connections < MAX_CONNECTIONS and now >= self._resting_until:
             if waiting >= _WAITING:
                 self._before = rate
                 self.connections += 1
@@ -159,7 +160,7 @@ class ConcurrencyController:
         self._counting_from = self._clock() + _SETTLING
         self._received = 0
         self._waited = 0.0
-        self._pieces = 0
+        self._chunks = 0
 
 
 def _gain(connections: int) -> float:

@@ -109,7 +109,7 @@ DownloadClosedError` after :meth:`close`, the error after :meth:`fail`, and
             raise _copy(error)
 
     def child(self) -> 'Coordinator':
-        """Return the owner of a piece of work that may end on its own.
+        """Return the owner of some work that may end on its own.
 
         It ends with this one, too; :meth:`release` when it is over.
         """

@@ -10,41 +10,34 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Where the bytes of an image come from, in order: one connection or more."""
+"""The bytes of an image in order, over one connection or several."""
 
 from collections.abc import Iterator
 import functools
 import logging
-import time
 
-from openstack import _log
 import requests
 
 from openstack_image_stream._common import byte_ranges
 from openstack_image_stream._common import retry
 from openstack_image_stream._common import signals
-from openstack_image_stream._http import connection_pools
-from openstack_image_stream._http import fetching
+from openstack_image_stream._transfer import automatic
 from openstack_image_stream._transfer import concurrency
 from openstack_image_stream._transfer import coordination
+from openstack_image_stream._transfer import interfaces
 from openstack_image_stream._transfer import parallel
 from openstack_image_stream._transfer import resumable
 from openstack_image_stream import exceptions
 
-#: Parts that the first connection receives while a second one is tried, and
-#: parts that must be left then for it to be worth it.
-_LEAD = 2
-_LEAST = 4
-
-_LOG: logging.Logger = _log.setup_logging('openstack.image_stream')
+_LOG = logging.getLogger('openstack.image_stream')
 
 
 class ImageSource:
     """The bytes of an image, in order, from a position on.
 
-    Whoever makes one calls :meth:`close`.
+    The caller calls :meth:`close`.
 
-    :param remote: The image on the server.
+    :param fetcher: Requests the bytes; closed with the source.
     :param policy: When to try again.
     :param coordinator: Owns the download.
     :param start: Position in the image to begin at.
@@ -52,13 +45,11 @@ class ImageSource:
     :param controller: Finds that out instead, up to ``connections``, if it is
         given.
     :param part_size: Bytes of such a range.
-    :param pools: The connection pools that the image is requested through, if
-        they are for this download alone; closed with the source.
     """
 
     def __init__(
         self,
-        remote: fetching.Fetcher,
+        fetcher: interfaces.Fetcher,
         policy: retry.RetryPolicy,
         coordinator: coordination.Coordinator,
         *,
@@ -66,28 +57,26 @@ class ImageSource:
         connections: int = 1,
         controller: concurrency.ConcurrencyController | None = None,
         part_size: int = parallel.PART,
-        pools: connection_pools.Pools | None = None,
     ) -> None:
-        self._remote = remote
+        self._fetcher = fetcher
         self._policy = policy
         self._coordinator = coordinator
         self._connections = connections
         self._controller = controller
         self._part_size = part_size
-        self._pools = pools
         # No method of ours: the workers keep it, and would keep a forgotten
         # source alive with it.
-        self._make_part = functools.partial(_make_part, remote, policy)
+        self._make_part = functools.partial(_make_part, fetcher, policy)
         self._parallel: parallel.ParallelReader | None = None
-        self._second: _Second | None = None
+        self._automatic: automatic.AutomaticStream | None = None
         self._single = self._make_single(start)
         #: Position in the image of the next byte.
         self.position = start
 
     @property
     def size(self) -> int | None:
-        """Size of the image in bytes, ``None`` while nobody knows."""
-        return self._remote.size
+        """Size of the image in bytes, ``None`` while it is unknown."""
+        return self._fetcher.size
 
     def open(self) -> requests.Response:
         """Ask for the image.
@@ -95,10 +84,10 @@ class ImageSource:
         :returns: The response, its body unread. The source closes that.
         :raises: :exc:`~openstack_image_stream.exceptions.\
 IncompleteDownloadError` when there is no response, and as
-            :meth:`Fetcher.open <.Fetcher.open>`.
+            :meth:`.Connection.open`.
         """
         try:
-            size = self._remote.size
+            size = self._fetcher.size
             # Fewer than two parts have nothing to do at the same time.
             if (
                 self._connections > 1
@@ -120,7 +109,7 @@ IncompleteDownloadError` when there is no response, and as
         :raises: :exc:`~openstack_image_stream.exceptions.\
 IncompleteDownloadError` when the connection fails once too often, what ended
             the download when it ended meanwhile, and as
-            :meth:`Fetcher.open <.Fetcher.open>`.
+            :meth:`.Connection.open`.
         """
         try:
             chunk = self._read(size)
@@ -151,95 +140,39 @@ IncompleteDownloadError` when the connection fails once too often, what ended
         if self._parallel is not None:
             try:
                 chunk = self._parallel.read()
-            except fetching.RangesRefused:
+            except byte_ranges.RangesRefused:
                 self._log_fallback()
                 self._controller = None
                 chunk = b''
-            if chunk or self.position == self._remote.size:
+            if chunk or self.position == self._fetcher.size:
                 return chunk
             self._leave_parallel()
         if self._controller is None:
             return self._single.read(size)
-        return self._read_and_look(self._controller, size)
+        return self._read_automatic(self._controller, size)
 
-    def _read_and_look(
+    def _read_automatic(
         self, controller: concurrency.ConcurrencyController, size: int
     ) -> bytes:
-        """Read over one connection, and find out whether another one pays."""
-        size = controller.piece_size(size)
-        if self._second is not None:
-            size = min(size, self._second.start - self.position)
-        began = time.monotonic()
-        chunk = self._single.read(size)
-        controller.received(len(chunk), time.monotonic() - began)
-        position = self.position + len(chunk)
-        if self._second is not None:
-            self._look_after_second(controller, self._second, position)
-        elif controller.connections > 1:
-            self._request_second(position)
+        if self._automatic is None:
+            self._automatic = automatic.AutomaticStream(
+                controller,
+                self._single,
+                self._make_part,
+                self._coordinator,
+                part_size=self._part_size,
+                image_id=self._fetcher.image_id,
+            )
+        chunk = self._automatic.read(size, self._fetcher.size)
+        second = self._automatic.second
+        if self._automatic.settled:
+            self._controller = None
+        elif second is not None:
+            self._automatic = None
+            self._start_parallel(
+                self.position + len(chunk), [self._single, second], 2
+            )
         return chunk
-
-    def _request_second(self, position: int) -> None:
-        """Request a part ahead, while the first connection is read."""
-        size = self._remote.size
-        if size is None or size - position <= _LEAST * self._part_size:
-            self._controller = None
-            return
-        start = position + _LEAD * self._part_size
-        span = byte_ranges.ByteRange(start, start + self._part_size)
-        try:
-            self._second = _Second(
-                self._make_part(span, self._coordinator), self._coordinator
-            )
-        except RuntimeError as exc:
-            if signals.find_raised(exc) is not None:
-                raise
-            # No thread can be started.
-            self._controller = None
-
-    def _look_after_second(
-        self,
-        controller: concurrency.ConcurrencyController,
-        second: '_Second',
-        position: int,
-    ) -> None:
-        """Use the second connection once the server has responded."""
-        if not second.task.done:
-            # Where a server leaves it unanswered, as one of a single process
-            # does, the first one does not wait for it.
-            if position == second.start:
-                self._drop_second()
-                controller.refuse()
-            return
-        self._second = None
-        try:
-            stream = second.task.result()
-        except retry.RetriableError as exc:
-            retry.drop_frames(exc)
-            second.stream.close()
-            controller.refuse()
-        except coordination.Ended:
-            second.stream.close()
-            raise
-        except Exception as exc:
-            # What is wrong with the whole download shows with the connection
-            # that there is.
-            second.stream.close()
-            _LOG.debug(
-                'image %s: no second connection (%s)',
-                self._remote.image_id,
-                exc,
-            )
-            retry.drop_frames(exc)
-            self._controller = None
-        else:
-            self._single.end_at(second.start)
-            self._start_parallel(position, [self._single, stream], 2)
-
-    def _drop_second(self) -> None:
-        second, self._second = self._second, None
-        if second is not None:
-            second.abandon()
 
     def close(self) -> None:
         """Let go of every connection and thread.
@@ -247,12 +180,12 @@ IncompleteDownloadError` when the connection fails once too often, what ended
         For the thread that reads; the coordinator is to have ended. May be
         called more than once.
         """
-        self._drop_second()
+        if self._automatic is not None:
+            self._automatic.close()
         if self._parallel is not None:
             self._parallel.close()
         self._single.close()
-        if self._pools is not None:
-            self._pools.close()
+        self._fetcher.close()
 
     def _open_parallel(self, size: int) -> requests.Response:
         stop = min(self.position + self._part_size, size)
@@ -261,7 +194,7 @@ IncompleteDownloadError` when the connection fails once too often, what ended
         )
         try:
             response = first.open()
-        except fetching.RangesRefused:
+        except byte_ranges.RangesRefused:
             first.close()
             self._log_fallback()
             return self._single.open()
@@ -281,7 +214,7 @@ IncompleteDownloadError` when the connection fails once too often, what ended
         try:
             self._parallel = parallel.ParallelReader(
                 position,
-                self._remote.size or 0,
+                self._fetcher.size or 0,
                 first,
                 self._make_part,
                 connections=connections,
@@ -293,8 +226,8 @@ IncompleteDownloadError` when the connection fails once too often, what ended
             if signals.find_raised(exc) is not None:
                 raise
             _LOG.info(
-                'image %s: downloading over one connection (%s)',
-                self._remote.image_id,
+                'image %s: falling back to one connection (%s)',
+                self._fetcher.image_id,
                 exc,
             )
             for stream in first:
@@ -311,14 +244,14 @@ IncompleteDownloadError` when the connection fails once too often, what ended
 
     def _log_fallback(self) -> None:
         _LOG.info(
-            'image %s: downloading over one connection instead of %s',
-            self._remote.image_id,
+            'image %s: falling back to one connection instead of %s',
+            self._fetcher.image_id,
             self._connections,
         )
 
     def _make_single(self, start: int) -> resumable.ResumableStream:
         return resumable.ResumableStream(
-            self._remote,
+            self._fetcher,
             byte_ranges.ByteRange(start),
             policy=self._policy,
             coordinator=self._coordinator,
@@ -330,39 +263,20 @@ IncompleteDownloadError` when the connection fails once too often, what ended
             return failure.error
         total = 'an unknown number of' if self.size is None else self.size
         return exceptions.IncompleteDownloadError(
-            f'image {self._remote.image_id} did not arrive whole, '
-            f'{self.position} of {total} bytes were received: '
-            f'{failure.reason}',
+            f'image {self._fetcher.image_id}: incomplete download: '
+            f'{self.position} of {total} bytes received ({failure.reason})',
             received=self.position,
             expected=self.size,
             reason=failure.reason,
         )
 
 
-class _Second:
-    """A second connection that the server has not responded to yet."""
-
-    def __init__(
-        self,
-        stream: resumable.ResumableStream,
-        coordinator: coordination.Coordinator,
-    ) -> None:
-        self.start = stream.span.start
-        self.stream = stream
-        self.task = coordination.Task(coordinator, stream.open_once)
-
-    def abandon(self) -> None:
-        self.stream.abort()
-        self.task.abandon()
-        self.stream.close()
-
-
 def _make_part(
-    remote: fetching.Fetcher,
+    fetcher: interfaces.Fetcher,
     policy: retry.RetryPolicy,
-    span: byte_ranges.ByteRange,
+    byte_range: byte_ranges.ByteRange,
     coordinator: coordination.Coordinator,
 ) -> resumable.ResumableStream:
     return resumable.ResumableStream(
-        remote, span, policy=policy, coordinator=coordinator
+        fetcher, byte_range, policy=policy, coordinator=coordinator
     )

@@ -19,14 +19,11 @@ or the garbage collector ends the download.
 """
 
 import collections
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 import logging
 import queue
 import threading
 import time
-from typing import Final
-
-from openstack import _log
 
 from openstack_image_stream._common import byte_ranges
 from openstack_image_stream._common import signals
@@ -34,14 +31,11 @@ from openstack_image_stream import _config
 from openstack_image_stream._transfer import concurrency
 from openstack_image_stream._transfer import coordination
 from openstack_image_stream._transfer import resumable
+from openstack_image_stream._transfer import workers
 
 #: Bytes of a part. Small enough that some of them fit in memory, large enough
 #: that a request for one costs little beside receiving it.
 PART = 8 * _config.MIB
-
-#: Bytes of the chunks that a part is received in. Joining them would need the
-#: memory of the part twice.
-CHUNK = _config.MIB
 
 #: Parts beside those that are being received: one that may wait because an
 #: earlier one is late, and the one that is being handed on. N connections
@@ -58,16 +52,7 @@ _UNANSWERED = 1.0
 _JOINING = 5.0
 _LOOK = 0.05
 
-_RETIRE: Final = 'retire'
-_COMPLETE: Final = b''
-
-_LOG: logging.Logger = _log.setup_logging('openstack.image_stream')
-
-#: Makes a stream of a byte range, that ends with the coordinator.
-StreamFactory = Callable[
-    [byte_ranges.ByteRange, coordination.Coordinator],
-    resumable.ResumableStream,
-]
+_LOG = logging.getLogger('openstack.image_stream')
 
 
 def count(length: int, part_size: int) -> int:
@@ -75,91 +60,10 @@ def count(length: int, part_size: int) -> int:
     return max(1, -(-length // part_size))
 
 
-class Part:
-    """A byte range, on its way from the workers to whoever reads.
-
-    :param span: Which bytes.
-    :param stream: Connected already, if it is.
-    """
-
-    def __init__(
-        self,
-        span: byte_ranges.ByteRange,
-        stream: resumable.ResumableStream | None = None,
-    ) -> None:
-        self.span = span
-        #: Those who fetch it: one, or a second because of a slow server.
-        self.streams = [] if stream is None else [stream]
-        self.attempts = 1
-        self.failures = 0
-        #: The one of them that was first.
-        self.chosen: resumable.ResumableStream | None = None
-        #: What has come of it and was not handed on, with positions.
-        self.chunks: collections.deque[tuple[int, bytes]] = collections.deque()
-        self.received = span.start
-        self.complete = False
-
-    @property
-    def unanswered(self) -> bool:
-        """Whether it was requested, and no response has come."""
-        return bool(self.streams) and not any(
-            stream.connected for stream in self.streams
-        )
-
-    def choose(self, stream: resumable.ResumableStream) -> bool:
-        """Take a stream if it is the first that has something.
-
-        :param stream: One of those that fetch the part.
-        :returns: Whether what it has counts.
-        """
-        if self.chosen is None:
-            self.chosen = stream
-            for other in self.streams:
-                if other is not stream:
-                    other.abort()
-        return self.chosen is stream
-
-    def put(self, chunk: bytes) -> None:
-        """Take the next chunk; an empty one after the last."""
-        if chunk:
-            self.chunks.append((self.received, chunk))
-            self.received += len(chunk)
-        else:
-            self.complete = True
-
-
-class _Shared:
-    """What the workers have in common with the thread that reads."""
-
-    def __init__(
-        self, more: StreamFactory, coordinator: coordination.Coordinator
-    ) -> None:
-        self.more = more
-        self.coordinator = coordinator
-        self.work: queue.SimpleQueue[Part | str | None] = queue.SimpleQueue()
-        self.results: queue.SimpleQueue[
-            tuple[
-                Part,
-                resumable.ResumableStream | None,
-                bytes | BaseException,
-            ]
-            | None
-        ] = queue.SimpleQueue()
-        #: As many as there are workers that wait for a part.
-        self.idle: list[None] = []
-        #: Bytes to read at a time.
-        self.chunk_size = CHUNK
-
-    def wake(self) -> None:
-        """Have everything that waits look at whether the download ended."""
-        self.work.put(None)
-        self.results.put(None)
-
-
 class ParallelReader:
     """The parts of an image, fetched in any order, handed on in theirs.
 
-    Whoever makes one calls :meth:`close`. The workers hold no reference to
+    The caller calls :meth:`close`. The workers hold no reference to
     this object, and end also when the download is simply forgotten.
 
     :param start: Position in the image of the first byte.
@@ -179,7 +83,7 @@ class ParallelReader:
         start: int,
         size: int,
         first: Sequence[resumable.ResumableStream],
-        more: StreamFactory,
+        more: workers.StreamFactory,
         *,
         connections: int,
         coordinator: coordination.Coordinator,
@@ -193,14 +97,14 @@ class ParallelReader:
         self._coordinator = coordinator
         self._own = coordinator.child()
         self._controller = controller
-        self._shared = _Shared(more, self._own)
+        self._shared = workers.Shared(more, self._own)
         self._own.on_end(self._shared.wake)
-        self._parts: collections.deque[Part] = collections.deque()
+        self._parts: collections.deque[workers.Part] = collections.deque()
         self._workers = 0
         self._threads: list[threading.Thread] = []
         self._failure: BaseException | None = None
         for stream in first:
-            self._add(Part(stream.span, stream))
+            self._add(workers.Part(stream.byte_range, stream))
         self._plan()
 
     def read(self) -> bytes:
@@ -276,10 +180,10 @@ class ParallelReader:
             and len(self._parts) < self._connections + _SPARE
         ):
             stop = min(self._planned + self._part_size, self._size)
-            self._add(Part(byte_ranges.ByteRange(self._planned, stop)))
+            self._add(workers.Part(byte_ranges.ByteRange(self._planned, stop)))
 
-    def _add(self, part: Part) -> None:
-        self._planned = part.span.stop or self._size
+    def _add(self, part: workers.Part) -> None:
+        self._planned = part.byte_range.stop or self._size
         self._parts.append(part)
         if part.streams and self._start(part):
             return
@@ -290,11 +194,11 @@ class ParallelReader:
         if self._workers < self._connections:
             self._start(None)
 
-    def _start(self, part: Part | None) -> bool:
+    def _start(self, part: workers.Part | None) -> bool:
         """Start a worker; tell whether that was possible."""
         self._threads = [t for t in self._threads if t.is_alive()]
         thread = threading.Thread(
-            target=_work,
+            target=workers.work,
             args=(self._shared, part),
             name=f'openstack-image-stream-{self._workers}',
             # A Response that is still open when the interpreter ends must
@@ -329,7 +233,9 @@ class ParallelReader:
     def _take(
         self,
         result: tuple[
-            Part, resumable.ResumableStream | None, bytes | BaseException
+            workers.Part,
+            resumable.ResumableStream | None,
+            bytes | BaseException,
         ]
         | None,
     ) -> None:
@@ -359,8 +265,8 @@ class ParallelReader:
             _LOG.debug(
                 'no response to the request for bytes %s to %s, sending '
                 'another one',
-                front.span.start,
-                front.span.stop,
+                front.byte_range.start,
+                front.byte_range.stop,
             )
             front.attempts += 1
             self._shared.work.put(front)
@@ -377,59 +283,16 @@ class ParallelReader:
         if self._controller is None or not amount:
             return
         self._controller.received(amount)
-        self._shared.chunk_size = self._controller.piece_size(CHUNK)
+        self._shared.chunk_size = self._controller.chunk_size(workers.CHUNK)
         if self._controller.connections != self._connections:
             self._adjust(self._controller.connections)
 
     def _adjust(self, connections: int) -> None:
         self._connections = connections
         while self._workers > connections:
-            self._shared.work.put(_RETIRE)
+            self._shared.work.put(workers.RETIRE)
             self._workers -= 1
         if connections == 1 and self._controller is not None:
             # What is planned is all there will be.
             self._size = self._planned
         self._plan()
-
-
-def _work(shared: _Shared, part: Part | None) -> None:
-    if part is not None:
-        _fetch(shared, part)
-    while True:
-        shared.idle.append(None)
-        item = shared.work.get()
-        shared.idle.pop()
-        if not isinstance(item, Part):
-            break
-        _fetch(shared, item)
-    if item is None:
-        # For the other workers.
-        shared.work.put(None)
-
-
-def _fetch(shared: _Shared, part: Part) -> None:
-    stream: resumable.ResumableStream | None = None
-    try:
-        if part.attempts == 1 and part.streams:
-            stream = part.streams[0]
-        else:
-            stream = shared.more(part.span, shared.coordinator)
-            part.streams.append(stream)
-        try:
-            _read_all(shared, part, stream)
-        finally:
-            stream.close()
-    except coordination.Ended:
-        pass
-    except BaseException as exc:
-        shared.results.put((part, stream, exc))
-
-
-def _read_all(
-    shared: _Shared, part: Part, stream: resumable.ResumableStream
-) -> None:
-    while part.chosen is None or part.chosen is stream:
-        chunk = stream.read(shared.chunk_size)
-        shared.results.put((part, stream, chunk or _COMPLETE))
-        if not chunk:
-            return

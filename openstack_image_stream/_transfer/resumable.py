@@ -14,72 +14,68 @@
 
 from collections.abc import Callable
 import functools
-import logging
 import time
+from typing import TypeVar
 
-from openstack import _log
 import requests
 
 from openstack_image_stream._common import byte_ranges
 from openstack_image_stream._common import retry
 from openstack_image_stream._common import signals
-from openstack_image_stream._http import connection_pools
-from openstack_image_stream._http import fetching
-from openstack_image_stream._http import response_body
 from openstack_image_stream._transfer import coordination
+from openstack_image_stream._transfer import interfaces
 from openstack_image_stream import exceptions
 
 #: Seconds after which what was received is handed on, though it is less than
 #: was asked for. What is not handed on is lost when the download ends early.
 _SOON = 0.5
 
-#: Bytes that are read at a time where they are not wanted.
+#: Bytes that are read at a time where they are discarded.
 _DISCARDED = 1024 * 1024
 
-_LOG: logging.Logger = _log.setup_logging('openstack.image_stream')
+_T = TypeVar('_T')
 
 #: Makes one attempt to get a body.
-Opener = Callable[[], response_body.Body]
+_Opener = Callable[[], interfaces.Body]
 
 
 class ResumableStream:
     """Some consecutive bytes of an image.
 
-    Reconnects where it must, at the byte that comes next. Whoever makes one
-    calls :meth:`close`, in the thread that reads.
+    Reconnects where it must, at the byte that comes next. The caller calls
+    :meth:`close`, in the thread that reads.
 
-    :param remote: The image on the server.
-    :param span: Which bytes.
+    :param fetcher: Requests the bytes.
+    :param byte_range: Which bytes.
     :param policy: When to try again.
     :param coordinator: Owns the download; its end ends every wait.
-    :param aside: Whether connections are made anew in a thread of their own,
+    :param aside: Whether reconnecting is done in a thread of its own,
         so that the thread that reads can be woken up meanwhile.
     """
 
     def __init__(
         self,
-        remote: fetching.Fetcher,
-        span: byte_ranges.ByteRange,
+        fetcher: interfaces.Fetcher,
+        byte_range: byte_ranges.ByteRange,
         *,
         policy: retry.RetryPolicy,
         coordinator: coordination.Coordinator,
         aside: bool = False,
     ) -> None:
-        self._remote = remote
+        self._fetcher = fetcher
         #: The bytes it has from the first to the last.
-        self.span = span
-        self._policy = policy
-        self._patience = retry.Retries(policy)
+        self.byte_range = byte_range
+        self._retries = retry.Retries(policy)
         self._parent = coordinator
         self._coordinator = coordinator.child()
         self._aside = aside
-        self._sockets = connection_pools.Sockets()
-        self._coordinator.on_end(self._sockets.abort)
-        self._body: response_body.Body | None = None
+        self._connection = fetcher.connection()
+        self._coordinator.on_end(self._connection.abort)
+        self._body: interfaces.Body | None = None
         # What is wrong with a connection that still had something to give.
         self._broken: retry.RetriableError | None = None
         #: Position in the image of the next byte.
-        self.position = span.start
+        self.position = byte_range.start
 
     @property
     def connected(self) -> bool:
@@ -89,7 +85,7 @@ class ResumableStream:
     @property
     def connecting(self) -> bool:
         """Whether it waits for what cannot be interrupted."""
-        return self._sockets.connecting
+        return self._connection.connecting
 
     def end_at(self, stop: int) -> None:
         """Have it end before the end of the image.
@@ -98,7 +94,7 @@ class ResumableStream:
 
         :param stop: Position in the image behind its last byte.
         """
-        self.span = byte_ranges.ByteRange(self.position, stop)
+        self.byte_range = byte_ranges.ByteRange(self.position, stop)
 
     def open(self) -> requests.Response:
         """Connect.
@@ -106,21 +102,18 @@ class ResumableStream:
         :returns: The response that is being read.
         :raises: as :meth:`read`.
         """
-        while True:
-            try:
-                self._body = body = self._sockets.call(self._connect)
-                return body.take_response()
-            except retry.RetriableError as exc:
-                self._wait(exc)
+        self._retrying(self.open_once)
+        return self._connected().take_response()
 
     def open_once(self) -> 'ResumableStream':
         """Connect, in one attempt.
 
         :returns: This.
-        :raises: :exc:`.RetriableError` when the
-            attempt failed, and as :meth:`read`.
+        :raises: :exc:`.RetriableError` when the attempt failed, and as
+            :meth:`read`.
         """
-        self._body = self._sockets.call(self._connect)
+        self._check()
+        self._body = self._connect()
         return self
 
     def read(self, size: int) -> bytes:
@@ -129,24 +122,37 @@ class ResumableStream:
         :param size: How many at the most, positive.
         :returns: The bytes, fewer than asked for at the end, where they come
             slowly or where a connection broke, ``b''`` at the end.
-        :raises: :exc:`.RetriableError` when there
-            shall be no further retry,
-            :exc:`.Ended` when the
-            download ended,
-            :exc:`.RangesRefused` when the
-            stream has an end and the store serves no ranges, and what no
-            other attempt could cure, as :meth:`Fetcher.open
-            <.Fetcher.open>` does.
+        :raises: :exc:`.RetriableError` when there is no retry left,
+            :exc:`.Ended` when the download ended, :exc:`.RangesRefused` when
+            the stream has an end and the store serves no ranges, and what no
+            retry can cure, as :meth:`.Connection.open` does.
         """
-        while True:
-            try:
-                if self._broken is not None:
-                    raise self._broken
-                if self._body is None and self._missing(size) == 0:
-                    return b''
-                return self._receive(self._connected(), size)
-            except retry.RetriableError as exc:
-                self._wait(exc)
+        return self._retrying(functools.partial(self._read_once, size))
+
+    def _read_once(self, size: int) -> bytes:
+        if self._broken is not None:
+            raise self._broken
+        if self._body is None and self._missing(size) == 0:
+            return b''
+        return self._receive(self._connected(), size)
+
+    def _retrying(self, attempt: Callable[[], _T]) -> _T:
+        return self._retries.run(
+            attempt,
+            waiter=self._coordinator,
+            image_id=self._fetcher.image_id,
+            failed=self._failed,
+        )
+
+    def _failed(self, failure: retry.RetriableError) -> str:
+        self._broken = None
+        self._drop()
+        if self._coordinator.ended:
+            # A connection that was broken because of the end is no reason to
+            # speak of a retry.
+            retry.drop_frames(failure)
+            raise coordination.Ended
+        return f'connection lost at byte {self.position}'
 
     def abort(self) -> None:
         """Break the connection, from any thread, without waiting.
@@ -166,11 +172,15 @@ class ResumableStream:
         body, self._body = self._body, None
         if body is not None:
             body.close()
-        self._sockets.forget()
+        self._connection.forget()
 
     @property
     def _end(self) -> int | None:
-        return self._remote.size if self.span.stop is None else self.span.stop
+        return (
+            self._fetcher.size
+            if self.byte_range.stop is None
+            else self.byte_range.stop
+        )
 
     def _missing(self, size: int) -> int:
         if self._end is None:
@@ -181,16 +191,15 @@ class ResumableStream:
         if self._coordinator.ended:
             raise coordination.Ended
 
-    def _connected(self) -> response_body.Body:
+    def _connected(self) -> interfaces.Body:
         if self._body is None:
             self._check()
-            connect = functools.partial(self._sockets.call, self._connect)
-            self._body = self._elsewhere(connect)
+            self._body = self._elsewhere(self._connect)
             # Only that to the first request is of use to a caller.
             self._body.take_response()
         return self._body
 
-    def _elsewhere(self, connect: Opener) -> response_body.Body:
+    def _elsewhere(self, connect: _Opener) -> interfaces.Body:
         if self._aside:
             try:
                 task = coordination.Task(self._coordinator, connect)
@@ -204,26 +213,26 @@ class ResumableStream:
                 return task.result()
         return connect()
 
-    def _connect(self) -> response_body.Body:
-        span = byte_ranges.ByteRange(self.position, self.span.stop)
+    def _connect(self) -> interfaces.Body:
+        wanted = byte_ranges.ByteRange(self.position, self.byte_range.stop)
         # Where each stream is a part, none of them may fetch the whole.
-        part = span.stop is not None
+        part = wanted.stop is not None
         try:
-            body = self._remote.open(span)
-        except fetching.RangesRefused:
+            body = self._connection.open(wanted)
+        except byte_ranges.RangesRefused:
             if part:
                 raise
-            body = self._remote.open(span)
+            body = self._connection.open(wanted)
         try:
-            if part and not self._remote.ranged:
-                raise fetching.RangesRefused
+            if part and not self._fetcher.ranged:
+                raise byte_ranges.RangesRefused
             self._discard(body, self.position - body.start)
         except BaseException:
             body.close()
             raise
         return body
 
-    def _discard(self, body: response_body.Body, amount: int) -> None:
+    def _discard(self, body: interfaces.Body, amount: int) -> None:
         while amount > 0:
             self._check()
             chunk = body.read(min(amount, _DISCARDED))
@@ -231,7 +240,7 @@ class ResumableStream:
                 raise retry.RetriableError('the server ended the data early')
             amount -= len(chunk)
 
-    def _receive(self, body: response_body.Body, size: int) -> bytes:
+    def _receive(self, body: interfaces.Body, size: int) -> bytes:
         size = self._missing(size)
         if size == 0:
             self._expect_nothing(body)
@@ -260,14 +269,14 @@ class ResumableStream:
             if missing and time.monotonic() - began > _SOON:
                 break
         if chunks:
-            self._patience.progress(size - missing)
+            self._retries.progress(size - missing)
         self.position += size - missing
         return chunks[0] if len(chunks) == 1 else b''.join(chunks)
 
-    def _expect_nothing(self, body: response_body.Body) -> None:
+    def _expect_nothing(self, body: interfaces.Body) -> None:
         # Only a response with the whole image can be caught with more than
         # that. To look for it behind a part might be to wait for nothing.
-        if self.span.stop is not None or body.ranged:
+        if self.byte_range.stop is not None or body.ranged:
             return
         try:
             surplus = body.read(1)
@@ -275,31 +284,8 @@ class ResumableStream:
             return
         if surplus:
             raise exceptions.ImageChangedError(
-                f'image {self._remote.image_id} has {self._remote.size} '
-                'bytes, but the server sends more',
-                expected=self._remote.size,
+                f'image {self._fetcher.image_id}: size mismatch: expected '
+                f'{self._fetcher.size} bytes, the server sends more',
+                expected=self._fetcher.size,
                 actual=self.position + len(surplus),
             )
-
-    def _wait(self, failure: retry.RetriableError) -> None:
-        self._broken = None
-        self._drop()
-        if self._coordinator.ended:
-            # A connection that was broken because of the end is no reason to
-            # speak of a retry.
-            retry.drop_frames(failure)
-            raise coordination.Ended
-        delay = self._patience.delay(failure)
-        if delay is None:
-            raise failure
-        _LOG.warning(
-            'image %s: connection lost at byte %s (%s); retrying in %.1f s '
-            '(retry %s)',
-            self._remote.image_id,
-            self.position,
-            failure,
-            delay,
-            self._patience,
-        )
-        if self._policy.wait(self._coordinator, delay):
-            raise coordination.Ended

@@ -10,29 +10,29 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The one way that the bytes of an image take.
+"""The verified bytes of an image, which every kind of download reads.
 
-source -> order, length, digest -> whoever reads: a response, a sink
+source -> order, length, observers -> reader: a response, an output
 
-Whatever holds for every download is done here and nowhere else.
+What holds for every download is done here and nowhere else.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 import contextlib
 import threading
 from types import TracebackType
 
-from openstack_image_stream._check import hashes
 from openstack_image_stream._common import signals
 from openstack_image_stream import _config
-from openstack_image_stream._output import sinks
 from openstack_image_stream._transfer import coordination
 from openstack_image_stream._transfer import image_source
+from openstack_image_stream._transfer import interfaces
+from openstack_image_stream._transfer import observing
 from openstack_image_stream import exceptions
 from openstack_image_stream import progress
 
-#: Bytes read at a time for a sink. Below 4 MiB the hashing thread is woken up
-#: so often that it shows, above it only memory grows.
+#: Bytes read at a time for a sink. Below 4 MiB the observers' thread is woken
+#: up so often that it shows, above it only memory grows.
 SINK_CHUNK = 4 * _config.MIB
 #: Bytes read at a time for a caller who iterates: what most iterate by, so
 #: that their chunks are ours, uncopied.
@@ -45,7 +45,7 @@ _BAD = (exceptions.ChecksumMismatchError, exceptions.ImageChangedError)
 class VerifiedStream:
     """The verified bytes of an image, chunk by chunk.
 
-    The last chunk is handed out only after the digest agreed, so that no
+    The last chunk is withheld until the observers have judged, so that no
     caller ever holds all of a bad image. As a context manager it closes
     itself.
 
@@ -53,30 +53,30 @@ class VerifiedStream:
     thread that reads, or by the one that closes where no thread does.
 
     :param source: Where the bytes come from, opened. It is closed with the
-        pipeline.
-    :param expected: The digest they must have, ``None`` to check the length
-        alone.
-    :param meter: Takes note of every chunk; closed with the pipeline.
-    :param coordinator: Owns the download; ended with the pipeline.
+        stream.
+    :param observers: What judges the bytes; with none the length alone is
+        checked.
+    :param meter: Takes note of every chunk; closed with the stream.
+    :param coordinator: Owns the download; ended with the stream.
     :param chunk_size: Bytes to read at a time.
     """
 
     def __init__(
         self,
         source: image_source.ImageSource,
-        expected: hashes.Expected | None,
+        observers: Sequence[interfaces.Observer],
         meter: progress.Meter,
         coordinator: coordination.Coordinator,
         *,
         chunk_size: int,
     ) -> None:
         self._source = source
-        self._expected = expected
+        self._observers = observers
         self._meter = meter
         self._coordinator = coordinator
         self._chunk_size = chunk_size
-        self._digest: hashes.BackgroundDigest | None = None
-        self._held: bytes | None = None
+        self._observing: observing.ObserverThread | None = None
+        self._withheld: bytes | None = None
         self._finished = False
         # Held by the thread that reads, and by the one that cleans up.
         self._busy = threading.Lock()
@@ -86,11 +86,8 @@ class VerifiedStream:
         """Return the next chunk.
 
         :returns: The chunk, ``b''`` after the last one.
-        :raises: what :meth:`Source.read
-            <.ImageSource.read>` and
-            :meth:`BackgroundDigest.verify
-            <.BackgroundDigest.verify>` raise,
-            at every further call again.
+        :raises: what :meth:`.ImageSource.read` and the observers raise, at
+            every further call again.
         """
         self._coordinator.check()
         with self._reading():
@@ -122,30 +119,30 @@ class VerifiedStream:
                 self._clean_up()
 
     def _advance(self) -> bytes:
-        if self._held is None:
-            self._start_digest()
-            self._held = self._receive()
-        held = self._held
+        if self._withheld is None:
+            self._start_observing()
+            self._withheld = self._receive()
+        held = self._withheld
         # What was received last is handed out only once there is more, or
-        # once nothing is left and all of it is proved.
-        self._held = self._receive() if held else b''
-        if not self._held:
+        # once nothing is left and all of it is verified.
+        self._withheld = self._receive() if held else b''
+        if not self._withheld:
             self._finish()
         return held
 
     def _receive(self) -> bytes:
         chunk = self._source.read(self._chunk_size)
-        if chunk and self._digest is not None:
-            self._digest.update(chunk)
+        if chunk and self._observing is not None:
+            self._observing.update(chunk)
         self._note()
         return chunk
 
-    def _start_digest(self) -> None:
+    def _start_observing(self) -> None:
         # Not before something is read: a response that is only looked at
         # needs no thread.
-        if self._expected is not None:
-            self._digest = hashes.BackgroundDigest(
-                self._expected, self._coordinator
+        if self._observers:
+            self._observing = observing.ObserverThread(
+                self._observers, self._coordinator
             )
 
     def _note(self, *, end: bool = False) -> None:
@@ -154,8 +151,8 @@ class VerifiedStream:
         self._coordinator.check()
 
     def _finish(self) -> None:
-        if self._digest is not None:
-            self._digest.verify()
+        if self._observing is not None:
+            self._observing.finish()
         self._note(end=True)
         # Before the end, which breaks the connections that are in use: these
         # can be used again.
@@ -163,8 +160,8 @@ class VerifiedStream:
         self._finished = True
         self._coordinator.finish()
 
-    def drain_to(self, sink: sinks.Sink) -> None:
-        """Write everything to a sink, and commit it once it is proved.
+    def drain_to(self, sink: interfaces.Sink) -> None:
+        """Write everything to a sink, and commit it once it is verified.
 
         :param sink: Where to, entered by the caller.
         :raises: what :meth:`read` raises, and the :class:`OSError` of the
@@ -184,31 +181,33 @@ class VerifiedStream:
                     raise
             sink.commit()
 
-    def _drain_to_store(self, sink: sinks.Sink, store: int) -> None:
+    def _drain_to_store(self, sink: interfaces.Sink, store: int) -> None:
         # A store is not seen before it is committed, so nothing is held
         # back; and what it has can be hashed from there.
-        self._start_digest()
+        self._start_observing()
         offset = sink.start
-        if offset and self._digest is not None:
-            self._digest.update_stored(hashes.Stored(store, 0, offset))
+        if offset and self._observing is not None:
+            self._observing.update_stored(
+                observing.StoredBytes(store, 0, offset)
+            )
         while chunk := self._source.read(self._chunk_size):
-            if self._digest is None:
+            if self._observing is None:
                 sink.write(chunk)
-            elif self._digest.behind:
+            elif self._observing.behind:
                 # The connection shall not wait until what a former attempt
                 # left is hashed.
                 sink.write(chunk)
-                self._digest.update_stored(
-                    hashes.Stored(store, offset, len(chunk))
+                self._observing.update_stored(
+                    observing.StoredBytes(store, offset, len(chunk))
                 )
             else:
-                self._digest.update(chunk)
+                self._observing.update(chunk)
                 sink.write(chunk)
             offset += len(chunk)
             self._note()
         self._finish()
 
-    def _keep_what_arrived(self, sink: sinks.Sink) -> None:
+    def _keep_what_arrived(self, sink: interfaces.Sink) -> None:
         """Write what several connections have received in order."""
         if not sink.resume:
             return
@@ -244,12 +243,12 @@ class VerifiedStream:
         if self._cleaned or not self._busy.acquire(blocking=False):
             return
         try:
-            self._held = None
+            self._withheld = None
             try:
                 self._source.close()
             finally:
-                if self._digest is not None:
-                    self._digest.close()
+                if self._observing is not None:
+                    self._observing.close()
                 self._meter.close()
             self._cleaned = True
         finally:

@@ -24,7 +24,7 @@ pygments_style = 'native'
 
 html_theme = 'openstackdocs'
 html_theme_options = {
-    # Nobody is told who reads these pages.
+    # No tracking of readers.
     'analytics_tracking_code': '',
     'display_badge': False,
     'root_title': 'openstack-image-stream',

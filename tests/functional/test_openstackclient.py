@@ -76,7 +76,7 @@ class TestSave:
         output = tmp_path / 'f'
         done = _save(running_cloud, '--file', str(output), image_id)
         assert done.returncode != 0
-        assert b'checksum mismatch' in done.stderr
+        assert b'sha512 mismatch' in done.stderr
         assert b'Traceback' not in done.stderr
         assert os.listdir(tmp_path) == []
         done = _save(

@@ -14,7 +14,6 @@
 
 from collections.abc import Iterator
 import contextlib
-import dataclasses
 import math
 from typing import Any
 
@@ -23,6 +22,7 @@ from hypothesis import strategies
 import pytest
 
 from openstack_image_stream import _config
+from openstack_image_stream import _settings
 from openstack_image_stream import exceptions
 from tests.fuzz import cloud as _cloud
 from tests.fuzz import ledger
@@ -37,7 +37,7 @@ _USED_SETTINGS = ledger.target('settings, used')
 _PARAMETERS = ledger.target('parameters')
 _IMAGES = ledger.target('the parameter image')
 
-_NAMES = [field.name for field in dataclasses.fields(_config.DownloadOptions)]
+_NAMES = ['chunk_size', *_config.OPTIONS]
 
 #: Values that some option takes, or nearly.
 _LIKELY = strategies.one_of(
@@ -88,11 +88,10 @@ class TestOptions:
     def test_are_checked(self, given: dict[str, Any]) -> None:
         """What cannot work is refused."""
         with _OPTIONS.example(_INVALID):
-            options = _config.DownloadOptions(**given)
+            options = _config.checked(**given)
             for name in ('connections', 'retries'):
-                assert type(getattr(options, name)) is int
-            assert type(options.chunk_size) in (int, type(None))
-            assert 0 < options.timeout < math.inf
+                assert type(options[name]) is int
+            assert 0 < options['timeout'] < math.inf
 
 
 class TestSettings:
@@ -104,7 +103,7 @@ class TestSettings:
     def test_make_options(self, config: dict[str, Any]) -> None:
         """What was accepted makes options that are accepted."""
         with _READ_SETTINGS.example(_INVALID):
-            _config.DownloadOptions(**_config.from_cloud(config, 'fuzzed'))
+            _config.checked(**_settings.from_cloud(config, 'fuzzed'))
 
     @hypothesis.given(
         strategies.dictionaries(
@@ -198,7 +197,9 @@ class TestSmallest:
     def test_setting(self) -> None:
         """It is refused also as the text that a variable holds."""
         with pytest.raises(exceptions.InvalidArgumentError):
-            _config.from_cloud({'image_stream_connections': '9' * 400}, 'home')
+            _settings.from_cloud(
+                {'image_stream_connections': '9' * 400}, 'home'
+            )
 
 
 @contextlib.contextmanager

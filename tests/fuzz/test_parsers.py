@@ -24,6 +24,7 @@ from hypothesis import strategies
 from openstack_image_stream._check import hashes
 from openstack_image_stream._common import byte_ranges
 from openstack_image_stream._common import retry
+from openstack_image_stream._http import retry_after
 from openstack_image_stream import exceptions
 from tests.fuzz import ledger
 from tests.fuzz import values
@@ -119,14 +120,14 @@ class TestRetryAfter:
 
     @hypothesis.given(values.near(_DATES | _DIGITS.map(str)))
     def test_is_a_time_or_nothing(self, value: str) -> None:
-        """What is made of it can be waited for, and patience bounds it."""
+        """What is made of it can be waited for, and has a limit."""
         with _RETRY_AFTER.example():
-            found = retry.parse_retry_after(value, _NOW)
+            found = retry_after.parse_retry_after(value, _NOW)
             _must_make_sense(found)
             assert math.isfinite(found)
             assert found >= 0
-            patience = retry.Retries(retry.RetryPolicy(retries=1))
-            delay = patience.delay(retry.RetriableError('', retry_after=found))
+            retries = retry.Retries(retry.RetryPolicy(retries=1))
+            delay = retries.delay(retry.RetriableError('', retry_after=found))
             assert delay is not None
             assert delay <= retry._LONGEST_ASKED + retry._LONGEST
 

@@ -31,10 +31,10 @@ Which to choose:
 :mod:`~tests.servers.tls_proxy`
     An HTTPS proxy, for sockets of TLS within TLS.
 
-:mod:`~tests.servers.server` has the sockets and
-:mod:`~tests.servers.responses` the protocol of the scripted ones, :mod:`~tests.servers.images` the data that
-server and client derive from a seed, :mod:`~tests.servers.certificates` what
-TLS needs.
+:mod:`~tests.servers.server` has the sockets of the scripted ones,
+:mod:`~tests.servers.responses` the protocol, :mod:`~tests.servers.images` the
+data that server and client derive from a seed,
+:mod:`~tests.servers.certificates` what TLS needs.
 
 The proxies are servers of their own and no scripts: one hands on what the real
 Glance sends, the other one what it cannot read.

@@ -34,7 +34,7 @@ from openstack_image_stream import service
 from tests.servers import scripted
 
 #: Name of the threads that hash.
-DIGEST_THREAD = 'openstack-image-stream-digest'
+OBSERVER_THREAD = 'openstack-image-stream-observers'
 
 #: How examples are made up. A shared machine stalls when it likes, so none has
 #: to be ready in time; the same ones come at every run.
@@ -53,9 +53,9 @@ def sha512(data: bytes) -> hashes.Expected:
     return hashes.Expected('sha512', hashlib.sha512(data).hexdigest())
 
 
-def digest_threads() -> list[threading.Thread]:
-    """Return the threads that hash at this moment."""
-    return [t for t in threading.enumerate() if t.name == DIGEST_THREAD]
+def observer_threads() -> list[threading.Thread]:
+    """Return the threads of observers that there are."""
+    return [t for t in threading.enumerate() if t.name == OBSERVER_THREAD]
 
 
 def for_each(cases: Mapping[str, Any]) -> Callable[[Any], Any]:
@@ -130,10 +130,10 @@ class TestCase(testtools.TestCase):
         return coordinator.ended
 
     def _check_threads(self) -> None:
-        if digest_threads():
+        if observer_threads():
             # A download that is part of a cycle ends when that is found.
             gc.collect()
-        self.assertEqual([], digest_threads())
+        self.assertEqual([], observer_threads())
 
     def assert_same(self, expected: bytes, actual: bytes) -> None:
         """Check that bytes are the same, without printing them all."""
@@ -215,4 +215,4 @@ class GlanceTestCase(TestCase):
         self.assertTrue(
             glance.wait_until_left(), 'a connection to Glance is still open'
         )
-        self.assertEqual([], digest_threads())
+        self.assertEqual([], observer_threads())

@@ -20,6 +20,7 @@ import struct
 from typing import Any
 from unittest import mock
 
+from openstack_image_stream import _config
 from openstack_image_stream._output import attributes
 from openstack_image_stream._output import choice
 from openstack_image_stream._output import partial_files
@@ -60,7 +61,9 @@ class AttributesTestCase(base.TestCase):
 
     def save(self, *, resume: bool = False) -> None:
         """Replace the file of this test."""
-        sink = choice.sink_for(self.path(), ID, resume=resume, sparse=True)
+        sink = choice.sink_for(
+            self.path(), ID, _config.checked(resume=resume, sparse=True)
+        )
         with sink:
             sink.write(DATA[sink.start :])
             sink.commit()
@@ -233,7 +236,9 @@ class TestUmask(AttributesTestCase):
     def test_resumed(self) -> None:
         """The mode is that of today's umask, not that of a former day."""
         self.addCleanup(os.umask, os.umask(0))
-        sink = choice.sink_for(self.path(), ID, resume=True, sparse=True)
+        sink = choice.sink_for(
+            self.path(), ID, _config.checked(resume=True, sparse=True)
+        )
         with self.assertRaises(exceptions.ImageStreamError), sink:
             sink.write(DATA[:500])
             raise exceptions.ImageStreamError('enough')
@@ -242,7 +247,7 @@ class TestUmask(AttributesTestCase):
         )
         os.umask(0o077)
         with choice.sink_for(
-            self.path(), ID, resume=True, sparse=True
+            self.path(), ID, _config.checked(resume=True, sparse=True)
         ) as sink:
             self.assertEqual(500, sink.start)
             self.assertEqual(
@@ -256,7 +261,9 @@ class TestUmask(AttributesTestCase):
     def test_freer(self) -> None:
         """Also where it allows more."""
         self.addCleanup(os.umask, os.umask(0o077))
-        sink = choice.sink_for(self.path(), ID, resume=True, sparse=True)
+        sink = choice.sink_for(
+            self.path(), ID, _config.checked(resume=True, sparse=True)
+        )
         with self.assertRaises(exceptions.ImageStreamError), sink:
             sink.write(DATA[:500])
             raise exceptions.ImageStreamError('enough')

@@ -31,7 +31,7 @@ from keystoneauth1 import exceptions as ksa_exceptions
 from openstack import exceptions as sdk_exceptions
 import requests
 
-from openstack_image_stream._common import retry
+from openstack_image_stream._http import retry_after
 from openstack_image_stream._sdk import sending
 from openstack_image_stream._transfer import verified_stream
 from openstack_image_stream import exceptions
@@ -241,7 +241,7 @@ class TestStatus(DownloadTestCase):
         self.assertIn(fake_glance.IMAGE_ID, str(error))
         # What another attempt may cure is tried as often as retries says;
         # what keystoneauth would repeat by itself does not come on top.
-        attempts = 6 if status in retry.STATUSES else 1
+        attempts = 6 if status in retry_after.STATUSES else 1
         self.assertEqual(attempts, len(self.file_requests()))
 
     @base.for_each(modes.times(STATUSES))
@@ -721,10 +721,10 @@ class TestHash(DownloadTestCase):
         self.begin()
         with self.stream(validate_checksum=False) as response:
             response.raw.read(10)
-            self.assertEqual([], base.digest_threads())
+            self.assertEqual([], base.observer_threads())
         with self.stream() as response:
             response.raw.read(10)
-            self.assertEqual(1, len(base.digest_threads()))
+            self.assertEqual(1, len(base.observer_threads()))
 
 
 class TestMetadataFromElsewhere(DownloadTestCase):
@@ -813,7 +813,7 @@ class TestStream(DownloadTestCase):
         self.assertIsInstance(response, requests.Response)
         self.assertEqual(200, response.status_code)
         self.assertEqual(0, response.raw.tell())
-        self.assertEqual([], base.digest_threads())
+        self.assertEqual([], base.observer_threads())
         response.close()
 
     def test_headers(self) -> None:
@@ -912,7 +912,7 @@ class TestStream(DownloadTestCase):
         del response
         gc.collect()
         # They were told to end, and nothing waited for that.
-        for thread in base.digest_threads():
+        for thread in base.observer_threads():
             thread.join(10)
         self.assert_nothing_open(self.glance, self.conn)
 

@@ -22,6 +22,8 @@ from openstack_image_stream._common import byte_ranges
 from openstack_image_stream._common import retry
 from openstack_image_stream._http import fetching
 from openstack_image_stream._sdk import image_info
+from openstack_image_stream._sdk import sending
+from openstack_image_stream._transfer import coordination
 from openstack_image_stream import exceptions
 from tests.unit import base
 from tests.unit import fake_glance
@@ -121,8 +123,9 @@ class TestForeignTexts(base.GlanceTestCase):
             sdk_exceptions.SDKException,
             image_info.fetch,
             self.image,
-            self.conn.image,
+            sending.sender_for(self.conn.image).adapter(60),
             retry.RetryPolicy(retries=1),
+            coordination.Coordinator('id'),
             validate=True,
         )
         self.assert_harmless(error)
@@ -134,8 +137,9 @@ class TestForeignTexts(base.GlanceTestCase):
             exceptions.ImageChangedError,
             image_info.fetch,
             self.image,
-            self.conn.image,
+            sending.sender_for(self.conn.image).adapter(60),
             retry.RetryPolicy(retries=1),
+            coordination.Coordinator('id'),
             validate=True,
         )
         self.assert_harmless(error)
@@ -152,8 +156,9 @@ class TestForeignTexts(base.GlanceTestCase):
             sdk_exceptions.NotFoundException,
             image_info.fetch,
             self.image,
-            conn.image,
+            sending.sender_for(conn.image).adapter(60),
             retry.RetryPolicy(retries=1),
+            coordination.Coordinator('id'),
             validate=True,
         )
         self.assertIn(f'//127.0.0.1:{port}/v2/images/', str(error))
@@ -167,8 +172,9 @@ class TestForeignTexts(base.GlanceTestCase):
             exceptions.ImageStreamError,
             image_info.fetch,
             self.image,
-            conn.image,
+            sending.sender_for(conn.image).adapter(60),
             retry.RetryPolicy(retries=1),
+            coordination.Coordinator('id'),
             validate=True,
         )
         self.assertIn('Connection refused (127.0.0.1:9)', str(error))

@@ -24,6 +24,7 @@ from typing import Any
 
 import fixtures
 
+from openstack_image_stream import _config
 from openstack_image_stream._output import choice
 from openstack_image_stream._output import direct
 from openstack_image_stream._output import owned
@@ -130,7 +131,7 @@ class TestRaisedAnywhere(base.TestCase):
     def save(self, resume: bool = True) -> None:
         """Write an image to the path of this test."""
         sink: sinks.Sink = choice.sink_for(
-            self.path(), ID, resume=resume, sparse=True
+            self.path(), ID, _config.checked(resume=resume, sparse=True)
         )
         with sink:
             sink.write(DATA)
@@ -238,7 +239,9 @@ class TestChild(base.TestCase):
         """Return a sink with the first bytes of the image written."""
         if content is not None:
             self.write(content)
-        sink = choice.sink_for(self.path(), ID, resume=True, sparse=True)
+        sink = choice.sink_for(
+            self.path(), ID, _config.checked(resume=True, sparse=True)
+        )
         self.addCleanup(sink.__exit__, None, None, None)
         sink.__enter__()
         sink.write(DATA)
@@ -249,7 +252,9 @@ class TestChild(base.TestCase):
         """Leaving the download in a child undoes and unlocks nothing."""
         sink = self.enter(content)
         self.in_child(lambda: sink.__exit__(Raised, Raised(), None))
-        other = choice.sink_for(self.path(), ID, resume=True, sparse=True)
+        other = choice.sink_for(
+            self.path(), ID, _config.checked(resume=True, sparse=True)
+        )
         if content == b'':
             # It has content by now, so that it would be replaced.
             self.assert_same(DATA, self.content())
@@ -266,7 +271,9 @@ class TestChild(base.TestCase):
         sink = self.enter(content)
         self.useFixture(fixtures.MockPatchObject(owned, '_OPEN', set()))
         self.in_child(lambda: sink.__exit__(Raised, Raised(), None))
-        other = choice.sink_for(self.path(), ID, resume=True, sparse=True)
+        other = choice.sink_for(
+            self.path(), ID, _config.checked(resume=True, sparse=True)
+        )
         if content != b'':
             with other:
                 self.assertEqual(0, other.start)
@@ -333,7 +340,9 @@ class TestLeaving(base.TestCase):
     def test_is_completed(self) -> None:
         """An exception in the middle of it does not end it."""
         self.write(b'')
-        sink = choice.sink_for(self.path(), ID, resume=True, sparse=True)
+        sink = choice.sink_for(
+            self.path(), ID, _config.checked(resume=True, sparse=True)
+        )
         real = os.ftruncate
         calls: list[int] = []
 

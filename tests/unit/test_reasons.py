@@ -24,6 +24,7 @@ import requests
 import urllib3
 
 from openstack_image_stream._common import printing
+from openstack_image_stream._http import reasons
 from tests.unit import base
 from tests.unit import fake_glance
 
@@ -69,7 +70,7 @@ class TestReason(base.GlanceTestCase):
                     while response.raw.read(1_000):
                         pass
             except Exception as exc:
-                return printing.reason(exc)
+                return reasons.reason(exc)
         return 'none'
 
     @base.for_each(BROKEN)
@@ -124,7 +125,7 @@ class TestReason(base.GlanceTestCase):
         exc.__cause__ = socket.gaierror(-2, 'Name or service not known')
         self.assertEqual(
             'the host name cannot be resolved (Name or service not known)',
-            printing.reason(exc),
+            reasons.reason(exc),
         )
 
     def test_length(self) -> None:
@@ -134,29 +135,29 @@ class TestReason(base.GlanceTestCase):
             f'Connection broken: {inner!r}', inner
         )
         self.assertEqual(
-            'the data ended 3000 bytes too early', printing.reason(outer)
+            'the data ended 3000 bytes too early', reasons.reason(outer)
         )
 
     def test_of_keystone(self) -> None:
         """An error that nothing caused speaks for itself."""
         self.assertEqual(
             'Service Unavailable (HTTP 503)',
-            printing.reason(ksa_exceptions.ServiceUnavailable()),
+            reasons.reason(ksa_exceptions.ServiceUnavailable()),
         )
 
     def test_without_words(self) -> None:
         """An error that says nothing is called by its class."""
-        self.assertEqual('KeyError', printing.reason(KeyError()))
+        self.assertEqual('KeyError', reasons.reason(KeyError()))
 
     def test_circle(self) -> None:
         """Causes that go round have an end."""
         first, second = OSError('first'), OSError('second')
         first.__cause__, second.__cause__ = second, first
-        self.assertEqual('second', printing.reason(first))
+        self.assertEqual('second', reasons.reason(first))
 
     def test_long(self) -> None:
         """A reason is cut to a few lines."""
-        self.assertEqual(303, len(printing.reason(OSError('x' * 10_000))))
+        self.assertEqual(303, len(reasons.reason(OSError('x' * 10_000))))
 
 
 class TestSafe(base.TestCase):

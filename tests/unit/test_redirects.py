@@ -105,7 +105,7 @@ class TestSameHost(RedirectTestCase):
             self.conn.image.download_image,
             fake_glance.IMAGE_ID,
         )
-        self.assertIn('more than 5 times', str(error))
+        self.assertIn('sent more than 5', str(error))
         self.assertEqual(6, len(self.paths()))
 
 
@@ -115,7 +115,7 @@ class TestOtherHost(RedirectTestCase):
     def assert_refused(self, download: Any, *args: Any) -> None:
         """Check that it fails, and that nobody else was asked."""
         error = self.assertRaises(exceptions.ImageStreamError, download, *args)
-        self.assertIn('redirects to', str(error))
+        self.assertIn('redirect', str(error))
         self.assertIn(self.glance.url, str(error))
         self.assertEqual([], self.other.requests)
 
@@ -189,7 +189,7 @@ class TestOtherHost(RedirectTestCase):
             self.conn.image.download_image,
             fake_glance.IMAGE_ID,
         )
-        self.assertIn('the server redirects to', str(error))
+        self.assertIn('redirect', str(error))
 
     @base.for_each(
         {
@@ -210,7 +210,7 @@ class TestOtherHost(RedirectTestCase):
             conn.image.download_image,
             fake_glance.IMAGE_ID,
         )
-        self.assertIn('the server redirects to', str(error))
+        self.assertIn('redirect', str(error))
         self.assertNotIn('secret', str(error))
 
     def test_asked_for(self) -> None:

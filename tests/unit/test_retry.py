@@ -20,6 +20,8 @@ from hypothesis import strategies
 from keystoneauth1 import exceptions as ksa_exceptions
 
 from openstack_image_stream._common import retry
+from openstack_image_stream._http import retry_after
+from openstack_image_stream._sdk import errors
 from tests.unit import base
 
 NOW = datetime.datetime(2024, 5, 6, 7, 8, 9, tzinfo=datetime.timezone.utc)
@@ -146,25 +148,28 @@ class TestRetryAfter(base.TestCase):
 
     def test_seconds(self) -> None:
         """A number is seconds."""
-        self.assertEqual(120, retry.parse_retry_after(' 120 ', NOW))
+        self.assertEqual(120, retry_after.parse_retry_after(' 120 ', NOW))
 
     def test_date(self) -> None:
         """A date is a moment."""
         date = email.utils.format_datetime(
             NOW + datetime.timedelta(seconds=90), usegmt=True
         )
-        self.assertEqual(90, retry.parse_retry_after(date, NOW))
+        self.assertEqual(90, retry_after.parse_retry_after(date, NOW))
 
     def test_date_without_a_zone(self) -> None:
         """A date that forgets its zone is in the one that is prescribed."""
         self.assertEqual(
-            1, retry.parse_retry_after('Mon, 06 May 2024 07:08:10', NOW)
+            1, retry_after.parse_retry_after('Mon, 06 May 2024 07:08:10', NOW)
         )
 
     def test_past(self) -> None:
         """A moment that is over asks for no wait."""
         self.assertEqual(
-            0, retry.parse_retry_after('Mon, 06 May 2013 07:08:09 GMT', NOW)
+            0,
+            retry_after.parse_retry_after(
+                'Mon, 06 May 2013 07:08:09 GMT', NOW
+            ),
         )
 
     @base.for_each(
@@ -180,13 +185,13 @@ class TestRetryAfter(base.TestCase):
     )
     def test_nonsense_is_nothing(self, value: str | None) -> None:
         """What makes no sense is not made sense of."""
-        self.assertIsNone(retry.parse_retry_after(value, NOW))
+        self.assertIsNone(retry_after.parse_retry_after(value, NOW))
 
     @hypothesis.given(strategies.text())
     @base.EXAMPLES
     def test_any_text(self, value: str) -> None:
         """No text makes it fail, or travel in time."""
-        seconds = retry.parse_retry_after(value, NOW)
+        seconds = retry_after.parse_retry_after(value, NOW)
         self.assertTrue(seconds is None or seconds >= 0)
 
 
@@ -204,7 +209,7 @@ class TestCurable(base.TestCase):
     )
     def test_curable(self, error: Exception) -> None:
         """What may be better in a moment."""
-        self.assertTrue(retry.is_curable(error))
+        self.assertTrue(errors.is_retriable(error))
 
     @base.for_each(
         {
@@ -215,4 +220,4 @@ class TestCurable(base.TestCase):
     )
     def test_not_curable(self, error: Exception) -> None:
         """What will be the same in a moment."""
-        self.assertFalse(retry.is_curable(error))
+        self.assertFalse(errors.is_retriable(error))

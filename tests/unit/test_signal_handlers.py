@@ -12,6 +12,7 @@
 
 """Tests of what a signal handler raises while a request is on its way."""
 
+import functools
 import signal
 from typing import Any
 from unittest import mock
@@ -25,7 +26,10 @@ from openstack_image_stream import _config
 from openstack_image_stream._http import fetching
 from openstack_image_stream._http import redirects
 from openstack_image_stream._http import responses
+from openstack_image_stream._http import retry_after
 from openstack_image_stream._sdk import image_info
+from openstack_image_stream._sdk import sending
+from openstack_image_stream._transfer import coordination
 from tests.unit import base
 from tests.unit import fake_glance
 
@@ -79,7 +83,7 @@ class HandlerTestCase(base.GlanceTestCase):
         for read in (self.interrupt(kind), self.translated(kind, error)):
 
             def receive(read: Any = read) -> None:
-                with responses.interruptions():
+                with responses.retriable_errors():
                     read()
 
             self.assert_passes(receive)
@@ -87,13 +91,15 @@ class HandlerTestCase(base.GlanceTestCase):
     @base.for_each(KINDS)
     def test_request(self, kind: type[Exception]) -> None:
         """While a response is waited for."""
-        for opener in (
+        for get in (
             self.interrupt(kind),
             self.translated(kind, ksa_exceptions.ConnectTimeout()),
             self.translated(kind, ksa_exceptions.SSLError()),
         ):
             remote = fetching.Fetcher(
-                opener,
+                functools.partial(
+                    sending.get_file, mock.Mock(get=get), 'url', '1'
+                ),
                 image_id='1',
                 image_status='active',
                 size=5,
@@ -118,8 +124,9 @@ class HandlerTestCase(base.GlanceTestCase):
                 self.assert_passes(
                     image_info.fetch,
                     image,
-                    conn.image,
+                    sending.sender_for(conn.image).adapter(60),
                     retry.RetryPolicy(retries=5),
+                    coordination.Coordinator('id'),
                     validate=True,
                 )
         self.assertEqual([], self.waits)
@@ -129,12 +136,12 @@ class HandlerTestCase(base.GlanceTestCase):
         interrupted = self.interrupt(ValueError)
         with mock.patch('email.utils.parsedate_to_datetime', interrupted):
             self.assert_passes(
-                retry.parse_retry_after, 'Mon', mock.sentinel.now
+                retry_after.parse_retry_after, 'Mon', mock.sentinel.now
             )
         with mock.patch('urllib.parse.urljoin', interrupted):
             self.assert_passes(redirects._next, 'http://a/', 'b')
         with mock.patch('reprlib.repr', interrupted):
-            self.assert_passes(_config.DownloadOptions, connections=-1)
+            self.assert_passes(_config.checked, connections=-1)
         response = mock.Mock()
         response.content.decode = interrupted
-        self.assert_passes(responses.settle_charset, response)
+        self.assert_passes(responses.fix_charset, response)

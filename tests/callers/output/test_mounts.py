@@ -23,6 +23,7 @@ import traceback
 
 import pytest
 
+from openstack_image_stream import _config
 from openstack_image_stream._output import choice
 from openstack_image_stream import exceptions
 from tests.faults import machine
@@ -50,7 +51,9 @@ def in_child(act: Callable[[], None]) -> None:
 
 def save(path: pathlib.Path) -> None:
     """Write an image."""
-    with choice.sink_for(path, ID, resume=True, sparse=True) as sink:
+    with choice.sink_for(
+        path, ID, _config.checked(resume=True, sparse=True)
+    ) as sink:
         sink.write(DATA)
         sink.commit()
 

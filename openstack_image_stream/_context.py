@@ -1,0 +1,146 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What an operation on an image has at hand."""
+
+from collections.abc import Sequence
+import functools
+from typing import Any
+
+from openstack_image_stream._check import hashes
+from openstack_image_stream._common import printing
+from openstack_image_stream._common import retry
+from openstack_image_stream import _config
+from openstack_image_stream._http import connection_pools
+from openstack_image_stream._http import fetching
+from openstack_image_stream import _rules
+from openstack_image_stream._sdk import image_info
+from openstack_image_stream._sdk import sending
+from openstack_image_stream._transfer import concurrency
+from openstack_image_stream._transfer import coordination
+from openstack_image_stream._transfer import image_source
+from openstack_image_stream._transfer import parallel
+from openstack_image_stream import progress
+
+
+class Context:
+    """An image, the way to its service, and the options.
+
+    Nothing is requested before :meth:`fetch_info`.
+
+    :param image: The image resource; its metadata are fetched again.
+    :param session: The proxy of the Image service, or another adapter.
+    :param options: All options.
+    :param store_preferences: Names of stores, best first.
+    :raises: :exc:`~openstack_image_stream.exceptions.InvalidArgumentError`
+        for names of stores that cannot be sent, and for a progress bar that
+        cannot be shown.
+    """
+
+    #: The metadata, after :meth:`fetch_info`.
+    info: image_info.ImageInfo
+
+    def __init__(
+        self,
+        image: Any,
+        session: Any,
+        options: _config.DownloadOptions,
+        store_preferences: Sequence[str] | None = None,
+    ) -> None:
+        self.options = options
+        #: ID of the image, fit for a message.
+        self.image_id = printing.safe(str(image.id))
+        self.policy = retry.RetryPolicy(retries=options['retries'])
+        #: The digest that the metadata promise, after :meth:`fetch_info`.
+        self.expected: hashes.Expected | None = None
+        self._image = image
+        self._sender = sending.sender_for(session)
+        self._adapter = self._sender.adapter(options['timeout'])
+        self._url = sending.file_url(
+            image, _config.checked_stores(store_preferences)
+        )
+
+    def fetch_info(self) -> image_info.ImageInfo:
+        """Request the metadata, and choose the hash that decides.
+
+        :returns: The metadata, which are also kept.
+        :raises: as :func:`.image_info.fetch` and :func:`.hashes.choose`.
+        """
+        # What cannot be shown is refused before any request, too.
+        self.reporter()
+        validate = self.options['validate_checksum']
+        self.info = image_info.fetch(
+            self._image,
+            self._adapter,
+            self.policy,
+            coordination.Coordinator(self.image_id),
+            validate=validate,
+        )
+        if validate:
+            self.expected = hashes.choose(
+                hash_algo=self.info.hash_algo,
+                hash_value=self.info.hash_value,
+                checksum=self.info.checksum,
+                allow_md5_fallback=self.options['allow_md5_fallback'],
+            )
+        return self.info
+
+    def source(
+        self, coordinator: coordination.Coordinator, start: int = 0
+    ) -> image_source.ImageSource:
+        """Return a source of the bytes of the image.
+
+        :param coordinator: Owns the download.
+        :param start: Position in the image to begin at.
+        :returns: The source; the caller closes it.
+        """
+        connections = self.options['connections']
+        controller = None
+        if connections == _rules.AUTO:
+            controller = concurrency.ConcurrencyController()
+            connections = concurrency.MAX_CONNECTIONS
+        return image_source.ImageSource(
+            self._fetcher(connections, start),
+            self.policy,
+            coordinator,
+            start=start,
+            connections=connections,
+            controller=controller,
+            part_size=parallel.PART,
+        )
+
+    def _fetcher(self, connections: int, start: int) -> fetching.Fetcher:
+        adapter, pools = self._adapter, None
+        if connections > 1:
+            # No more of them are ever used than there are parts.
+            size = (self.info.size or 0) - start
+            pools = connection_pools.Pools(
+                min(connections, parallel.count(size, parallel.PART))
+            )
+            adapter = self._sender.adapter(self.options['timeout'], pools)
+        return fetching.Fetcher(
+            functools.partial(
+                sending.get_file, adapter, self._url, self.image_id
+            ),
+            image_id=self.image_id,
+            image_status=self.info.status,
+            size=self.info.size,
+            reopenings=self.options['retries'],
+            verified=self.expected is not None,
+            pools=pools,
+        )
+
+    def reporter(self) -> progress.Reporter | None:
+        """Return what shows the progress, ``None`` if nothing does."""
+        return progress.reporter_for(
+            self.options['progress'], str(self._image.name or self.image_id)
+        )

@@ -1,0 +1,56 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Statuses of responses, and the errors that they are."""
+
+from openstack import exceptions as sdk_exceptions
+import requests
+
+from openstack_image_stream._common import printing
+from openstack_image_stream._common import retry
+from openstack_image_stream._http import responses
+from openstack_image_stream._http import retry_after
+from openstack_image_stream import exceptions
+
+
+def raise_for(response: requests.Response, image_id: str) -> None:
+    """Raise the error that a response to a request for data stands for.
+
+    :param response: A response that is not the data, its body unread.
+    :param image_id: ID of the image, for messages.
+    :raises: :exc:`.RetriableError` for a status that a retry may cure,
+        :exc:`~openstack.exceptions.HttpException` or a subclass for other
+        error statuses, and
+        :exc:`~openstack_image_stream.exceptions.ImageStreamError` for the
+        rest.
+    """
+    status = response.status_code
+    message = f'Unable to download image {image_id}'
+    reason = printing.printable(response.reason or '')
+    error: Exception = exceptions.ImageStreamError(
+        f'{message}: the server responded with {status} {reason}, which is '
+        'not a response to a request for an image'
+    )
+    if status >= 400:
+        responses.load_error_text(response)
+        try:
+            sdk_exceptions.raise_from_response(response, message)
+        except sdk_exceptions.SDKException as exc:
+            responses.sanitize_error(exc)
+            error = exc
+    if status not in retry_after.STATUSES:
+        raise error
+    raise retry.RetriableError(
+        f'the server responded with {status} {reason}',
+        error=error,
+        retry_after=retry_after.retry_after(response),
+    ) from error

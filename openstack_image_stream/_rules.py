@@ -1,0 +1,106 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What the values of options must be."""
+
+from collections.abc import Callable
+import dataclasses
+from typing import Any, Final
+
+#: The number of connections that is measured while downloading.
+AUTO: Final = 'auto'
+
+#: More than any service would serve, and little enough for the memory of the
+#: parts that are fetched at a time.
+_MOST_CONNECTIONS = 1000
+
+#: Some eleven days. What a socket takes for a timeout has an end, too.
+_MOST_SECONDS = 1_000_000
+
+_FLAGS = {
+    **dict.fromkeys(('true', 'yes', 'on', '1'), True),
+    **dict.fromkeys(('false', 'no', 'off', '0'), False),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """What a value must be, and how to read it from a text.
+
+    :param words: What must hold, for a message.
+    :param holds: Whether it holds.
+    :param read: Makes a value of a text. It raises :exc:`ValueError` or
+        :exc:`KeyError` for a text that is not one.
+    """
+
+    words: str
+    holds: Callable[[Any], bool]
+    read: Callable[[str], Any]
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_whole(value: Any) -> bool:
+    # True is an int to Python, but it does not mean one byte.
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_chunk_size(value: Any) -> bool:
+    return value is None or (_is_whole(value) and value > 0)
+
+
+def _is_retries(value: Any) -> bool:
+    return _is_whole(value) and value >= 0
+
+
+def _is_connections(value: Any) -> bool:
+    if isinstance(value, str):
+        return value == AUTO
+    return _is_whole(value) and 0 < value <= _MOST_CONNECTIONS
+
+
+def _is_seconds(value: Any) -> bool:
+    # This is never true of what is not a number.
+    number = _is_whole(value) or isinstance(value, float)
+    return number and 0 < value <= _MOST_SECONDS
+
+
+def _is_progress(value: Any) -> bool:
+    return value is None or _is_flag(value) or callable(value)
+
+
+def _read_connections(text: str) -> int | str:
+    return AUTO if text.strip().lower() == AUTO else int(text)
+
+
+def _read_flag(text: str) -> bool:
+    return _FLAGS[text.strip().lower()]
+
+
+FLAG = Rule('True or False', _is_flag, _read_flag)
+CONNECTIONS = Rule(
+    f"a whole number from 1 to {_MOST_CONNECTIONS}, or '{AUTO}'",
+    _is_connections,
+    _read_connections,
+)
+RETRIES = Rule('a whole number, 0 or more', _is_retries, int)
+SECONDS = Rule(
+    f'a positive number of seconds, at most {_MOST_SECONDS:,}',
+    _is_seconds,
+    float,
+)
+PROGRESS = Rule('True, False or a function', _is_progress, _read_flag)
+CHUNK_SIZE = Rule(
+    'a positive whole number of bytes or None', _is_chunk_size, int
+)

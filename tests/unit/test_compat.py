@@ -1,0 +1,177 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Tests that fail when a library takes a private name away.
+
+Each talks to the real library, and does not look at the name itself but at
+what the function is for.
+"""
+
+import http.client
+import inspect
+import io
+from typing import Any
+from unittest import mock
+
+from keystoneauth1 import session as ksa_session
+from openstack.image.v2 import image as upstream_image
+import requests
+import urllib3
+
+from openstack_image_stream._http import compat as http_compat
+from openstack_image_stream._sdk import compat as sdk_compat
+from tests.unit import base
+from tests.unit import fake_glance
+
+
+class TestSDK(base.GlanceTestCase):
+    """openstacksdk."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.glance = self.serve(b'image')
+        self.conn: Any = self.connect(self.glance)
+
+    def test_connection(self) -> None:
+        """A proxy knows its connection; other adapters have none."""
+        self.assertIs(self.conn, sdk_compat.connection_of(self.conn.image))
+        self.assertIsNone(sdk_compat.connection_of(mock.Mock(spec=[])))
+
+    def test_global_request_id(self) -> None:
+        """The ID that a connection was given is found."""
+        with self.conn.global_request('req-1') as conn:
+            self.assertEqual('req-1', sdk_compat.global_request_id(conn.image))
+        self.assertIsNone(sdk_compat.global_request_id(self.conn.image))
+
+    def test_statistics(self) -> None:
+        """What a proxy reports by is called with a response."""
+        client = mock.Mock()
+        self.conn.image._statsd_client = client
+        self.conn.image._statsd_prefix = 'prefix'
+        self.conn.image.get_image(fake_glance.IMAGE_ID)
+        counted = client.pipeline.call_count + client.timing.call_count
+        self.assertGreater(counted, 0)
+        response = self.conn.session.get(f'{self.glance.url}/v2/images')
+        sdk_compat.statistics_of(self.conn.image)(response)
+        self.assertGreater(
+            client.pipeline.call_count + client.timing.call_count, counted
+        )
+
+    def test_made_proxies(self) -> None:
+        """The proxy that was used is among those that were made."""
+        made = self.conn.image
+        self.assertIs(made, sdk_compat.made_proxies(self.conn)['image'])
+
+    def test_resource_registry(self) -> None:
+        """The class of images is registered by its name."""
+        from openstack.image.v2 import _proxy
+
+        self.assertIs(
+            upstream_image.Image,
+            sdk_compat.resource_registry(_proxy.Proxy)['image'],
+        )
+
+    def test_resource(self) -> None:
+        """A resource is made of a response, and copied into another."""
+        image = upstream_image.Image.existing(
+            id=fake_glance.IMAGE_ID, connection=self.conn
+        )
+        response = self.conn.image.get(f'/images/{fake_glance.IMAGE_ID}')
+        made = sdk_compat.described(image, response)
+        self.assertEqual(5, made.size)
+        self.assertIsNone(image.size)
+        sdk_compat.attributes_of(image).update(sdk_compat.attributes_of(made))
+        self.assertEqual(5, image.size)
+
+    def test_update(self) -> None:
+        """What is set does not count as a change."""
+        image = upstream_image.Image.existing(id='id', connection=self.conn)
+        sdk_compat.update(image, checksum='of another day')
+        self.assertEqual('of another day', image.checksum)
+
+
+class TestKeystoneauth(base.TestCase):
+    """keystoneauth."""
+
+    def test_discovery_cache(self) -> None:
+        """What one session discovered is what another is made with."""
+        cache: dict[str, Any] = {}
+        session = ksa_session.Session(discovery_cache=cache)
+        self.assertIs(cache, sdk_compat.discovery_cache_of(session))
+
+    def test_split_loggers(self) -> None:
+        """The setting is found again."""
+        for value in (True, False):
+            session = ksa_session.Session(split_loggers=value)
+            self.assertIs(value, sdk_compat.split_loggers_of(session))
+
+
+class TestHTTP(base.GlanceTestCase):
+    """requests, urllib3 and http.client."""
+
+    def test_is_loaded(self) -> None:
+        """A body counts as read when it was."""
+        response = requests.Response()
+        response.raw = io.BytesIO(b'image')
+        self.assertFalse(http_compat.is_loaded(response))
+        self.assertEqual(b'image', response.content)
+        self.assertTrue(http_compat.is_loaded(response))
+
+    def test_chunk_sizes(self) -> None:
+        """A chunk of -1 bytes is an error, and not read to its end."""
+        sock = mock.Mock()
+        sock.makefile.return_value = io.BytesIO(
+            b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n'
+            b'-1\r\nmore than was asked for'
+        )
+        received = http.client.HTTPResponse(sock)
+        received.begin()
+        response = requests.Response()
+        response.raw = urllib3.HTTPResponse(
+            body=received, preload_content=False, headers={}
+        )
+        http_compat.check_chunk_sizes(response)
+        error = self.assertRaises(
+            (ValueError, urllib3.exceptions.HTTPError),
+            response.raw.read,
+            4,
+            decode_content=False,
+        )
+        self.assertIn('(0 bytes read', str(error))
+
+    def test_pool(self) -> None:
+        """Every connection that a pool hands out is shown."""
+        shown: list[Any] = []
+        cls = http_compat.with_hook(
+            urllib3.HTTPConnectionPool,
+            lambda pool, connection: shown.append((pool, connection)),
+        )
+        glance = self.serve(b'image')
+        pool = cls('127.0.0.1', int(glance.url.rpartition(':')[2]))
+        self.addCleanup(pool.close)
+        for _ in range(2):
+            pool.request('GET', '/v2/images')
+        self.assertEqual(2, len(shown))
+        self.assertTrue(all(entry[0] is pool for entry in shown))
+
+
+class TestEveryFunction(base.TestCase):
+    """No private name without a test."""
+
+    def test_each_has_one(self) -> None:
+        """Every function of a compat module is used in this file."""
+        text = inspect.getsource(inspect.getmodule(type(self)))  # type: ignore[arg-type]
+        for module in (sdk_compat, http_compat):
+            alias = module.__name__.split('.')[1].strip('_') + '_compat'
+            for name, _ in inspect.getmembers(module, inspect.isfunction):
+                if not name.startswith('_'):
+                    self.assertIn(f'{alias}.{name}(', text)

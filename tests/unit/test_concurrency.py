@@ -1,0 +1,324 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Tests of the number of connections that is found out."""
+
+from collections.abc import Callable
+import random
+from typing import Any
+
+import fixtures
+
+from openstack_image_stream import _config
+from openstack_image_stream import _settings
+from openstack_image_stream._transfer import concurrency
+from openstack_image_stream._transfer import coordination
+from openstack_image_stream._transfer import parallel
+from openstack_image_stream._transfer import workers
+from openstack_image_stream import exceptions
+from tests.unit import base
+from tests.unit import fake_glance
+from tests.unit import modes
+
+MIB = 1024 * 1024
+
+
+class Network:
+    """Connections that deliver pieces of 1 MiB, in a time that is played.
+
+    :param rate: Bytes per second that a number of connections has together.
+    :param waiting: Part of the time in which nothing else is done.
+    """
+
+    def __init__(
+        self, rate: Callable[[int], float], waiting: float = 1.0
+    ) -> None:
+        self._rate = rate
+        self.waiting = waiting
+        self._random = random.Random(1)
+        self.now = 0.0
+        self.pace = concurrency.ConcurrencyController(clock=lambda: self.now)
+        #: Seconds that each number of connections lasted.
+        self.spent = [0.0] * (concurrency.MAX_CONNECTIONS + 2)
+
+    def run(self, seconds: float) -> None:
+        """Let time pass."""
+        end = self.now + seconds
+        while self.now < end:
+            # No network is even.
+            jitter = self._random.uniform(0.9, 1.1)
+            count = self.pace.connections
+            took = MIB / self._rate(count) * jitter
+            self.now += took
+            self.spent[count] += took
+            self.pace.received(MIB, took * self.waiting)
+
+
+class TestPace(base.TestCase):
+    """What is tried, and what stays."""
+
+    def test_begins_with_one(self) -> None:
+        """One it is until others have shown what they are worth."""
+        self.assertEqual(1, concurrency.ConcurrencyController().connections)
+
+    def test_each_is_limited(self) -> None:
+        """Where each brings what the first did, all are there soon."""
+        network = Network(lambda count: count * 20 * MIB)
+        network.run(2)
+        self.assertEqual(concurrency.MAX_CONNECTIONS, network.pace.connections)
+        network.run(60)
+        self.assertEqual(concurrency.MAX_CONNECTIONS, network.pace.connections)
+        self.assertEqual(0, network.spent[concurrency.MAX_CONNECTIONS + 1])
+
+    def test_one_fills_the_wire(self) -> None:
+        """Where a second brings nothing, it is tried, seldom, and goes."""
+        network = Network(lambda count: 500 * MIB)
+        network.run(120)
+        self.assertGreater(network.spent[2], 0)
+        self.assertEqual(0, network.spent[3])
+        self.assertLess(network.spent[2], 0.03 * 120)
+
+    def test_some_fill_the_wire(self) -> None:
+        """It stays where the wire is full."""
+        network = Network(lambda count: min(count, 4) * 20 * MIB)
+        network.run(60)
+        self.assertEqual(4, network.spent.index(max(network.spent)))
+        self.assertEqual(0, network.spent[6])
+
+    def test_little_is_waited_for(self) -> None:
+        """Who is busy with what has come would not gain by another."""
+        network = Network(lambda count: count * 20 * MIB, waiting=0.4)
+        network.run(20)
+        self.assertEqual(20, round(network.spent[1]))
+        self.assertEqual(4 * MIB, network.pace.chunk_size(4 * MIB))
+
+    def test_more_is_waited_for(self) -> None:
+        """That is looked at again."""
+        network = Network(lambda count: count * 20 * MIB, waiting=0.4)
+        network.run(20)
+        network.waiting = 0.6
+        network.run(4)
+        self.assertEqual(concurrency.MAX_CONNECTIONS, network.pace.connections)
+
+    def test_looks_twice(self) -> None:
+        """A moment in which all is slow does not cost a connection."""
+        slow = False
+
+        def rate(count: int) -> float:
+            return count * 20 * MIB / (1.3 if slow else 1)
+
+        network = Network(rate)
+        while network.pace.connections < 7:
+            network.run(0.01)
+        slow = True
+        network.run(concurrency._SETTLING + 1.5 * concurrency._TRIAL)
+        slow = False
+        network.run(1)
+        self.assertEqual(concurrency.MAX_CONNECTIONS, network.pace.connections)
+
+    def test_the_wire_becomes_wider(self) -> None:
+        """What brought nothing is tried again later."""
+        limit = 1
+
+        def rate(count: int) -> float:
+            return min(count, limit) * 20 * MIB
+
+        network = Network(rate)
+        network.run(20)
+        self.assertEqual(1, network.spent.index(max(network.spent)))
+        limit = 8
+        network.run(40)
+        self.assertEqual(concurrency.MAX_CONNECTIONS, network.pace.connections)
+
+    def test_refused(self) -> None:
+        """A connection that cannot be had is not asked for at once again."""
+        network = Network(lambda count: count * 20 * MIB)
+        while network.pace.connections == 1:
+            network.run(0.01)
+        network.pace.refuse()
+        self.assertEqual(1, network.pace.connections)
+        network.run(0.01)
+        network.run(1)
+        self.assertEqual(1, network.pace.connections)
+        network.run(2)
+        self.assertGreater(network.pace.connections, 1)
+
+
+class TestPieces(base.TestCase):
+    """How much is read at a time."""
+
+    def test_of_a_slow_connection(self) -> None:
+        """They become small, and large again when nothing is tried."""
+        network = Network(lambda count: min(count, 2) * 10 * MIB)
+        self.assertEqual(MIB, network.pace.chunk_size(4 * MIB))
+        while network.pace.connections == 1:
+            network.run(0.01)
+        self.assertEqual(concurrency._SMALLEST, network.pace.chunk_size(MIB))
+        self.assertEqual(1_000, network.pace.chunk_size(1_000))
+        network.run(1)
+        self.assertEqual(2, network.pace.connections)
+        self.assertEqual(4 * MIB, network.pace.chunk_size(4 * MIB))
+
+    def test_of_a_fast_connection(self) -> None:
+        """They stay large."""
+        network = Network(lambda count: count * 500 * MIB)
+        network.run(1)
+        self.assertEqual(concurrency.MAX_CONNECTIONS, network.pace.connections)
+        self.assertEqual(MIB, network.pace._chunk_size)
+
+
+#: Bytes of a part in these tests, and of what is looked at.
+PART, PIECE = 100_000, 10_000
+
+DATA = base.some_bytes(2_345_678)
+
+
+def _done_at_last(task: 'coordination.Task[Any]') -> bool:
+    while not task._outcome.there:
+        task._outcome.woken.get(timeout=10)
+    return True
+
+
+class TestAuto(base.GlanceTestCase):
+    """Downloads that find it out, on real sockets."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        for module, name, value in (
+            (parallel, 'PART', PART),
+            (workers, 'CHUNK', PIECE),
+            # The second connection is there in time.
+            (coordination.Task, 'done', property(_done_at_last)),
+            (concurrency, '_SMALLEST', PIECE),
+            (concurrency, '_LARGEST', PIECE),
+            # Every few pieces there is something to decide.
+            (concurrency, '_SETTLING', 0.0),
+            (concurrency, '_TRIAL', 0.0),
+            (concurrency, '_HOLD', 0.0),
+            # These sockets deliver at once.
+            (concurrency, '_WAITING', 0.0),
+        ):
+            self.useFixture(fixtures.MockPatchObject(module, name, value))
+        self.glance = self.serve(DATA)
+        self.conn = self.connect(self.glance)
+        self.assertIsNotNone(self.conn.image)
+        self.glance.requests.clear()
+
+    def ranges(self) -> list[str]:
+        """Return the Range of each request for data."""
+        return [
+            request.headers.get('range', 'all')
+            for request in self.glance.requests
+            if request.path.endswith('/file')
+        ]
+
+    def worth(self, worth: float) -> None:
+        """Say what another connection must bring."""
+        self.useFixture(fixtures.MockPatchObject(concurrency, '_WORTH', worth))
+
+    def download(self, kind: type[modes.Mode]) -> bytes:
+        """Download so, and see that nothing is left."""
+        data = kind(self.directory).download(self.conn, connections='auto')
+        self.assert_nothing_open(self.glance, self.conn)
+        return data
+
+    @base.for_each(modes.ALL)
+    def test_others_are_worth_it(self, kind: type[modes.Mode]) -> None:
+        """Ranges are asked for beside the first answer."""
+        self.worth(-100.0)
+        self.assert_same(DATA, self.download(kind))
+        first, *others = self.ranges()
+        self.assertEqual('all', first)
+        self.assertGreater(len(others), 3)
+
+    @base.for_each(modes.ALL)
+    def test_others_are_not(self, kind: type[modes.Mode]) -> None:
+        """What was planned is received, and then the rest over one."""
+        self.worth(100.0)
+        self.assert_same(DATA, self.download(kind))
+        rests = [r for r in self.ranges() if r.endswith('-')]
+        self.assertNotEqual([], rests)
+
+    @base.for_each(modes.ALL)
+    def test_no_ranges(self, kind: type[modes.Mode]) -> None:
+        """A store without them loses nothing by having been asked."""
+        self.glance.ranged = False
+        self.assert_same(DATA, self.download(kind))
+        self.assertEqual(2, len(self.ranges()))
+        self.assertEqual(len(DATA), self.glance.sent)
+
+    def test_no_second_connection(self) -> None:
+        """One that fails does not end the download."""
+        self.worth(-100.0)
+        honest = self.glance._honest_to
+
+        def answer(request: fake_glance.Request) -> Any:
+            if 'range' in request.headers:
+                return fake_glance.Answer(status=403)
+            return honest(request)
+
+        self.patch(self.glance, '_honest_to', answer)
+        self.assert_same(DATA, self.download(modes.InMemory))
+        self.assertEqual(2, len(self.ranges()))
+
+    def test_second_connection_later(self) -> None:
+        """One that cannot be had at the moment is tried again."""
+        self.worth(-100.0)
+        self.glance.spoilers.extend(
+            [
+                lambda answer: answer,
+                lambda answer: fake_glance.Answer(status=503),
+            ]
+        )
+        self.assert_same(DATA, self.download(modes.InMemory))
+        self.assertGreater(len(self.ranges()), 3)
+
+    def test_small_image(self) -> None:
+        """A few parts are not worth a second connection."""
+        self.worth(-100.0)
+        small = base.some_bytes(3 * PART)
+        glance = self.serve(small)
+        conn = self.connect(glance)
+        response = conn.image.download_image(
+            fake_glance.IMAGE_ID, connections='auto'
+        )
+        self.assert_same(small, response.content)
+        data = [r for r in glance.requests if r.path.endswith('/file')]
+        self.assertEqual(1, len(data))
+
+
+class TestOption(base.TestCase):
+    """The word for it."""
+
+    def test_is_accepted(self) -> None:
+        """It takes the place of a number."""
+        self.assertEqual(
+            'auto', _config.checked(connections='auto')['connections']
+        )
+
+    @base.for_each({'other_case': 'Auto', 'other': 'many', 'empty': ''})
+    def test_others_are_not(self, word: str) -> None:
+        """No other word does."""
+        error = self.assertRaises(
+            exceptions.InvalidArgumentError,
+            _config.checked,
+            connections=word,
+        )
+        self.assertIn("or 'auto'", str(error))
+
+    @base.for_each({'plain': 'auto', 'written_large': ' AUTO '})
+    def test_in_a_setting(self, text: str) -> None:
+        """The configuration of a cloud may have it, in any case."""
+        found = _settings.from_cloud(
+            {'image_stream_connections': text}, 'home'
+        )
+        self.assertEqual({'connections': 'auto'}, found)

@@ -1,0 +1,270 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Tests of the thread that shows the bytes of a download to observers."""
+
+import gc
+import threading
+from typing import Any
+from unittest import mock
+import weakref
+
+import fixtures
+
+from openstack_image_stream._transfer import coordination
+from openstack_image_stream._transfer import interfaces
+from openstack_image_stream._transfer import observing
+from openstack_image_stream import exceptions
+from tests.unit import base
+
+DATA = b'the bytes of an image'
+
+
+class Unsafe(Exception):
+    """What an observer says of bad bytes."""
+
+
+class Observer:
+    """Remembers what it sees.
+
+    :param verdict: What it raises in the end.
+    :param refuses: Bytes that it raises :exc:`Unsafe` for.
+    """
+
+    def __init__(
+        self, verdict: Exception | None = None, refuses: bytes | None = None
+    ) -> None:
+        self.seen = bytearray()
+        self.finished = False
+        self._verdict = verdict
+        self._refuses = refuses
+
+    def update(self, chunk: bytes) -> None:
+        """Take the next bytes."""
+        if chunk == self._refuses:
+            raise Unsafe
+        self.seen += chunk
+
+    def finish(self) -> None:
+        """Give the verdict."""
+        self.finished = True
+        if self._verdict is not None:
+            raise self._verdict
+
+
+class Forgetful:
+    """An observer that keeps nothing."""
+
+    def update(self, chunk: Any) -> None:
+        """Do nothing."""
+
+    def finish(self) -> None:
+        """Have no objection."""
+
+
+class Chunk:
+    """Stands for bytes, to which no weak references are possible."""
+
+
+class TestCase(base.TestCase):
+    """Tests with a thread."""
+
+    def observe(
+        self, *observers: interfaces.Observer
+    ) -> observing.ObserverThread:
+        """Start a thread, which is closed in the end."""
+        return observing.ObserverThread(
+            observers, coordination.Coordinator('id')
+        )
+
+
+class TestObservers(TestCase):
+    """What is shown to them, and what they say."""
+
+    def test_all_see_all(self) -> None:
+        """Each observer sees every byte once, in order."""
+        observers = [Observer(), Observer()]
+        thread = self.observe(*observers)
+        for chunk in (b'one ', b'two ', b'three'):
+            thread.update(chunk)
+        thread.finish()
+        for observer in observers:
+            self.assertEqual(b'one two three', bytes(observer.seen))
+            self.assertTrue(observer.finished)
+
+    def test_any_of_them_ends_it(self) -> None:
+        """A verdict of the second one is as good as that of the first."""
+        thread = self.observe(Observer(), Observer(verdict=Unsafe('bad')))
+        thread.update(DATA)
+        error = self.assertRaises(Unsafe, thread.finish)
+        self.assertEqual('bad', str(error))
+
+    def test_early_verdict(self) -> None:
+        """What an observer raises early is raised by a later chunk."""
+        thread = self.observe(Observer(), Observer(refuses=b'two'))
+
+        def show_all() -> None:
+            for _ in range(10):
+                thread.update(b'two')
+
+        self.assertRaises(Unsafe, show_all)
+
+    def test_failure(self) -> None:
+        """What goes wrong in the thread is raised where it matters."""
+        broken = mock.Mock()
+        broken.update.side_effect = [None, MemoryError('no room'), None]
+        thread = self.observe(broken)
+
+        def show_all() -> None:
+            for _ in range(10):
+                thread.update(DATA)
+            thread.finish()
+
+        error = self.assertRaises(MemoryError, show_all)
+        self.assertEqual('no room', str(error))
+
+
+class TestThread(TestCase):
+    """The thread and its end."""
+
+    def test_is_named(self) -> None:
+        """Whoever looks at the threads of a process sees whose it is."""
+        observed = self.observe(Forgetful())
+        self.addCleanup(observed.close)
+        self.assertEqual(1, len(base.observer_threads()))
+
+    def test_does_not_keep_the_process(self) -> None:
+        """A download that is never finished does not hang the exit."""
+        observed = self.observe(Forgetful())
+        self.addCleanup(observed.close)
+        (thread,) = base.observer_threads()
+        self.assertTrue(thread.daemon)
+
+    def test_finish_ends_it(self) -> None:
+        """After the end no thread is left."""
+        observed = self.observe(Forgetful())
+        observed.finish()
+        self.assertEqual([], base.observer_threads())
+
+    def test_close_ends_it(self) -> None:
+        """Nor after giving up, and giving up twice is no error."""
+        observed = self.observe(Forgetful())
+        observed.update(DATA)
+        observed.close()
+        self.assertEqual([], base.observer_threads())
+        observed.close()
+
+    def test_forgetting_ends_it(self) -> None:
+        """The thread does not keep alive the object that it works for."""
+        observed = self.observe(Forgetful())
+        (thread,) = base.observer_threads()
+        del observed
+        gc.collect()
+        thread.join(10)
+        self.assertFalse(thread.is_alive())
+
+    def test_may_be_collected_by_itself(self) -> None:
+        """The garbage collector may end a download in any thread."""
+        observer = mock.Mock()
+        threads = [self.observe(observer)]
+        (thread,) = base.observer_threads()
+        shown = threading.Event()
+        may_collect = threading.Event()
+
+        def collect(chunk: bytes) -> None:
+            shown.set()
+            may_collect.wait(10)
+            threads.clear()
+
+        observer.update.side_effect = collect
+        threads[0].update(DATA)
+        self.assertTrue(shown.wait(10))
+        may_collect.set()
+        thread.join(10)
+        self.assertFalse(thread.is_alive())
+
+    def test_closed_meanwhile(self) -> None:
+        """What waits for an observer of a closed download is told so."""
+        coordinator = coordination.Coordinator('id')
+        may_return = threading.Event()
+        observer = mock.Mock()
+        observer.update.side_effect = lambda chunk: may_return.wait(10)
+        observed = observing.ObserverThread([observer], coordinator)
+        self.addCleanup(observed.close)
+        observed.update(DATA)
+        coordinator.close()
+        may_return.set()
+        self.assertRaises(exceptions.DownloadClosedError, observed.finish)
+
+    def test_no_thread(self) -> None:
+        """Where no thread can be started the caller's does it."""
+        with mock.patch.object(
+            threading.Thread, 'start', side_effect=RuntimeError
+        ):
+            observed = self.observe(Forgetful())
+        self.addCleanup(observed.close)
+        observed.update(DATA)
+        self.assertEqual([], base.observer_threads())
+        observed.finish()
+
+    def test_does_not_keep_the_last_chunk(self) -> None:
+        """A chunk that was shown is let go, also before the next comes."""
+        observed = self.observe(Forgetful())
+        self.addCleanup(observed.close)
+        chunk = Chunk()
+        alive = weakref.ref(chunk)
+        observed.update(chunk)  # type: ignore[arg-type]
+        del chunk
+        # There is all the room again once the chunk is done with.
+        for _ in range(observing._WAITING_CHUNKS):
+            observed._work.room.get(timeout=10)
+        self.assertIsNone(alive())
+
+
+class TestWaiting(TestCase):
+    """Memory stays bounded when observers are slower than the network."""
+
+    def test_waits_for_the_observer(self) -> None:
+        """With two chunks on their way, the third waits for its turn."""
+        may_return = threading.Event()
+        full = threading.Event()
+        observer = mock.Mock()
+        observer.update.side_effect = lambda chunk: may_return.wait(10)
+        observed = self.observe(observer)
+        self.addCleanup(observed.close)
+        room = observed._work.room
+
+        def get() -> None:
+            if room.empty():
+                full.set()
+            room.get()
+
+        watched = mock.Mock(get=get, put=room.put)
+        self.useFixture(
+            fixtures.MockPatchObject(observed._work, 'room', watched)
+        )
+        taken = []
+
+        def take() -> None:
+            for number in range(5):
+                observed.update(DATA)
+                taken.append(number)
+
+        producer = threading.Thread(target=take)
+        producer.start()
+        self.addCleanup(producer.join)
+        self.addCleanup(may_return.set)
+        self.assertTrue(full.wait(10))
+        self.assertEqual([0, 1], taken)
+        may_return.set()
+        producer.join()
+        self.assertEqual([0, 1, 2, 3, 4], taken)
