@@ -23,13 +23,14 @@ from typing import Any
 
 import pytest
 
+from tests.faults.catalogue import base
 from tests.faults import clients
+from tests.faults import local_download
 from tests.faults import machine
-from tests.faults import stage
 from tests.faults import table as _table
 
 #: Bytes that there is room for: two whole pieces, and part of a third.
-ROOM = 9 * stage.MIB
+ROOM = 9 * local_download.MIB
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,7 +86,7 @@ class _ToReadOnlyDirectory:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class LocalFault(_table.Fault):
+class LocalFault(base.Fault):
     """A fault of the place that is written to.
 
     :param around: Makes of a way one to which it happens.
@@ -115,7 +116,7 @@ FAULTS = [
     LocalFault(
         name='disk-full',
         title='the disk is full after half of the image',
-        promise='OSError (ENOSPC); the same call goes on once there is room',
+        promise='OSError (ENOSPC); the same call resumes once there is space',
         around=_OnSmallDisk,
         number=errno.ENOSPC,
         keeps=True,
@@ -129,8 +130,8 @@ FAULTS = [
     ),
     LocalFault(
         name='file-size-limit',
-        title='no file may be as large as the image (RLIMIT_FSIZE)',
-        promise='OSError (EFBIG); the same call goes on without the limit',
+        title='the image exceeds the file size limit (RLIMIT_FSIZE)',
+        promise='OSError (EFBIG); the same call resumes without the limit',
         prepare=_LIMITED,
         number=errno.EFBIG,
         keeps=True,
@@ -139,7 +140,7 @@ FAULTS = [
         name='quota',
         # A real quota takes a block device of one's own.
         title='the quota is used up (EDQUOT, put into os.pwrite)',
-        promise='OSError (EDQUOT); the same call goes on once there is room',
+        promise='OSError (EDQUOT); the same call resumes once there is space',
         prepare=functools.partial(machine.have_quota, ROOM),
         number=errno.EDQUOT,
         keeps=True,
@@ -187,11 +188,11 @@ def fault(request: pytest.FixtureRequest, full_disk: LocalFault) -> LocalFault:
 @pytest.mark.parametrize(
     'old',
     [
-        pytest.param(stage.OLD, id='old'),
+        pytest.param(local_download.OLD, id='old'),
         pytest.param(None, id='new', marks=pytest.mark.thorough),
     ],
 )
-@pytest.mark.parametrize('mode', stage.TO_PATH)
+@pytest.mark.parametrize('mode', local_download.TO_PATH)
 def test_plugin(
     fault: LocalFault,
     mode: str,
@@ -201,14 +202,14 @@ def test_plugin(
 ) -> None:
     """The error comes through, what was there stays, the next call works."""
     way = clients.PLUGIN[mode]
-    with stage.Stage(tmp_path, old=old) as on:
+    with local_download.LocalDownload(tmp_path, old=old) as on:
         outcome = on.run(fault.befalling(way), prepare=fault.prepare)
         note(fault, outcome)
         assert 'OSError' in outcome.bases, outcome
         assert f'[Errno {fault.number}]' in outcome.message, outcome
         assert on.content() == old
         kept = on.kept()
-        assert kept >= ROOM - stage.MIB if fault.keeps else kept == 0
+        assert kept >= ROOM - local_download.MIB if fault.keeps else kept == 0
         # It says which file system is full.
         assert not fault.keeps or str(on.partials()[0]) in outcome.message
         before = on.restart()
@@ -227,9 +228,9 @@ def test_peers(
     """What others make of it is written down, whatever it is."""
 
     def see(peer: str, way: clients.Client) -> str:
-        with stage.Stage(tmp_path / peer) as on:
+        with local_download.LocalDownload(tmp_path / peer) as on:
             outcome = on.run(fault.befalling(way), prepare=fault.prepare)
         return outcome.in_words(len(on.data))
 
     if fault.for_peers:
-        table.row(fault, '').peers.update(stage.each_peer(see))
+        table.row(fault, '').peers.update(local_download.each_peer(see))

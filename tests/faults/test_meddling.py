@@ -25,18 +25,19 @@ import shutil
 import pytest
 
 from tests.faults import attempt
+from tests.faults.catalogue import base
 from tests.faults import clients
-from tests.faults import stage
+from tests.faults import local_download
 from tests.faults import table as _table
 
 #: When it happens: after the first piece, and before the last.
-EARLY = 4 * stage.MIB
+EARLY = 4 * local_download.MIB
 
 #: Seconds that a download takes.
 PACE = 0.6
 
 #: As long as the image. Made before, since nobody waits for it later.
-_FOREIGN = random.Random(19).randbytes(len(stage.DATA))
+_FOREIGN = random.Random(19).randbytes(len(local_download.DATA))
 
 
 def _remove(path: pathlib.Path) -> None:
@@ -56,7 +57,7 @@ def _truncate(path: pathlib.Path) -> None:
 def _append(path: pathlib.Path) -> None:
     # More than is still going to be written over it.
     with path.open('ab') as file:
-        file.write(stage.DATA)
+        file.write(local_download.DATA)
 
 
 def _remove_directory(path: pathlib.Path) -> None:
@@ -68,7 +69,7 @@ def _rename_directory(path: pathlib.Path) -> None:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Meddling(_table.Fault):
+class Meddling(base.Fault):
     """Something that somebody does to a file that is written.
 
     :param act: Does it.
@@ -81,33 +82,33 @@ class Meddling(_table.Fault):
 FAULTS = [
     Meddling(
         name='removed',
-        title='somebody removes the file while it is written',
+        title='another program removes the file while it is written',
         act=_remove,
     ),
     Meddling(
         name='replaced',
-        title='somebody replaces the file while it is written',
+        title='another program replaces the file while it is written',
         act=_replace,
     ),
     Meddling(
         name='truncated',
-        title='somebody truncates the file while it is written',
+        title='another program truncates the file while it is written',
         act=_truncate,
     ),
     Meddling(
         name='appended',
-        title='somebody appends to the file while it is written',
+        title='another program appends to the file while it is written',
         act=_append,
     ),
     Meddling(
         name='directory-removed',
-        title='somebody removes the directory meanwhile',
+        title='another program removes the directory during the download',
         act=_remove_directory,
         promise='ImageStreamError',
     ),
     Meddling(
         name='directory-renamed',
-        title='somebody renames the directory meanwhile',
+        title='another program renames the directory during the download',
         act=_rename_directory,
         promise='ImageStreamError',
     ),
@@ -116,9 +117,9 @@ FAULTS = [
 #: What is done to the file that is going to be replaced.
 ON_FINAL = Meddling(
     name='final',
-    title='somebody removes, replaces, truncates, appends to the old file',
+    title='another program removes, replaces, truncates, extends the old file',
     act=_remove,
-    promise='the image takes its name in the end',
+    promise='the image gets the name in the end',
 )
 
 #: Of the plugin; they end alike.
@@ -126,10 +127,12 @@ MODES = ['path', pytest.param('connections', marks=pytest.mark.thorough)]
 
 
 def _meddled_with(
-    on: stage.Stage, way: clients.Client, act: Callable[[pathlib.Path], None]
+    on: local_download.LocalDownload,
+    way: clients.Client,
+    act: Callable[[pathlib.Path], None],
 ) -> attempt.Outcome:
     """Download, and meddle with the file that grows meanwhile."""
-    on.pace(PACE)
+    on.slow_down(PACE)
     with on.start(way) as running:
         path = on.grown(running.process, EARLY)
         assert path is not None
@@ -146,12 +149,12 @@ def test_partial_file(
     note: Callable[..., None],
 ) -> None:
     """Nothing gets the final name, and the next call works."""
-    with stage.Stage(tmp_path, old=stage.OLD) as on:
+    with local_download.LocalDownload(tmp_path, old=local_download.OLD) as on:
         outcome = _meddled_with(on, clients.PLUGIN[mode], fault.act)
         note(fault, outcome)
         assert outcome.error == 'ImageStreamError', outcome
         if on.path.parent.exists():
-            assert on.content() == stage.OLD
+            assert on.content() == local_download.OLD
         on.path.parent.mkdir(exist_ok=True)
         on.restart()
         outcome = on.run(clients.PLUGIN[mode])
@@ -178,7 +181,7 @@ def test_final_file(
     note: Callable[..., None],
 ) -> None:
     """What is there gives way to the image, whatever became of it."""
-    with stage.Stage(tmp_path, old=stage.OLD) as on:
+    with local_download.LocalDownload(tmp_path, old=local_download.OLD) as on:
         outcome = _meddled_with(
             on, clients.PLUGIN[mode], lambda partial: act(on.path)
         )
@@ -196,8 +199,8 @@ def test_peers(
     """What others make of it is written down, whatever it is."""
 
     def see(peer: str, way: clients.Client) -> str:
-        with stage.Stage(tmp_path / peer) as on:
+        with local_download.LocalDownload(tmp_path / peer) as on:
             outcome = _meddled_with(on, way, fault.act)
         return outcome.in_words(len(on.data))
 
-    table.row(fault, '').peers.update(stage.each_peer(see))
+    table.row(fault, '').peers.update(local_download.each_peer(see))

@@ -24,14 +24,15 @@ import time
 import pytest
 
 from tests.faults import attempt
+from tests.faults.catalogue import base
 from tests.faults import clients
+from tests.faults import local_download
 from tests.faults import machine
-from tests.faults import stage
 from tests.faults import table as _table
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Crowd(_table.Fault):
+class Crowd(base.Fault):
     """Several processes at one name.
 
     :param count: How many.
@@ -42,32 +43,32 @@ class Crowd(_table.Fault):
     count: int = 2
     killed: int = 0
     prepare: Callable[[], None] | None = None
-    promise: str = 'each gives the image, nothing else is left'
+    promise: str = 'each delivers the image, nothing else is left'
 
 
 FAULTS = [
-    Crowd(name='two', title='two processes at one name'),
-    Crowd(name='ten', title='ten processes at one name', count=10),
+    Crowd(name='two', title='two processes with one output path'),
+    Crowd(name='ten', title='ten processes with one output path', count=10),
     Crowd(
         name='ten-killed',
-        title='ten processes at one name, five of them killed',
-        promise='each of the others gives the image',
+        title='ten processes with one output path, five of them killed',
+        promise='each of the others delivers the image',
         count=10,
         killed=5,
     ),
     Crowd(
         name='useless-locks',
-        title='two processes at one name, and locks do nothing',
+        title='two processes with one output path, and locks do nothing',
         prepare=machine.have_useless_locks,
     ),
     Crowd(
         name='enolck',
-        title='two processes at one name, and locks fail (ENOLCK)',
+        title='two processes with one output path, and locks fail (ENOLCK)',
         prepare=functools.partial(machine.have_no_locks, errno.ENOLCK),
     ),
     Crowd(
         name='enotsup',
-        title='two processes at one name, and locks fail (ENOTSUP)',
+        title='two processes with one output path, and locks fail (ENOTSUP)',
         prepare=functools.partial(machine.have_no_locks, errno.ENOTSUP),
     ),
 ]
@@ -85,7 +86,10 @@ def chance(request: pytest.FixtureRequest) -> random.Random:
 
 
 def _outcomes(
-    on: stage.Stage, way: clients.Client, fault: Crowd, chance: random.Random
+    on: local_download.LocalDownload,
+    way: clients.Client,
+    fault: Crowd,
+    chance: random.Random,
 ) -> list[attempt.Outcome]:
     """Return what came of the processes; first those to be killed."""
     with contextlib.ExitStack() as stack:
@@ -95,12 +99,14 @@ def _outcomes(
         ]
         # The first of them has the partial file that all would like.
         for running in crowd[: fault.killed]:
-            time.sleep(chance.uniform(0, 1.2 * stage.PACE / fault.killed))
+            time.sleep(
+                chance.uniform(0, 1.2 * local_download.DURATION / fault.killed)
+            )
             running.process.kill()
         return [running.outcome() for running in crowd]
 
 
-def _left(on: stage.Stage) -> set[pathlib.Path]:
+def _left(on: local_download.LocalDownload) -> set[pathlib.Path]:
     """Return what is in the directory beside the image."""
     return {
         path
@@ -124,8 +130,8 @@ def test_plugin(
 ) -> None:
     """None is in the way of another."""
     way = clients.PLUGIN[mode]
-    with stage.Stage(tmp_path, old=stage.OLD) as on:
-        on.pace()
+    with local_download.LocalDownload(tmp_path, old=local_download.OLD) as on:
+        on.slow_down()
         outcomes = _outcomes(on, way, fault, chance)
         for outcome in outcomes:
             note(fault, outcome)
@@ -160,8 +166,8 @@ def test_peers(
 ) -> None:
     """What others make of it is written down, whatever it is."""
     for peer, way in clients.PEERS.items():
-        with stage.Stage(tmp_path / peer) as on:
-            on.pace()
+        with local_download.LocalDownload(tmp_path / peer) as on:
+            on.slow_down()
             outcomes = _outcomes(on, way, fault, chance)
         words = [
             outcome.in_words(len(on.data))

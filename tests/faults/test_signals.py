@@ -24,9 +24,10 @@ import time
 import pytest
 
 from tests.faults import attempt
+from tests.faults.catalogue import base
 from tests.faults import clients
+from tests.faults import local_download
 from tests.faults import machine
-from tests.faults import stage
 from tests.faults import table as _table
 
 #: Seconds within which an interrupted process has to end. It takes a small
@@ -34,11 +35,11 @@ from tests.faults import table as _table
 SOON = 5.0
 
 #: Bytes that others are sent before it happens.
-SAID = 6 * stage.MIB
+SAID = 6 * local_download.MIB
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SignalFault(_table.Fault):
+class SignalFault(base.Fault):
     """A signal that ends the process.
 
     :param number: The signal.
@@ -48,7 +49,7 @@ class SignalFault(_table.Fault):
     number: int
     ends: str
     promise: str = (
-        'the old file stays, the same call completes the partial one'
+        'the old file stays, the same call completes the partial file'
     )
 
 
@@ -76,7 +77,7 @@ FAULTS = [
 SILENT = SignalFault(
     name='sigint-silent',
     title='Ctrl-C while the server is silent',
-    promise='ends at once, the same call completes the partial file',
+    promise='ends at once; the same call completes the partial file',
     number=signal.SIGINT,
     ends='KeyboardInterrupt',
 )
@@ -84,7 +85,7 @@ SILENT = SignalFault(
 _each_fault = pytest.mark.parametrize(
     'fault', FAULTS, ids=[fault.name for fault in FAULTS]
 )
-_each_mode = pytest.mark.parametrize('mode', stage.TO_PATH)
+_each_mode = pytest.mark.parametrize('mode', local_download.TO_PATH)
 
 
 @pytest.fixture
@@ -94,7 +95,9 @@ def moments(request: pytest.FixtureRequest, thorough: bool) -> list[float]:
     # Each test has moments of its own.
     chance = random.Random(f'{seed} {request.node.name}')
     count = 3 if thorough else 1
-    return [chance.uniform(0, 1.3 * stage.PACE) for _ in range(count)]
+    return [
+        chance.uniform(0, 1.3 * local_download.DURATION) for _ in range(count)
+    ]
 
 
 def _send(running: attempt.Running, number: int) -> None:
@@ -104,7 +107,9 @@ def _send(running: attempt.Running, number: int) -> None:
             os.kill(running.process.pid, number)
 
 
-def _again(on: stage.Stage, way: clients.Client) -> attempt.Outcome:
+def _again(
+    on: local_download.LocalDownload, way: clients.Client
+) -> attempt.Outcome:
     """Repeat a call, and see that it fetches what is missing."""
     kept, before = on.kept(), on.restart()
     outcome = on.run(way)
@@ -128,9 +133,11 @@ def test_plugin(
     """There is the old file or the image; the next call goes on."""
     way = clients.PLUGIN[mode]
     for index, moment in enumerate(moments):
-        old = stage.OLD if index % 2 else None
-        with stage.Stage(tmp_path / str(index), old=old) as on:
-            on.pace()
+        old = local_download.OLD if index % 2 else None
+        with local_download.LocalDownload(
+            tmp_path / str(index), old=old
+        ) as on:
+            on.slow_down()
             with on.start(way, prepare=machine.be_interruptible) as running:
                 time.sleep(moment)
                 _send(running, fault.number)
@@ -149,9 +156,13 @@ def test_plugin(
 @pytest.mark.parametrize(
     ('mode', 'said', 'kept'),
     [
-        ('path', 10 * stage.MIB, 8 * stage.MIB),
+        ('path', 10 * local_download.MIB, 8 * local_download.MIB),
         # What has arrived of the first part is written, in whole chunks.
-        ('connections', 6 * stage.MIB + stage.MIB // 2, 6 * stage.MIB),
+        (
+            'connections',
+            6 * local_download.MIB + local_download.MIB // 2,
+            6 * local_download.MIB,
+        ),
     ],
     ids=['path', 'connections'],
 )
@@ -164,16 +175,16 @@ def test_silent_server(
 ) -> None:
     """Nobody has to wait until the server says something."""
     way = clients.PLUGIN[mode]
-    with stage.Stage(tmp_path, old=stage.OLD) as on:
-        on.spoil(silent_after=said)
+    with local_download.LocalDownload(tmp_path, old=local_download.OLD) as on:
+        on.change(silent_after=said)
         with on.start(way, prepare=machine.be_interruptible) as running:
-            stage.wait(lambda: on.glance.sent >= said)
+            local_download.wait(lambda: on.glance.sent >= said)
             assert on.grown(running.process, kept)
             _send(running, SILENT.number)
             outcome = running.outcome(SOON)
         note(SILENT, outcome)
         assert outcome.error == SILENT.ends, outcome
-        assert on.content() == stage.OLD
+        assert on.content() == local_download.OLD
         assert kept <= on.kept() <= said
         note(SILENT, _again(on, way), again=on.sent() - len(on.data))
 
@@ -188,16 +199,16 @@ def test_peers(
     """What others make of it is written down, whatever it is."""
 
     def see(peer: str, way: clients.Client) -> str:
-        with stage.Stage(tmp_path / peer) as on:
+        with local_download.LocalDownload(tmp_path / peer) as on:
             if fault is SILENT:
-                on.spoil(silent_after=SAID)
+                on.change(silent_after=SAID)
             else:
-                on.pace()
+                on.slow_down()
             with on.start(way, prepare=machine.be_interruptible) as running:
                 # Not all of them write what they have.
-                stage.wait(lambda: on.glance.sent >= SAID)
+                local_download.wait(lambda: on.glance.sent >= SAID)
                 _send(running, fault.number)
                 outcome = running.outcome(SOON)
         return outcome.in_words(len(on.data))
 
-    table.row(fault, '').peers.update(stage.each_peer(see))
+    table.row(fault, '').peers.update(local_download.each_peer(see))

@@ -21,12 +21,12 @@ import subprocess
 import sys
 import tempfile
 
-from tests.soak import faults
+from tests.faults.catalogue import changes
 from tests.soak import images
+from tests.soak import output_files
 from tests.soak import plans
 from tests.soak import server
 from tests.soak import single
-from tests.soak import traces
 
 #: Seconds; a process that takes longer hangs.
 _PATIENCE = 60
@@ -54,7 +54,7 @@ def draw(dice: random.Random) -> Killing:
     plan = plans.draw(dice, 'path')
     size = dice.randrange(1, 24 * images.MIB)
     # Slow, so that there is a middle to kill it in.
-    slow = tuple(faults.ConcurrencyController(10, 0.02) for _ in range(4))
+    slow = tuple(changes.Slow(0.02, portions=10) for _ in range(4))
     plan = dataclasses.replace(
         plan,
         image=images.draw_of_size(dice, size, plan.image.image_id),
@@ -82,12 +82,12 @@ def run(killing: Killing) -> single.Result:
         tempfile.TemporaryDirectory(prefix='soak-') as directory,
         server.Server(plan.image, plan.script) as glance,
     ):
-        traces.prepare(directory, plan)
-        before = traces.read(directory)
+        output_files.prepare(directory, plan)
+        before = output_files.read(directory)
         result.flaws += _kill(killing, glance, directory)
         result.counts.killed += 1
         result.counts.downloads += 1
-        if traces.read(directory) not in (before, plan.image.data):
+        if output_files.read(directory) not in (before, plan.image.data):
             result.flaws.append('the output file is not what it has to be')
         _remove_orphans(directory, killing, result)
         with single.connected(glance, result) as conn:
@@ -103,9 +103,9 @@ def _kill(
     plan = killing.plan
     child = subprocess.Popen(
         [
-            *(sys.executable, '-m', 'tests.soak.victim', glance.url),
+            *(sys.executable, '-m', 'tests.soak.killed_program', glance.url),
             plan.image.image_id,
-            os.path.join(directory, traces.NAME),
+            os.path.join(directory, output_files.NAME),
             json.dumps(plan.options),
         ],
         stderr=subprocess.PIPE,
@@ -139,7 +139,7 @@ def _remove_orphans(
     """
     plan = killing.plan
     for name in os.listdir(directory):
-        if not traces.is_orphan(name, plan.image):
+        if not output_files.is_orphan(name, plan.image):
             continue
         os.unlink(os.path.join(directory, name))
         if plan.resumable or killing.number == signal.SIGINT:

@@ -10,12 +10,13 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Faults by chance, as many in a row as clouds have in their worst hours."""
+"""Faults of the catalogue by chance, as many in a row as clouds have."""
 
 from collections.abc import Callable
 import random
 
-from tests.soak import faults
+from tests.faults.catalogue import changes
+from tests.faults.catalogue import content_changes
 from tests.soak import images
 from tests.soak import server
 
@@ -32,7 +33,7 @@ _GARBAGE = (
     b'\xff',
 )
 
-_Draw = Callable[[random.Random], faults.Fault]
+_Draw = Callable[[random.Random], changes.Change]
 
 
 def _at(dice: random.Random) -> float:
@@ -40,41 +41,53 @@ def _at(dice: random.Random) -> float:
     return dice.choice((0.0, 1.0, dice.random(), dice.random()))
 
 
-def _busy(dice: random.Random) -> faults.Fault:
-    return faults.Busy(dice.choice(_BUSY), dice.choice((None, '0')))
+def _busy(dice: random.Random) -> changes.Change:
+    return changes.Status(
+        dice.choice(_BUSY), dice.choice(({}, {'Retry-After': '0'}))
+    )
 
 
-def _silence(dice: random.Random) -> faults.Fault:
-    return faults.Silence(dice.choice((-1.0, _at(dice))))
+def _silence(dice: random.Random) -> changes.Change:
+    return changes.Silence(dice.choice((-1, _at(dice))))
 
 
-def _absence(dice: random.Random) -> faults.Fault:
-    return faults.HangUp(absent=dice.choice((0.05, 0.1, 0.2)))
+def _absence(dice: random.Random) -> changes.Change:
+    return changes.HangUp(absent=dice.choice((0.05, 0.1, 0.2)))
 
 
-def _resized(dice: random.Random) -> faults.Fault:
+def _slow(dice: random.Random) -> changes.Change:
+    return changes.Slow(0.01, portions=dice.randrange(2, 20))
+
+
+def _no_ranges(dice: random.Random) -> changes.Change:
+    if dice.random() < 0.5:
+        return content_changes.IgnoreRanges()
+    return changes.RefuseRanges()
+
+
+def _resized(dice: random.Random) -> changes.Change:
     by = dice.choice((1, 7, 65536, dice.randrange(1, images.MIB)))
-    return faults.Resized(by * dice.choice((-1, 1)))
+    return content_changes.Resize(by * dice.choice((-1, 1)))
 
 
 #: Faults that a download has to get over, and how often each is drawn.
 _CURABLE: dict[_Draw, int] = {
-    lambda dice: faults.Cut(_at(dice)): 6,
-    lambda dice: faults.Reset(_at(dice)): 4,
-    lambda dice: faults.HangUp(): 3,
+    lambda dice: changes.Cut(_at(dice), least=1): 6,
+    lambda dice: changes.Cut(_at(dice), reset=True): 4,
+    lambda dice: changes.HangUp(): 3,
     _busy: 4,
-    lambda dice: faults.ConcurrencyController(dice.randrange(2, 20), 0.01): 3,
+    _slow: 3,
 }
 
 #: Faults that a download may end with.
 _FATAL: dict[_Draw, int] = {
-    lambda dice: faults.Gone(dice.choice((204, 403, 404, 416))): 4,
-    lambda dice: faults.Flip(_at(dice)): 6,
+    lambda dice: changes.Status(dice.choice((204, 403, 404, 416))): 4,
+    lambda dice: content_changes.Flip(_at(dice)): 6,
     _resized: 5,
 }
 
 
-def _one_of(dice: random.Random, draws: dict[_Draw, int]) -> faults.Fault:
+def _one_of(dice: random.Random, draws: dict[_Draw, int]) -> changes.Change:
     (draw,) = dice.choices([*draws], [*draws.values()])
     return draw(dice)
 
@@ -104,7 +117,7 @@ def draw(
 
 def _draw_for_data(
     dice: random.Random, image: images.Image, *, provable: bool
-) -> tuple[faults.Fault, ...]:
+) -> tuple[changes.Change, ...]:
     if dice.random() < 0.15:
         return ()
     drawn = [_one_of(dice, _CURABLE) for _ in range(dice.randrange(6))]
@@ -114,13 +127,13 @@ def _draw_for_data(
         if dice.random() < chance:
             drawn.append(draw_one(dice))
     if dice.random() < 0.08:
-        drawn.append(faults.RangeRefused(whole=dice.random() < 0.5))
+        drawn.append(_no_ranges(dice))
     if dice.random() < 0.2:
         drawn.append(_one_of(dice, _FATAL))
     if dice.random() < 0.05:
         size = image.size + dice.choice((0, 0, -1, 1, images.MIB))
         other = images.draw_of_size(dice, max(size, 0), image.image_id)
-        drawn.append(faults.Replaced(other))
+        drawn.append(server.Replaced(other))
     dice.shuffle(drawn)
     return tuple(
         fault
@@ -130,14 +143,14 @@ def _draw_for_data(
     )
 
 
-def _draw_for_metadata(dice: random.Random) -> tuple[faults.Fault, ...]:
+def _draw_for_metadata(dice: random.Random) -> tuple[changes.Change, ...]:
     if dice.random() < 0.8:
         return ()
     kind = dice.random()
     if kind < 0.05:
-        return (faults.Gone(dice.choice((403, 404))),)
+        return (changes.Status(dice.choice((403, 404))),)
     if kind < 0.15:
-        return (faults.Garbage(dice.choice(_GARBAGE)),)
+        return (content_changes.Body(dice.choice(_GARBAGE)),)
     if kind < 0.2:
         return (_silence(dice),)
     return tuple(_one_of(dice, _CURABLE) for _ in range(dice.randrange(1, 5)))

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""An episode: its plan, drawn from a seed and a number, and its execution."""
+"""A case: its plan, drawn from a seed and a number, and its execution."""
 
 import random
 import traceback
@@ -24,10 +24,10 @@ Plan = plans.Plan | pair.Pair | killing.Killing
 
 
 def plan(seed: int, number: int) -> Plan:
-    """Decide what is done in an episode.
+    """Decide what is done in a case.
 
     :param seed: Of the whole soak.
-    :param number: Of the episode.
+    :param number: Of the case.
     """
     dice = random.Random(f'{seed}/{number}')
     kind = dice.random()
@@ -53,6 +53,6 @@ def run(plan: Plan) -> single.Result:
     except Exception:
         # Of the soak itself; it has to be seen, and must not end the others.
         result = single.Result(flaws=[traceback.format_exc()])
-    result.counts.episodes = 1
+    result.counts.cases = 1
     result.counts.wrong = len(result.flaws)
     return result

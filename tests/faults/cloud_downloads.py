@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Several downloads from a real Glance, which all see the same go wrong."""
+"""Several downloads from a real Glance, which all meet the same fault."""
 
 from collections.abc import Callable, Mapping
 import contextlib
@@ -66,7 +66,7 @@ class Proxy(fault_proxy.FaultProxy):
         super()._serve(client)
 
 
-class Scene:
+class CloudDownloads:
     """Downloads of one image, each through a proxy of its own.
 
     A context manager; leaving it ends what still runs.
@@ -99,7 +99,7 @@ class Scene:
         #: Undoes what was done to the cloud.
         self.undo = contextlib.ExitStack()
 
-    def __enter__(self) -> 'Scene':
+    def __enter__(self) -> 'CloudDownloads':
         return self
 
     def __exit__(self, *exc_info: object) -> None:

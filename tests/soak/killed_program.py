@@ -12,7 +12,8 @@
 
 """A process that downloads until it is killed.
 
-``python -m tests.soak.victim URL ID OUTPUT OPTIONS``, the options as JSON.
+``python -m tests.soak.killed_program URL ID OUTPUT OPTIONS``, with the options
+as JSON.
 """
 
 import json

@@ -87,7 +87,7 @@ def _write(directory: str, name: str, content: bytes) -> None:
         file.write(content)
 
 
-class Traces:
+class OutputFiles:
     """The files of a download to a path, before and after.
 
     :param directory: Where the output file and nothing else is.

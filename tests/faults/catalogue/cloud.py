@@ -9,20 +9,20 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What goes wrong in a real cloud while images are downloaded from it."""
+"""Faults of a real cloud while images are downloaded from it."""
 
 from collections.abc import Mapping
 import dataclasses
 from typing import Any
 
+from tests.faults.catalogue import base
+from tests.faults.catalogue import cloud_events
 from tests.faults import clients
-from tests.faults import mishaps
-from tests.faults import scene as _scene
-from tests.faults import table
+from tests.faults import cloud_downloads
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Outage(table.Fault):
+class CloudFault(base.Fault):
     """A fault of the cloud.
 
     :param before: What happens before the downloads begin.
@@ -36,8 +36,8 @@ class Outage(table.Fault):
         it inherits from; ``None`` where it gives the image.
     :param kept: Whether the partial file is there after the error.
     :param refused: Whether the server refuses ranges.
-    :param status: What each download must have been answered at least once;
-        otherwise it did not happen.
+    :param status: The status that each download must have met at least once;
+        otherwise the fault did not happen.
     :param options: Options of the plugin.
     :param settings: Settings of the clouds in clouds.yaml.
     :param brief: Whether it is in the short selection.
@@ -45,8 +45,8 @@ class Outage(table.Fault):
         first; all by default.
     """
 
-    before: mishaps.Act | None = None
-    during: mishaps.Act | None = None
+    before: cloud_events.Event | None = None
+    during: cloud_events.Event | None = None
     cut: bool = True
     source: str = 'file'
     short_lived: bool = False
@@ -79,116 +79,116 @@ class Outage(table.Fault):
         """
         cut = self.cut and (self.refused or mode != 'connections')
         return {
-            'cuts': [_scene.CUT] if cut else [],
-            'hold_after': _scene.HELD if self.during else None,
+            'cuts': [cloud_downloads.CUT] if cut else [],
+            'hold_after': cloud_downloads.HELD if self.during else None,
         }
 
 
 #: As long as several starts of a service may take.
-_PATIENT = {'retries': 12}
+_MANY_RETRIES = {'retries': 12}
 
 FAULTS = [
-    Outage(
+    CloudFault(
         name='ranges-refused',
         title='connection cut, http store refuses ranges',
-        promise='begins again, discards up to the byte',
+        promise='requests the whole image, discards what it has',
         source='web',
         refused=True,
-        options=_PATIENT,
+        options=_MANY_RETRIES,
         status=400,
     ),
-    Outage(
+    CloudFault(
         name='store-breaks',
-        title='web server of the http store breaks off',
-        promise='begins again, discards up to the byte',
+        title='web server of the http store closes the connection',
+        promise='requests the whole image, discards what it has',
         source='web',
-        before=mishaps.break_store(2 * len(clients.PLUGIN)),
+        before=cloud_events.break_store(2 * len(clients.PLUGIN)),
         cut=False,
         refused=True,
-        options=_PATIENT,
+        options=_MANY_RETRIES,
         status=400,
         brief=False,
     ),
-    Outage(
+    CloudFault(
         name='store-gone-meanwhile',
-        title='web server of the http store is away for a while',
-        promise='tries again, goes on',
+        title='web server of the http store is down for a while',
+        promise='retries, resumes',
         source='web',
-        during=mishaps.close_store_until_asked,
+        during=cloud_events.close_store_until_asked,
         refused=True,
-        options=_PATIENT,
+        options=_MANY_RETRIES,
         status=503,
     ),
-    Outage(
+    CloudFault(
         name='store-gone',
-        title='web server of the http store goes away',
+        title='web server of the http store is stopped',
         promise='IncompleteDownloadError, the partial file is kept',
         source='web',
-        during=mishaps.close_store,
+        during=cloud_events.close_store,
         refused=True,
         error='IncompleteDownloadError',
         kept=True,
         status=503,
         brief=False,
     ),
-    Outage(
+    CloudFault(
         name='store-out-of-reach',
-        title='web server of the http store is not there',
+        title='web server of the http store is down',
         promise='HttpException (503), no file',
         source='web',
-        before=mishaps.close_store,
+        before=cloud_events.close_store,
         error='HttpException',
         status=503,
     ),
-    Outage(
+    CloudFault(
         name='revoked',
         title='token revoked, then the connection cut',
-        promise='gets another, goes on with the next byte',
-        during=mishaps.revoke,
+        promise='gets a new token, resumes at the next byte',
+        during=cloud_events.revoke,
         status=401,
     ),
-    Outage(
+    CloudFault(
         name='expired',
         title='token expired, then the connection cut',
-        promise='gets another, goes on with the next byte',
-        during=mishaps.await_expiry,
+        promise='gets a new token, resumes at the next byte',
+        during=cloud_events.await_expiry,
         short_lived=True,
         status=206,
         brief=False,
     ),
-    Outage(
+    CloudFault(
         name='keystone-restarted',
         title='token expired, Keystone is restarted',
-        promise='tries again, goes on with the next byte',
-        during=mishaps.restart_keystone,
+        promise='retries, resumes at the next byte',
+        during=cloud_events.restart_keystone,
         short_lived=True,
-        options=_PATIENT,
+        options=_MANY_RETRIES,
         status=206,
         brief=False,
     ),
-    Outage(
+    CloudFault(
         name='keystone-gone',
-        title='token expired, Keystone is gone',
+        title='token expired, Keystone is stopped',
         promise='IncompleteDownloadError, the partial file is kept',
-        during=mishaps.stop_keystone,
+        during=cloud_events.stop_keystone,
         short_lived=True,
         error='IncompleteDownloadError',
         kept=True,
         brief=False,
     ),
-    Outage(
+    CloudFault(
         name='keystone-silent-meanwhile',
-        title='token revoked, Keystone is silent for a while',
-        promise='waits, goes on with the next byte',
-        during=mishaps.revoke_in_silence,
-        options=_PATIENT,
+        title='token revoked, Keystone does not respond for a while',
+        promise='waits, resumes at the next byte',
+        during=cloud_events.revoke_in_silence,
+        options=_MANY_RETRIES,
         status=401,
     ),
-    Outage(
+    CloudFault(
         name='keystone-silent',
-        title='token expired, Keystone falls silent',
+        title='token expired, Keystone stops responding',
         promise='IncompleteDownloadError, the partial file is kept',
-        during=mishaps.pause_keystone,
+        during=cloud_events.pause_keystone,
         short_lived=True,
         error='IncompleteDownloadError',
         kept=True,
@@ -196,29 +196,29 @@ FAULTS = [
         # A new token is not the business of the download's own timeout.
         brief=False,
     ),
-    Outage(
+    CloudFault(
         name='workers-killed',
         title='processes of Glance killed',
-        promise='goes on with the next byte',
-        during=mishaps.kill_workers,
+        promise='resumes at the next byte',
+        during=cloud_events.kill_workers,
         cut=False,
-        options=_PATIENT,
+        options=_MANY_RETRIES,
         status=206,
     ),
-    Outage(
+    CloudFault(
         name='reloaded',
-        title='Glance loaded anew (SIGHUP to uwsgi)',
-        promise='goes on with the next byte',
-        during=mishaps.reload,
+        title='Glance reloaded (SIGHUP to uwsgi)',
+        promise='resumes at the next byte',
+        during=cloud_events.reload,
         cut=False,
-        options=_PATIENT,
+        options=_MANY_RETRIES,
         status=206,
         brief=False,
     ),
-    Outage(
+    CloudFault(
         name='slow-reader',
-        title='reader pauses, the server hangs up',
-        promise='goes on with the next byte',
+        title='reader pauses, the server closes the connection',
+        promise='resumes at the next byte',
         cut=False,
         only=(
             {'stream': clients.SlowStream('stream', 5.0)},
@@ -226,82 +226,82 @@ FAULTS = [
         ),
         status=206,
     ),
-    Outage(
+    CloudFault(
         name='deleted',
         title='image deleted, then the connection cut',
         promise='NotFoundException, nothing is kept',
-        during=mishaps.delete,
+        during=cloud_events.delete,
         error='NotFoundException',
         status=404,
     ),
-    Outage(
+    CloudFault(
         name='deactivated',
         title='image deactivated, then the connection cut',
         promise='ForbiddenException, the partial file is kept',
-        during=mishaps.deactivate,
+        during=cloud_events.deactivate,
         error='ForbiddenException',
         kept=True,
         status=403,
     ),
-    Outage(
+    CloudFault(
         name='flipped-on-disk',
         title='a byte flipped on the disk of the store',
         promise='ChecksumMismatchError, no file',
-        during=mishaps.flip_last_byte,
+        during=cloud_events.flip_last_byte,
         error='ChecksumMismatchError',
     ),
-    Outage(
+    CloudFault(
         name='truncated-on-disk',
         title='file truncated on the disk of the store',
         promise='IncompleteDownloadError, the partial file is kept',
-        during=mishaps.truncate,
+        during=cloud_events.truncate,
         error='IncompleteDownloadError',
         kept=True,
         status=206,
     ),
-    Outage(
+    CloudFault(
         name='removed-on-disk',
         title='file removed from the disk of the store',
         promise='ImageDataMissingError, the partial file is kept',
-        during=mishaps.remove,
+        during=cloud_events.remove,
         error='ImageDataMissingError',
         kept=True,
         status=204,
         brief=False,
     ),
-    Outage(
+    CloudFault(
         name='no-hash',
         title='image without any hash, the connection cut',
         promise='the image, and a warning',
-        before=mishaps.describe(
+        before=cloud_events.describe(
             checksum=None, os_hash_algo=None, os_hash_value=None
         ),
         status=206,
     ),
-    Outage(
+    CloudFault(
         name='wrong-hash',
         title='another hash in the database of Glance',
         promise='ChecksumMismatchError, no file',
-        before=mishaps.describe(os_hash_value='0' * 128),
+        before=cloud_events.describe(os_hash_value='0' * 128),
         error='ChecksumMismatchError',
     ),
-    Outage(
+    CloudFault(
         name='unknown-hash',
         title='an unknown hash algorithm in the database of Glance',
         promise='UnusableHashError, no file',
-        before=mishaps.describe(os_hash_algo='md7'),
+        before=cloud_events.describe(os_hash_algo='md7'),
         error='UnusableHashError',
         brief=False,
     ),
-    Outage(
+    CloudFault(
         name='wrong-size',
         title='a smaller size in the database of Glance',
         promise='an error, no file',
-        before=mishaps.describe(size=30 * _scene.MIB),
+        before=cloud_events.describe(size=30 * cloud_downloads.MIB),
         error='ImageStreamError',
         brief=False,
     ),
-    Outage(
+    CloudFault(
         name='no-data',
         title='image without data (204)',
         promise='ImageDataMissingError, no file',

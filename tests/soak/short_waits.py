@@ -39,8 +39,8 @@ def outlived(seconds: float) -> int:
     return int(20 * seconds / _SHORTEST)
 
 
-def make() -> None:
-    """Hurry every download of this process from now on."""
+def install() -> None:
+    """Shorten the waits of all further downloads of this process."""
     retry.RetryPolicy = functools.partial(  # type: ignore[misc,assignment]
         retry.RetryPolicy, wait=_wait
     )

@@ -48,7 +48,7 @@ _TOLERANCE = {
 _THREAD = 'openstack-image-stream'
 
 
-class Vitals:
+class ProcessMetrics:
     """Looks at the process now and then, while no download is running."""
 
     def __init__(self) -> None:

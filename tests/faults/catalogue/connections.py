@@ -10,139 +10,143 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Faults in which the bytes do not come, or the service says no."""
+"""Faults in which no image is sent: broken connections, statuses."""
 
-from tests.faults import answers
+from tests.faults.catalogue import base
+from tests.faults.catalogue import changes
 
-_GOES_ON = 'goes on with the next byte'
-_ASKS_AGAIN = 'asks again'
+_RESUMES = 'resumes at the next byte'
+_RETRIES = 'retries'
 
-#: Where an answer ends whose rest is asked for as a range.
-_EARLY = answers.MIB + 1
+#: Where a response ends whose rest is requested as a range.
+_EARLY = base.MIB + 1
 
-_FOR_EVER = 1000.0
+#: Seconds that no test lasts.
+_ALWAYS = 1000.0
+
+_SOON = {'Retry-After': '1'}
 
 CONNECTIONS = [
-    answers.AnswerFault(
+    base.ResponseFault(
         name='none',
-        title='none, every answer is honest',
+        title='none, every response is correct',
         promise='the image',
     ),
-    answers.AnswerFault(
+    base.ResponseFault(
         name='closed',
         title='the connection is closed, at any byte',
-        promise=_GOES_ON,
-        spoilers=(answers.cut(),),
+        promise=_RESUMES,
+        changes=(changes.Cut(),),
         places=8,
     ),
-    answers.AnswerFault(
+    base.ResponseFault(
         name='reset',
         title='the connection is reset, at any byte',
-        promise=_GOES_ON,
-        spoilers=(answers.cut(reset=True),),
+        promise=_RESUMES,
+        changes=(changes.Cut(reset=True),),
         places=8,
     ),
-    answers.AnswerFault(
+    base.ResponseFault(
         name='closed-often',
         title='the connection is closed after every 4 MiB',
-        promise=_GOES_ON,
-        spoilers=(answers.cut_every(4 * answers.MIB),),
-        for_ever=True,
+        promise=_RESUMES,
+        changes=(changes.CutEvery(4 * base.MIB),),
+        always=True,
         brief=False,
     ),
-    answers.AnswerFault(
+    base.ResponseFault(
         name='hung-up',
-        title='the connection is closed without an answer',
-        promise=_ASKS_AGAIN,
-        spoilers=(answers.change(hang_up=True),),
+        title='the connection is closed without a response',
+        promise=_RETRIES,
+        changes=(changes.HangUp(),),
     ),
-    answers.AnswerFault(
+    base.ResponseFault(
         name='refused',
-        title='closed, and then nobody listens for a moment',
-        promise=_GOES_ON,
-        spoilers=(answers.cut(absent=0.3),),
+        title='closed, then connections are refused for a moment',
+        promise=_RESUMES,
+        changes=(changes.Cut(changes={'absent': 0.3}),),
         # With two attempts, both may come too early.
         options={'retries': 6},
     ),
-    answers.AnswerFault(
+    base.ResponseFault(
         name='refused-for-ever',
-        title='closed, and then nobody listens any more',
+        title='closed, then connections are refused',
         promise='IncompleteDownloadError, partial file',
-        spoilers=(answers.cut(absent=_FOR_EVER),),
+        changes=(changes.Cut(changes={'absent': _ALWAYS}),),
         error='IncompleteDownloadError',
         # Of several ranges the first never becomes whole.
         keeps=('path', 'connections'),
     ),
-    answers.AnswerFault(
+    base.ResponseFault(
         name='unanswered',
-        title='silence in place of an answer',
-        promise='asks again after the timeout',
-        spoilers=(answers.change(silent_after=-1),),
+        title='no response',
+        promise='retries after the timeout',
+        changes=(changes.Silence(-1),),
         brief=False,
     ),
-    answers.AnswerFault(
+    base.ResponseFault(
         name='silent',
-        title='silence in the middle, at any byte',
-        promise='goes on after the timeout',
-        spoilers=(answers.silence,),
+        title='the server stops sending, at any byte',
+        promise='resumes after the timeout',
+        changes=(changes.Silence(),),
         places=4,
     ),
-    answers.AnswerFault(
+    base.ResponseFault(
         name='silent-for-ever',
-        title='silence in the middle, and for ever',
+        title='the server stops sending, again and again',
         promise='IncompleteDownloadError, partial file',
-        spoilers=(answers.silence, answers.change(silent_after=-1)),
-        for_ever=True,
+        changes=(changes.Silence(), changes.Silence(-1)),
+        always=True,
         error='IncompleteDownloadError',
         keeps=('path',),
         brief=False,
     ),
-    answers.AnswerFault(
+    base.ResponseFault(
         name='range-for-ever',
-        title='one range of several comes, the others never do',
+        title='one range of several is sent, the others never',
         promise='IncompleteDownloadError, partial file',
-        spoilers=(answers.honest, answers.change(silent_after=-1)),
-        for_ever=True,
+        changes=(changes.Change(), changes.Silence(-1)),
+        always=True,
         error='IncompleteDownloadError',
         keeps=('connections',),
         modes=('connections',),
         brief=False,
     ),
-    answers.AnswerFault(
+    base.ResponseFault(
         name='trickle',
         title='a trickle that lasts longer than the timeout',
         promise='the image',
-        spoilers=(answers.change(pace=(answers.MIB // 2, 0.06)),),
-        for_ever=True,
+        changes=(changes.Slow(0.06, base.MIB // 2),),
+        always=True,
         brief=False,
     ),
-    answers.AnswerFault(
+    base.ResponseFault(
         name='chunked-cut',
         title='a chunked body is cut',
-        promise=_GOES_ON,
-        spoilers=(answers.cut(framing='chunked'),),
+        promise=_RESUMES,
+        changes=(changes.Cut(changes={'framing': 'chunked'}),),
     ),
-    answers.AnswerFault(
+    base.ResponseFault(
         name='unframed-cut',
         title='a body without a length is cut',
-        promise=_GOES_ON,
-        spoilers=(answers.cut(framing='close'),),
+        promise=_RESUMES,
+        changes=(changes.Cut(changes={'framing': 'close'}),),
         brief=False,
     ),
-    answers.AnswerFault(
+    base.ResponseFault(
         name='no-ranges',
         title='closed at any byte, by a store without ranges',
-        promise='begins again, skips what it has',
-        spoilers=(answers.cut(), answers.refuse_ranges),
-        for_ever=True,
+        promise='requests the whole image, discards what it has',
+        changes=(changes.Cut(), changes.RefuseRanges()),
+        always=True,
         places=4,
     ),
-    answers.AnswerFault(
+    base.ResponseFault(
         name='no-ranges-for-ever',
-        title='closed at one byte for ever, without ranges',
+        title='always closed at the same byte, without ranges',
         promise='IncompleteDownloadError, partial file',
-        spoilers=(answers.refuse_ranges_and_cut,),
-        for_ever=True,
+        changes=(changes.RefuseRanges(changes.Cut()),),
+        always=True,
         error='IncompleteDownloadError',
         # Without ranges there is one connection.
         keeps=('path', 'connections'),
@@ -151,132 +155,132 @@ CONNECTIONS = [
 ]
 
 
-def _once(code: int, **values: str) -> answers.AnswerFault:
-    suffix = f', Retry-After {values["Retry_After"]}' if values else ''
-    return answers.AnswerFault(
+def _once(code: int, **headers: str) -> base.ResponseFault:
+    suffix = ', Retry-After 1' if headers else ''
+    return base.ResponseFault(
         name=f'{code}-once',
         title=f'{code} once{suffix}',
-        promise=_ASKS_AGAIN,
-        spoilers=(answers.status(code, **values),),
+        promise=_RETRIES,
+        changes=(changes.Status(code, headers),),
         brief=code == 503,
     )
 
 
 STATUSES = [
-    answers.AnswerFault(
+    base.ResponseFault(
         name='401-once',
         title='401 once, as when a token has run out',
-        promise='asks for a token, and again',
-        spoilers=(answers.status(401),),
+        promise='gets a new token, and retries',
+        changes=(changes.Status(401),),
     ),
-    answers.AnswerFault(
+    base.ResponseFault(
         name='401',
-        title='401 for ever',
+        title='401 always',
         promise='HttpException',
-        spoilers=(answers.status(401),),
-        for_ever=True,
+        changes=(changes.Status(401),),
+        always=True,
         error='HttpException',
     ),
-    answers.AnswerFault(
+    base.ResponseFault(
         name='403',
         title='403',
         promise='ForbiddenException',
-        spoilers=(answers.status(403),),
-        for_ever=True,
+        changes=(changes.Status(403),),
+        always=True,
         error='ForbiddenException',
         brief=False,
     ),
-    answers.AnswerFault(
+    base.ResponseFault(
         name='403-later',
         title='closed, and then 403',
         promise='ForbiddenException, partial file',
-        spoilers=(answers.cut(_EARLY), answers.status(403)),
-        for_ever=True,
+        changes=(changes.Cut(_EARLY), changes.Status(403)),
+        always=True,
         error='ForbiddenException',
         keeps=('path',),
         brief=False,
     ),
-    answers.AnswerFault(
+    base.ResponseFault(
         name='404',
         title='404',
         promise='NotFoundException',
-        spoilers=(answers.status(404),),
-        for_ever=True,
+        changes=(changes.Status(404),),
+        always=True,
         error='NotFoundException',
     ),
-    answers.AnswerFault(
+    base.ResponseFault(
         name='404-later',
         title='closed, and then 404',
         promise='NotFoundException, no partial file',
-        spoilers=(answers.cut(_EARLY), answers.status(404)),
-        for_ever=True,
+        changes=(changes.Cut(_EARLY), changes.Status(404)),
+        always=True,
         error='NotFoundException',
         brief=False,
     ),
     _once(408),
-    _once(429, Retry_After='1'),
+    _once(429, **_SOON),
     _once(500),
     _once(502),
-    _once(503, Retry_After='1'),
+    _once(503, **_SOON),
     _once(504),
-    answers.AnswerFault(
+    base.ResponseFault(
         name='500',
-        title='500 for ever',
+        title='500 always',
         promise='HttpException',
-        spoilers=(answers.status(500),),
-        for_ever=True,
+        changes=(changes.Status(500),),
+        always=True,
         error='HttpException',
     ),
-    answers.AnswerFault(
+    base.ResponseFault(
         name='500-later',
-        title='closed, and then 500 for ever',
+        title='closed, and then 500 always',
         promise='IncompleteDownloadError, partial file',
-        spoilers=(answers.cut(_EARLY), answers.status(500)),
-        for_ever=True,
+        changes=(changes.Cut(_EARLY), changes.Status(500)),
+        always=True,
         error='IncompleteDownloadError',
         # Not one range is whole there.
         errors={'connections': 'HttpException'},
         keeps=('path',),
         brief=False,
     ),
-    answers.AnswerFault(
+    base.ResponseFault(
         name='204',
         title='204, an image without data',
         promise='ImageDataMissingError',
-        spoilers=(answers.status(204),),
-        for_ever=True,
+        changes=(changes.Status(204),),
+        always=True,
         error='ImageDataMissingError',
     ),
-    answers.AnswerFault(
+    base.ResponseFault(
         name='404-endless',
         title='404, with 50 MiB of text',
         promise='NotFoundException',
-        spoilers=(answers.status(404, body=bytes(50 * answers.MIB)),),
-        for_ever=True,
+        changes=(changes.Status(404, body=bytes(50 * base.MIB)),),
+        always=True,
         error='NotFoundException',
         brief=False,
     ),
-    answers.AnswerFault(
+    base.ResponseFault(
         name='500-endless',
-        title='500 for ever, with 50 MiB of text',
+        title='500 always, with 50 MiB of text',
         promise='HttpException',
-        spoilers=(answers.status(500, body=bytes(50 * answers.MIB)),),
-        for_ever=True,
+        changes=(changes.Status(500, body=bytes(50 * base.MIB)),),
+        always=True,
         error='HttpException',
         brief=False,
     ),
-    answers.AnswerFault(
+    base.ResponseFault(
         name='metadata-503',
         title='503 once, to the request for the metadata',
-        promise=_ASKS_AGAIN,
-        descriptions=(answers.status(503),),
+        promise=_RETRIES,
+        metadata_changes=(changes.Status(503),),
     ),
-    answers.AnswerFault(
+    base.ResponseFault(
         name='metadata-403',
         title='403, to the request for the metadata',
         promise='ForbiddenException',
-        descriptions=(answers.status(403),),
-        for_ever=True,
+        metadata_changes=(changes.Status(403),),
+        always=True,
         error='ForbiddenException',
         brief=False,
     ),

@@ -10,11 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Faults of answers, by a server that lies where it is told to.
+"""Faults of responses, by a scripted server on real sockets.
 
-No honest server does these on demand, so it is a scripted one, on real
-sockets. The ways to download meet a fault side by side, as most of the time
-is spent waiting.
+No correct server does these on demand. The ways to download meet a fault side
+by side, as most of the time is spent waiting.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -25,11 +24,11 @@ from typing import Any
 
 import pytest
 
-from tests.faults import answers
 from tests.faults import attempt
-from tests.faults import breaks
+from tests.faults import catalogue
+from tests.faults.catalogue import base
+from tests.faults.catalogue import changes
 from tests.faults import clients
-from tests.faults import lies
 from tests.faults import table as _table
 from tests.servers import responses
 from tests.servers import scripted
@@ -37,27 +36,16 @@ from tests.servers import scripted
 #: Options of the plugin, where the fault has no others.
 OPTIONS = {'timeout': 1.0, 'retries': 2}
 
-#: Seconds after which somebody who waits for ever is taken to do so.
-PATIENCE = 5.0
+#: Seconds after which another client is taken to wait for ever.
+PEERS_DEADLINE = 5.0
 
 #: Downloads at a time. With too many of them slowness becomes silence.
 SIDE_BY_SIDE = 4
 
-FAULTS = [
-    *breaks.CONNECTIONS,
-    *breaks.STATUSES,
-    *lies.LENGTHS,
-    *lies.BYTES,
-    *lies.RANGES,
-    *lies.CODINGS,
-    *lies.HASHES,
-    *lies.HEADERS,
-]
-
 PARTIAL = f'image.{scripted.IMAGE_ID}.part'
 
 
-def _each(faults: Iterable[answers.AnswerFault]) -> pytest.MarkDecorator:
+def _each(faults: Iterable[base.ResponseFault]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(
         'fault',
         [
@@ -77,32 +65,32 @@ class Result:
 
     :param outcome: What the client has.
     :param sent: Bytes of data that the server sent.
-    :param told: Whether the token was sent to the other server.
+    :param leaked: Whether the token was sent to the other server.
     """
 
     outcome: attempt.Outcome
     sent: int
-    told: bool
+    leaked: bool
 
 
 def _script(
     glance: scripted.ScriptedGlance,
-    fault: answers.AnswerFault,
-    scene: answers.Scene,
+    fault: base.ResponseFault,
+    context: changes.Context,
 ) -> None:
-    glance.stubborn = fault.for_ever
+    glance.stubborn = fault.always
     glance.metadata.update(fault.metadata)
-    for spoil in fault.spoilers:
+    for change in fault.changes:
         glance.spoilers.append(
-            lambda answer, spoil=spoil: spoil(answer, scene)
+            lambda response, change=change: change(response, context)
         )
     described = responses.json_response(glance.metadata)
-    for spoil in fault.descriptions:
-        glance.metadata_answers.append(spoil(described, scene))
+    for change in fault.metadata_changes:
+        glance.metadata_answers.append(change(described, context))
 
 
 def _run(
-    fault: answers.AnswerFault | None,
+    fault: base.ResponseFault | None,
     way: clients.Client,
     at: int,
     directory: pathlib.Path,
@@ -118,29 +106,32 @@ def _run(
     """
     (directory / 'out').mkdir(parents=True, exist_ok=True)
     with (
-        scripted.ScriptedGlance(answers.DATA) as glance,
-        scripted.ScriptedGlance(answers.DATA) as other,
+        scripted.ScriptedGlance(base.DATA) as glance,
+        scripted.ScriptedGlance(base.DATA) as other,
     ):
         if fault is not None:
             # Another name, too, as a name is what a token is for.
             elsewhere = other.url.replace('127.0.0.1', 'localhost')
-            _script(glance, fault, answers.Scene(at, elsewhere))
+            context = changes.Context(
+                at, elsewhere, base.DATA, base.OTHER_DATA
+            )
+            _script(glance, fault, context)
         outcome = attempt.run(
             way,
             clients.place_of(glance, directory),
             directory / 'out' / 'image',
-            data=answers.DATA,
+            data=base.DATA,
             **how,
         )
     # Only now has the server counted everything.
     tokens = [r.headers.get('x-auth-token') for r in other.requests]
     return Result(
-        outcome=outcome, sent=glance.sent, told=scripted.TOKEN in tokens
+        outcome=outcome, sent=glance.sent, leaked=scripted.TOKEN in tokens
     )
 
 
 def _run_plugin(
-    fault: answers.AnswerFault | None,
+    fault: base.ResponseFault | None,
     mode: str,
     at: int,
     directory: pathlib.Path,
@@ -156,18 +147,18 @@ def _side_by_side(
         return list(pool.map(lambda call: run(*call), calls))
 
 
-def _check(fault: answers.AnswerFault, mode: str, result: Result) -> None:
+def _check(fault: base.ResponseFault, mode: str, result: Result) -> None:
     error = fault.errors.get(mode, fault.error)
     outcome = result.outcome
     assert outcome.error == error, (mode, outcome)
     assert outcome.content == ('none' if error else 'right'), (mode, outcome)
     kept = (PARTIAL,) if mode in fault.keeps else ()
     assert outcome.others == kept, (mode, outcome)
-    assert not result.told, (mode, outcome)
+    assert not result.leaked, (mode, outcome)
 
 
 def _check_second(
-    mode: str, kept: int, result: Result, size: int = len(answers.DATA)
+    mode: str, kept: int, result: Result, size: int = len(base.DATA)
 ) -> None:
     outcome = result.outcome
     assert outcome.error is None, (mode, outcome)
@@ -181,9 +172,9 @@ def _kept(directory: pathlib.Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-@_each(FAULTS)
+@_each(catalogue.RESPONSES)
 def test_plugin(
-    fault: answers.AnswerFault,
+    fault: base.ResponseFault,
     tmp_path: pathlib.Path,
     table: _table.Table,
     positions: Callable[[int], list[int]],
@@ -192,15 +183,15 @@ def test_plugin(
     calls = [
         (fault, mode, at, tmp_path / f'{mode}-{at}')
         for mode in fault.modes or clients.PLUGIN
-        for at in positions(len(answers.DATA))[: fault.places]
+        for at in positions(len(base.DATA))[: fault.places]
     ]
     results = _side_by_side(_run_plugin, calls)
     for result in results:
         table.note(
             fault,
-            f'test_answers.py::test_plugin[{fault.name}]',
+            f'test_responses.py::test_plugin[{fault.name}]',
             result.outcome,
-            again=result.sent - len(answers.DATA),
+            again=result.sent - len(base.DATA),
         )
     for (_, mode, *_), result in zip(calls, results, strict=True):
         _check(fault, mode, result)
@@ -221,9 +212,9 @@ def test_plugin(
 
 
 @pytest.mark.peers
-@_each(fault for fault in FAULTS if not fault.modes)
+@_each(fault for fault in catalogue.RESPONSES if not fault.modes)
 def test_peers(
-    fault: answers.AnswerFault, tmp_path: pathlib.Path, table: _table.Table
+    fault: base.ResponseFault, tmp_path: pathlib.Path, table: _table.Table
 ) -> None:
     """What others make of it is written down, whatever it is."""
 
@@ -231,16 +222,16 @@ def test_peers(
         return _run(
             fault,
             way,
-            len(answers.DATA) // 2,
+            len(base.DATA) // 2,
             tmp_path / peer.replace(' ', '-'),
-            deadline=PATIENCE,
+            deadline=PEERS_DEADLINE,
         )
 
     results = _side_by_side(run, list(clients.PEERS.items()))
     row = table.row(fault, '')
     for peer, result in zip(clients.PEERS, results, strict=True):
-        words = result.outcome.in_words(len(answers.DATA))
-        row.peers[peer] = words + (', TOKEN SENT' if result.told else '')
+        words = result.outcome.in_words(len(base.DATA))
+        row.peers[peer] = words + (', TOKEN SENT' if result.leaked else '')
         if fault.name == 'none':
             # An error of theirs shall be one of the download.
             assert words == 'right', (peer, result)

@@ -18,10 +18,10 @@ import time
 
 
 @dataclasses.dataclass
-class Figures:
+class Totals:
     """Counts; they can be added up.
 
-    :param episodes: Episodes that are over.
+    :param cases: Cases that are over.
     :param downloads: Downloads that were begun.
     :param bytes: Bytes of images that arrived whole.
     :param faults: Faults that servers played.
@@ -31,7 +31,7 @@ class Figures:
     :param errors: Errors that were to be expected, by class.
     """
 
-    episodes: int = 0
+    cases: int = 0
     downloads: int = 0
     bytes: int = 0
     faults: int = 0
@@ -42,7 +42,7 @@ class Figures:
         default_factory=collections.Counter
     )
 
-    def add(self, other: 'Figures') -> None:
+    def add(self, other: 'Totals') -> None:
         """Add the counts of another."""
         for field in dataclasses.fields(self):
             own = getattr(self, field.name)

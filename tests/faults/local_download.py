@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Where a download takes place: a scripted Glance, and a directory."""
+"""A download from a scripted Glance to a directory of its own."""
 
 from collections.abc import Callable
 from concurrent import futures
@@ -29,14 +29,14 @@ from tests.servers import scripted
 
 MIB = 1024 * 1024
 
-#: Three parts of a window, the last of them not full.
+#: Three parts of a download over several connections, the last not full.
 DATA = random.Random(17).randbytes(17 * MIB + 17)
 
 #: What is at the path before.
 OLD = random.Random(18).randbytes(3 * MIB)
 
-#: Seconds that an answer takes where something has to happen meanwhile.
-PACE = 1.0
+#: Seconds that an response takes where something has to happen meanwhile.
+DURATION = 1.0
 
 #: Bytes that go over the wire at a time then.
 _STEP = 256 * 1024
@@ -48,7 +48,7 @@ _DEADLINE = 30.0
 TO_PATH = ('path', 'connections')
 
 
-class Stage:
+class LocalDownload:
     """A scripted Glance, and a directory to download to.
 
     :param directory: Nobody else's; need not exist.
@@ -77,7 +77,7 @@ class Stage:
         self._place = clients.place_of(self.glance, directory)
         self._sent_before = 0
 
-    def __enter__(self) -> 'Stage':
+    def __enter__(self) -> 'LocalDownload':
         self.glance.__enter__()
         return self
 
@@ -102,22 +102,22 @@ class Stage:
             way, self._place, self.path, data=self.data, **how
         )
 
-    def spoil(self, **changes: Any) -> None:
-        """Change every answer from now on.
+    def change(self, **changes: Any) -> None:
+        """Change every response from now on.
 
-        :param changes: Of the answer.
+        :param changes: Of the response.
         """
-        self._spoil(lambda answer: dataclasses.replace(answer, **changes))
+        self._script(lambda response: dataclasses.replace(response, **changes))
 
-    def spoil_once(self, **changes: Any) -> None:
-        """Change the next answer.
+    def change_once(self, **changes: Any) -> None:
+        """Change the next response.
 
-        :param changes: Of the answer.
+        :param changes: Of the response.
         """
-        self.spoil(**changes)
+        self.change(**changes)
         self.glance.stubborn = False
 
-    def pace(self, seconds: float = PACE) -> None:
+    def slow_down(self, seconds: float = DURATION) -> None:
         """Let all further downloads take their time.
 
         Of several ranges the later ones take longer, so that there is always
@@ -126,24 +126,24 @@ class Stage:
         :param seconds: The time.
         """
 
-        def slow(answer: responses.Response) -> responses.Response:
-            steps = max(1, len(answer.body) // _STEP)
-            share = _end(answer, len(self.data)) / len(self.data)
+        def slow(response: responses.Response) -> responses.Response:
+            steps = max(1, len(response.body) // _STEP)
+            share = _end(response, len(self.data)) / len(self.data)
             return dataclasses.replace(
-                answer, pace=(_STEP, seconds * share / steps)
+                response, pace=(_STEP, seconds * share / steps)
             )
 
-        self._spoil(slow)
+        self._script(slow)
 
-    def _spoil(
-        self, spoiler: Callable[[responses.Response], responses.Response]
+    def _script(
+        self, change: Callable[[responses.Response], responses.Response]
     ) -> None:
         self.glance.spoilers.clear()
-        self.glance.spoilers.append(spoiler)
+        self.glance.spoilers.append(change)
         self.glance.stubborn = True
 
     def restart(self) -> int:
-        """Have another server, which spoils nothing.
+        """Have another server, which changes nothing.
 
         The kernel may take its time to tell the present one that a client
         was killed.
@@ -215,7 +215,7 @@ def each_peer(see: Callable[[str, clients.Client], str]) -> dict[str, str]:
         return dict(zip(clients.PEERS, words, strict=True))
 
 
-def _end(answer: responses.Response, size: int) -> int:
-    """Return the byte of the image that an answer ends at."""
-    found = re.search(r'-(\d+)/', answer.headers.get('Content-Range', ''))
+def _end(response: responses.Response, size: int) -> int:
+    """Return the byte of the image that an response ends at."""
+    found = re.search(r'-(\d+)/', response.headers.get('Content-Range', ''))
     return int(found[1]) + 1 if found else size

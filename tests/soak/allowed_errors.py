@@ -15,7 +15,7 @@
 from openstack import exceptions as sdk_exceptions
 
 from openstack_image_stream import exceptions
-from tests.soak import faults
+from tests.faults.catalogue import changes
 from tests.soak import plans
 
 
@@ -36,7 +36,7 @@ def of(plan: plans.Plan) -> tuple[type[Exception], ...]:
     if _failures(plan) > options['retries']:
         for fault in script.data_faults:
             found += fault.last_errors if fault.fails else ()
-        # A store without ranges has its patience end without a fault.
+        # A store without ranges uses retries up without a fault.
         found.append(exceptions.IncompleteDownloadError)
     if _count(script.metadata_faults) > options['retries']:
         found += [
@@ -47,22 +47,22 @@ def of(plan: plans.Plan) -> tuple[type[Exception], ...]:
         found.append(exceptions.UnusableHashError)
     if plan.progress == 'raising':
         found.append(Stop)
-    if plan.end == 'broken_fifo':
+    if plan.way == 'broken_pipe':
         found.append(BrokenPipeError)
     return tuple(found)
 
 
-def covers(excuses: tuple[type[Exception], ...], error: Exception) -> bool:
+def covers(allowed: tuple[type[Exception], ...], error: Exception) -> bool:
     """Tell whether an error is one of those that may be.
 
-    :param excuses: What :func:`of` returned.
+    :param allowed: What :func:`of` returned.
     :param error: The error.
     """
-    # The base of all is not to excuse each of them.
+    # The base of all is not to allow each of them.
     if type(error) is exceptions.ImageStreamError:
-        return exceptions.ImageStreamError in excuses
+        return exceptions.ImageStreamError in allowed
     specific = [
-        each for each in excuses if each is not exceptions.ImageStreamError
+        each for each in allowed if each is not exceptions.ImageStreamError
     ]
     return isinstance(error, tuple(specific))
 
@@ -76,7 +76,7 @@ def _usable(plan: plans.Plan) -> bool:
     )
 
 
-def _count(several: tuple[faults.Fault, ...]) -> int:
+def _count(several: tuple[changes.Change, ...]) -> int:
     return sum(fault.fails for fault in several)
 
 
@@ -96,5 +96,5 @@ def _failures(plan: plans.Plan) -> int:
     if script.framing == 'chunked':
         # What had come of a chunk is lost when it breaks off.
         return _count(script.data_faults)
-    lasting = [f for f in script.data_faults if f.fails and not f.gets_on]
-    return len(lasting) + any(f.gets_on for f in script.data_faults)
+    lasting = [f for f in script.data_faults if f.fails and not f.progresses]
+    return len(lasting) + any(f.progresses for f in script.data_faults)
