@@ -27,7 +27,7 @@ from benchmarks import runner
 from benchmarks import services
 from benchmarks import tables
 from benchmarks import targets
-from tests import cloud
+from tests.servers import cloud
 
 #: Downloaders whose memory is sampled, in the first scenario that has them.
 _TRACED = ('plugin-path', 'sdk-stream-path', 'sdk-path')

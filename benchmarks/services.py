@@ -26,7 +26,7 @@ import yaml
 
 from benchmarks import traffic
 from benchmarks import web_server
-from tests import cloud
+from tests.servers import cloud
 
 MIB = 1024 * 1024
 

@@ -23,7 +23,7 @@ import time
 
 from benchmarks import environment
 from benchmarks import traffic
-from tests.cloud import process
+from tests.servers.cloud import process
 
 HOST = '127.0.0.1'
 

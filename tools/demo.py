@@ -27,7 +27,7 @@ import threading
 import time
 from typing import Any
 
-from tests import cloud
+from tests.servers import cloud
 
 MIB = 1024 * 1024
 

@@ -28,7 +28,7 @@ import openstack
 
 from openstack_image_stream import exceptions
 from tests.callers import holdings
-from tests.callers import service
+from tests.servers import control
 from tests.soak import client
 
 MIB = 1024 * 1024
@@ -45,7 +45,7 @@ AT_ONCE = 5.0
 SILENCE = 60.0
 
 
-def connect(remote: service.Fetcher, **settings: Any) -> Any:
+def connect(remote: control.Remote, **settings: Any) -> Any:
     """Connect to a service, with the plugin.
 
     :param remote: Its remote control.
@@ -73,7 +73,7 @@ def connect(remote: service.Fetcher, **settings: Any) -> Any:
 
 
 @contextlib.contextmanager
-def connected(remote: service.Fetcher, **settings: Any) -> Iterator[Any]:
+def connected(remote: control.Remote, **settings: Any) -> Iterator[Any]:
     """Connect for some time; afterwards nothing waits in its pools.
 
     :param remote: The remote control of the service.

@@ -30,7 +30,7 @@ _PRELOADED = [
     *attempt._PRELOADED,
     'tests.callers.actions',
     'tests.callers.apart',
-    'tests.callers.service',
+    'tests.servers.control',
     'tests.soak.client',
 ]
 

@@ -18,8 +18,8 @@ import pathlib
 import pytest
 
 from tests.callers import apart
-from tests.callers import certificates
-from tests.callers import service
+from tests.servers import certificates
+from tests.servers import control
 
 _HERE = pathlib.Path(__file__).parent
 
@@ -68,14 +68,14 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope='session')
-def secure(certificate: str) -> Iterator[service.Fetcher]:
+def secure(certificate: str) -> Iterator[control.Remote]:
     """A service that speaks TLS, by its remote control."""
-    with service.started(certificate) as started:
+    with control.started(certificate) as started:
         yield started
 
 
 @pytest.fixture(scope='session')
-def remote() -> Iterator[service.Fetcher]:
+def remote() -> Iterator[control.Remote]:
     """A service, by its remote control."""
-    with service.started() as started:
+    with control.started() as started:
         yield started

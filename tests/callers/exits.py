@@ -16,8 +16,8 @@ import os
 import sys
 
 from tests.callers import actions
-from tests.callers import images
-from tests.callers import service
+from tests.servers import control
+from tests.servers import images
 
 
 def main(
@@ -31,7 +31,7 @@ def main(
     :param connections: Option of the download.
     :param directory: Where a file may be.
     """
-    remote = service.Fetcher(url)
+    remote = control.Remote(url)
     conn = actions.connect(remote)
     thread = actions.Downloader(
         conn, image_id, mode, directory, connections=int(connections)

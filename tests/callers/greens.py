@@ -47,7 +47,7 @@ class Program:
     def __init__(self, remote: Any) -> None:
         from tests.callers import actions
         from tests.callers import holdings
-        from tests.callers import images
+        from tests.servers import images
 
         self._remote = remote
         self._actions, self._holdings = actions, holdings
@@ -201,12 +201,12 @@ def main(
     green.patch(library)
     import faulthandler
 
-    from tests.callers import service
     from tests.callers import strays
+    from tests.servers import control
 
     faulthandler.dump_traceback_later(100, exit=True)
     strays.FOUND.listen()
-    Program(service.Fetcher(url, certificate or None)).run(
+    Program(control.Remote(url, certificate or None)).run(
         what, _ALL if how == 'all' else _SOME
     )
     for text in strays.FOUND.texts:

@@ -25,9 +25,9 @@ import pytest
 from tests.callers import actions
 from tests.callers import apart
 from tests.callers import holdings
-from tests.callers import images
-from tests.callers import service
 from tests.callers import strays
+from tests.servers import control
+from tests.servers import images
 
 MIB = 1024 * 1024
 
@@ -75,7 +75,7 @@ class Closing:
 
     def __init__(
         self,
-        remote: service.Fetcher,
+        remote: control.Remote,
         state: str,
         connections: int | str,
         **options: Any,
@@ -144,7 +144,7 @@ class Closing:
 
 
 def _close_elsewhere(
-    remote: service.Fetcher,
+    remote: control.Remote,
     state: str,
     connections: int | str,
     how: str = 'iter_content',
@@ -173,7 +173,10 @@ class TestClosedByAnotherThread:
 
     @each_state
     def test_reader_is_told_at_once(
-        self, remote: service.Fetcher, connections: int | str, state: str
+        self,
+        remote: control.Remote,
+        connections: int | str,
+        state: str,
     ) -> None:
         """The reader gets an error that says so, whatever it waits for."""
         apart.run(_close_elsewhere, remote, state, connections)
@@ -183,21 +186,21 @@ class TestClosedByAnotherThread:
         'connections', [1, pytest.param(3, marks=pytest.mark.every)]
     )
     def test_however_it_reads(
-        self, remote: service.Fetcher, connections: int, how: str
+        self, remote: control.Remote, connections: int, how: str
     ) -> None:
         """It is the same for each way to read."""
         apart.run(_close_elsewhere, remote, 'silent', connections, how)
 
     @each_number
     def test_several_at_a_time(
-        self, remote: service.Fetcher, connections: int | str
+        self, remote: control.Remote, connections: int | str
     ) -> None:
         """Threads may close the same response at the same time."""
         apart.run(_close_elsewhere, remote, 'receiving', connections, times=8)
 
 
 def _close_and_read_on(
-    remote: service.Fetcher, connections: int | str, how: str
+    remote: control.Remote, connections: int | str, how: str
 ) -> None:
     with Closing(remote, 'receiving', connections) as closing:
         pieces = actions.READS[how](closing.response)
@@ -223,15 +226,16 @@ class TestReadAfterClose:
     @pytest.mark.parametrize('how', ['iter_content', 'read', 'readinto'])
     @each_number
     def test_says_that_it_is_closed(
-        self, remote: service.Fetcher, connections: int | str, how: str
+        self,
+        remote: control.Remote,
+        connections: int | str,
+        how: str,
     ) -> None:
         """It raises what a read that was under way raises."""
         apart.run(_close_and_read_on, remote, connections, how)
 
 
-def _close_in_progress(
-    remote: service.Fetcher, connections: int | str
-) -> None:
+def _close_in_progress(remote: control.Remote, connections: int | str) -> None:
     responses: list[Any] = []
 
     def progress(seen: Any) -> None:
@@ -249,7 +253,7 @@ def _close_in_progress(
 
 
 def _close_in_handler(
-    remote: service.Fetcher, state: str, connections: int | str
+    remote: control.Remote, state: str, connections: int | str
 ) -> None:
     with Closing(remote, state, connections) as closing:
         closed_at = 0.0
@@ -282,14 +286,17 @@ class TestClosedByTheReadingThread:
 
     @each_number
     def test_in_a_progress_function(
-        self, remote: service.Fetcher, connections: int | str
+        self, remote: control.Remote, connections: int | str
     ) -> None:
         """The read ends with the error that says so."""
         apart.run(_close_in_progress, remote, connections)
 
     @each_state
     def test_in_a_signal_handler(
-        self, remote: service.Fetcher, connections: int | str, state: str
+        self,
+        remote: control.Remote,
+        connections: int | str,
+        state: str,
     ) -> None:
         """The read that the signal interrupted ends with that error."""
         apart.run(_close_in_handler, remote, state, connections)
@@ -305,7 +312,7 @@ class _Closer:
 
 
 def _close_in_finalizer(
-    remote: service.Fetcher, state: str, connections: int | str
+    remote: control.Remote, state: str, connections: int | str
 ) -> None:
     gc.disable()
     with Closing(remote, state, connections) as closing:
@@ -323,7 +330,10 @@ class TestClosedByAFinalizer:
     @pytest.mark.parametrize('state', ['receiving', 'silent'])
     @each_number
     def test_reader_is_told_at_once(
-        self, remote: service.Fetcher, connections: int | str, state: str
+        self,
+        remote: control.Remote,
+        connections: int | str,
+        state: str,
     ) -> None:
         """The reader gets the error that says so."""
         apart.run(_close_in_finalizer, remote, state, connections)

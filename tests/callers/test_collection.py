@@ -25,8 +25,8 @@ import pytest
 from tests.callers import actions
 from tests.callers import apart
 from tests.callers import holdings
-from tests.callers import images
-from tests.callers import service
+from tests.servers import control
+from tests.servers import images
 
 MIB = 1024 * 1024
 
@@ -134,7 +134,10 @@ class Collections:
 
 
 def _collect_in_any_thread(
-    remote: service.Fetcher, mode: str, connections: int | str, seed: int
+    remote: control.Remote,
+    mode: str,
+    connections: int | str,
+    seed: int,
 ) -> None:
     image_id, victim_id = images.new_id(), images.new_id()
     remote.show(image_id, seed=1, size=images.LARGE)
@@ -175,7 +178,7 @@ class TestCollectedInAnyThread:
     @each_number
     def test_no_deadlock(
         self,
-        remote: service.Fetcher,
+        remote: control.Remote,
         mode: str,
         connections: int | str,
         every: bool,
@@ -199,7 +202,7 @@ class _CollectingHandler(logging.Handler):
 
 
 def _collect_while_logging(
-    remote: service.Fetcher, connections: int | str
+    remote: control.Remote, connections: int | str
 ) -> None:
     image_id, victim_id = images.new_id(), images.new_id()
     cuts = [{'cut_after': 3 * MIB}, {}, {'cut_after': 2 * MIB}] * 3
@@ -239,7 +242,7 @@ def _locks() -> Iterator[tuple[str, Any]]:
 
 
 def _collect_under_lock(
-    remote: service.Fetcher, connections: int | str, which: str
+    remote: control.Remote, connections: int | str, which: str
 ) -> None:
     victim_id = images.new_id()
     # Each of its threads has something to log all the time.
@@ -275,7 +278,7 @@ class TestCollectedUnderALock:
 
     @each_number
     def test_in_a_handler_of_the_log(
-        self, remote: service.Fetcher, connections: int | str
+        self, remote: control.Remote, connections: int | str
     ) -> None:
         """A logging handler that causes a collection does no harm."""
         apart.run(_collect_while_logging, remote, connections)
@@ -283,14 +286,17 @@ class TestCollectedUnderALock:
     @pytest.mark.parametrize('which', ['handler', 'module'])
     @each_number
     def test_under_locks_of_logging(
-        self, remote: service.Fetcher, connections: int | str, which: str
+        self,
+        remote: control.Remote,
+        connections: int | str,
+        which: str,
     ) -> None:
         """It waits for no thread that may wait for the same lock."""
         apart.run(_collect_under_lock, remote, connections, which)
 
 
 def _collect_all_the_time(
-    remote: service.Fetcher, mode: str, connections: int | str
+    remote: control.Remote, mode: str, connections: int | str
 ) -> None:
     image_id = images.new_id()
     remote.show(image_id, seed=1, size=images.LARGE)
@@ -316,7 +322,7 @@ class TestCollectedAllTheTime:
         'connections', [pytest.param(1, marks=pytest.mark.every), 3]
     )
     def test_does_no_harm(
-        self, remote: service.Fetcher, mode: str, connections: int
+        self, remote: control.Remote, mode: str, connections: int
     ) -> None:
         """Every download ends well."""
         apart.run(_collect_all_the_time, remote, mode, connections)

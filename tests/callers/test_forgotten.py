@@ -21,8 +21,8 @@ import pytest
 from tests.callers import actions
 from tests.callers import apart
 from tests.callers import holdings
-from tests.callers import images
-from tests.callers import service
+from tests.servers import control
+from tests.servers import images
 
 MIB = 1024 * 1024
 
@@ -47,7 +47,7 @@ _SCRIPTS: dict[str, dict[str, Any]] = {
 
 
 def _forget(
-    remote: service.Fetcher,
+    remote: control.Remote,
     script: dict[str, Any],
     connections: int | str,
     amount: int,
@@ -92,7 +92,10 @@ class TestForgotten:
     @pytest.mark.parametrize('state', _SCRIPTS)
     @pytest.mark.parametrize('connections', [1, 3, 'auto'])
     def test_leaves_nothing(
-        self, remote: service.Fetcher, connections: int | str, state: str
+        self,
+        remote: control.Remote,
+        connections: int | str,
+        state: str,
     ) -> None:
         """Sockets and threads go with the last name, also stalled ones."""
         apart.run(
@@ -101,7 +104,7 @@ class TestForgotten:
 
     @pytest.mark.parametrize('connections', [1, 3, 'auto'])
     def test_unread(
-        self, remote: service.Fetcher, connections: int | str
+        self, remote: control.Remote, connections: int | str
     ) -> None:
         """The same holds when nothing was read."""
         apart.run(_forget, remote, {}, connections, 0, 'read')
@@ -109,7 +112,7 @@ class TestForgotten:
     @pytest.mark.parametrize('how', ['iterated', 'raised'])
     @pytest.mark.parametrize('connections', [1, 3])
     def test_in_the_middle_of_a_loop(
-        self, remote: service.Fetcher, connections: int, how: str
+        self, remote: control.Remote, connections: int, how: str
     ) -> None:
         """The same holds for one that was iterated over."""
         script = _SCRIPTS['receiving']

@@ -35,8 +35,8 @@ from tests.callers import actions
 from tests.callers import apart
 from tests.callers import exits
 from tests.callers import holdings
-from tests.callers import images
-from tests.callers import service
+from tests.servers import control
+from tests.servers import images
 
 MIB = 1024 * 1024
 
@@ -111,14 +111,16 @@ def _exit() -> None:
 
 
 def _fork_meanwhile(
-    remote: service.Fetcher,
+    remote: control.Remote,
     mode: str,
     connections: int | str,
     act: str,
     children: int = 1,
 ) -> None:
     image_id, other = images.new_id(), images.new_id()
-    remote.show(image_id, seed=1, size=images.LARGE, always={'hold': 2 * MIB})
+    remote.show(
+        image_id, seed=1, size=images.LARGE, always={'hold_after': 2 * MIB}
+    )
     remote.show(other, seed=2, size=images.LARGE)
     before = holdings.now()
     with (
@@ -181,7 +183,7 @@ class TestForkedWhileDownloading:
     )
     def test_parent_is_not_disturbed(
         self,
-        remote: service.Fetcher,
+        remote: control.Remote,
         mode: str,
         connections: int | str,
         act: str,
@@ -192,7 +194,7 @@ class TestForkedWhileDownloading:
     @pytest.mark.parametrize(
         'act', ['collect', pytest.param('download', marks=pytest.mark.every)]
     )
-    def test_many_children(self, remote: service.Fetcher, act: str) -> None:
+    def test_many_children(self, remote: control.Remote, act: str) -> None:
         """The same holds for many children."""
         apart.run(_fork_meanwhile, remote, 'path', 3, act, children=20)
 
@@ -214,7 +216,7 @@ class TestExit:
     )
     def test_child_leaves_by_the_usual_way(
         self,
-        remote: service.Fetcher,
+        remote: control.Remote,
         mode: str,
         connections: int,
         tmp_path: pathlib.Path,
@@ -222,7 +224,7 @@ class TestExit:
         """Neither the parent nor the child is disturbed."""
         image_id = images.new_id()
         remote.show(
-            image_id, seed=1, size=images.LARGE, always={'hold': 2 * MIB}
+            image_id, seed=1, size=images.LARGE, always={'hold_after': 2 * MIB}
         )
         program = subprocess.run(
             [
@@ -245,10 +247,15 @@ class TestExit:
 
 
 def _use_in_child(
-    remote: service.Fetcher, connections: int | str, act: str, amount: int
+    remote: control.Remote,
+    connections: int | str,
+    act: str,
+    amount: int,
 ) -> None:
     image_id = images.new_id()
-    remote.show(image_id, seed=1, size=images.LARGE, always={'hold': 3 * MIB})
+    remote.show(
+        image_id, seed=1, size=images.LARGE, always={'hold_after': 3 * MIB}
+    )
     before = holdings.now()
     with actions.connected(remote) as conn:
         responses = [
@@ -297,7 +304,7 @@ class TestResponseOfTheParent:
     )
     def test_is_the_parents_alone(
         self,
-        remote: service.Fetcher,
+        remote: control.Remote,
         connections: int | str,
         act: str,
         amount: int,
@@ -306,16 +313,20 @@ class TestResponseOfTheParent:
         apart.run(_use_in_child, remote, connections, act, amount)
 
 
-def _resume_with_child(remote: service.Fetcher, connections: int) -> None:
+def _resume_with_child(remote: control.Remote, connections: int) -> None:
     image_id = images.new_id()
     script: dict[str, Any] = {'seed': 1, 'size': images.LARGE}
     # What came before the cut is the first part, and more.
     remote.show(
         image_id,
         **script,
-        changes=[{'hold': 6 * MIB}, {'hold': 6 * MIB}, {'hold': 6 * MIB}]
+        changes=[
+            {'hold_after': 6 * MIB},
+            {'hold_after': 6 * MIB},
+            {'hold_after': 6 * MIB},
+        ]
         if connections == 3
-        else [{'hold': 12 * MIB, 'cut_after': 18 * MIB}],
+        else [{'hold_after': 12 * MIB, 'cut_after': 18 * MIB}],
         always={'status': 403},
     )
     with (
@@ -354,14 +365,14 @@ class TestPartialFile:
 
     @pytest.mark.parametrize('connections', [1, 3])
     def test_is_resumed(
-        self, remote: service.Fetcher, connections: int
+        self, remote: control.Remote, connections: int
     ) -> None:
         """The lock of a failed download does not live on in the child."""
         apart.run(_resume_with_child, remote, connections)
 
 
 def _fork_all_the_time(
-    remote: service.Fetcher, mode: str, connections: int
+    remote: control.Remote, mode: str, connections: int
 ) -> None:
     image_id = images.new_id()
     remote.show(
@@ -394,7 +405,7 @@ class TestForkedAtAnyMoment:
     @pytest.mark.parametrize('mode', ['stream', 'path'])
     @pytest.mark.parametrize('connections', [1, 3])
     def test_parent_is_not_disturbed(
-        self, remote: service.Fetcher, mode: str, connections: int
+        self, remote: control.Remote, mode: str, connections: int
     ) -> None:
         """Whatever the threads are doing, the download ends well."""
         apart.run(_fork_all_the_time, remote, mode, connections)

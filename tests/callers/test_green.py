@@ -18,11 +18,11 @@ import sys
 import pytest
 
 from tests.callers import greens
-from tests.callers import service
+from tests.servers import control
 
 
 def _run(
-    library: str, what: str, remote: service.Fetcher, *, every: bool
+    library: str, what: str, remote: control.Remote, *, every: bool
 ) -> None:
     program = subprocess.run(
         [
@@ -51,31 +51,31 @@ class TestGreenThreads:
     """Everything that blocks was replaced before the first import."""
 
     def test_image_arrives(
-        self, remote: service.Fetcher, library: str, every: bool
+        self, remote: control.Remote, library: str, every: bool
     ) -> None:
         """In every mode, and nothing is raised at the end or left."""
         _run(library, 'whole', remote, every=every)
 
     def test_mismatch_arrives(
-        self, remote: service.Fetcher, library: str, every: bool
+        self, remote: control.Remote, library: str, every: bool
     ) -> None:
         """No other error hides it."""
         _run(library, 'mismatch', remote, every=every)
 
     def test_time_limit_arrives(
-        self, remote: service.Fetcher, library: str, every: bool
+        self, remote: control.Remote, library: str, every: bool
     ) -> None:
         """The library's time limit ends the download, nothing is left."""
         _run(library, 'limit', remote, every=every)
 
     def test_others_run_meanwhile(
-        self, remote: service.Fetcher, library: str, every: bool
+        self, remote: control.Remote, library: str, every: bool
     ) -> None:
         """A download does not keep other green threads from running."""
         _run(library, 'ticks', remote, every=every)
 
     def test_close_is_told_of(
-        self, remote: service.Fetcher, library: str, every: bool
+        self, remote: control.Remote, library: str, every: bool
     ) -> None:
         """A reader is told of a close in another green thread."""
         _run(library, 'close', remote, every=every)
@@ -83,7 +83,7 @@ class TestGreenThreads:
     @pytest.mark.every
     @pytest.mark.parametrize('what', ['whole', 'limit', 'close'])
     def test_tls(
-        self, secure: service.Fetcher, library: str, what: str
+        self, secure: control.Remote, library: str, what: str
     ) -> None:
         """The same holds for TLS."""
         _run(library, what, secure, every=True)

@@ -25,8 +25,8 @@ import yaml
 from tests.callers import actions
 from tests.callers import apart
 from tests.callers import holdings
-from tests.callers import images
-from tests.callers import service
+from tests.servers import control
+from tests.servers import images
 
 MIB = 1024 * 1024
 
@@ -49,7 +49,7 @@ def _sessions() -> list[Any]:
     return [found for found in gc.get_objects() if type(found) in kinds]
 
 
-def _download_all_day(remote: service.Fetcher, times: int) -> None:
+def _download_all_day(remote: control.Remote, times: int) -> None:
     small, large = images.new_id(), images.new_id()
     remote.show(small, seed=1, size=_SMALL)
     remote.show(large, seed=1, size=_LARGE)
@@ -111,14 +111,14 @@ def _download_all_day(remote: service.Fetcher, times: int) -> None:
 class TestThousandsOfDownloads:
     """Many downloads, one after the other, through one connection."""
 
-    def test_nothing_grows(self, remote: service.Fetcher, every: bool) -> None:
+    def test_nothing_grows(self, remote: control.Remote, every: bool) -> None:
         """Neither sessions nor anything else; the caller's is not closed."""
         times = 3000 if every else 300
         apart.run(_download_all_day, remote, times, deadline=240)
 
 
 def _download_beside_cache(
-    remote: service.Fetcher, mode: str, connections: int | str
+    remote: control.Remote, mode: str, connections: int | str
 ) -> None:
     image_id, other = images.new_id(), images.new_id()
     remote.show(image_id, seed=1, size=_SMALL)
@@ -174,13 +174,13 @@ class TestResponseCache:
     @pytest.mark.parametrize('mode', actions.MODES)
     @pytest.mark.parametrize('connections', [1, 3])
     def test_is_not_emptied(
-        self, remote: service.Fetcher, mode: str, connections: int
+        self, remote: control.Remote, mode: str, connections: int
     ) -> None:
         """What was cached before a download is cached after it."""
         apart.run(_download_beside_cache, remote, mode, connections)
 
 
-def _iterate(remote: service.Fetcher, connections: int | str) -> None:
+def _iterate(remote: control.Remote, connections: int | str) -> None:
     image_id = images.new_id()
     remote.show(image_id, seed=1, size=images.LARGE)
     with actions.connected(remote) as conn:
@@ -199,7 +199,7 @@ class TestIteration:
 
     @pytest.mark.parametrize('connections', [1, 3, 'auto'])
     def test_yields_large_chunks(
-        self, remote: service.Fetcher, connections: int | str
+        self, remote: control.Remote, connections: int | str
     ) -> None:
         """They are of 1 MiB, not of requests' 128 bytes."""
         apart.run(_iterate, remote, connections)

@@ -23,8 +23,8 @@ import pytest
 from openstack_image_stream import exceptions
 from tests.callers import actions
 from tests.callers import apart
-from tests.callers import images
-from tests.callers import service
+from tests.servers import control
+from tests.servers import images
 
 MIB = 1024 * 1024
 
@@ -32,7 +32,7 @@ MIB = 1024 * 1024
 _PACE = {'pace': [256 * 1024, 0.02]}
 
 
-def _download_one_at_a_time(remote: service.Fetcher, mode: str) -> None:
+def _download_one_at_a_time(remote: control.Remote, mode: str) -> None:
     image_id = images.new_id()
     remote.show(image_id, seed=1, size=images.LARGE, always=_PACE, workers=1)
     began = time.monotonic()
@@ -64,13 +64,13 @@ class TestOneAtATime:
         ],
     )
     def test_auto_does_not_stand_still(
-        self, remote: service.Fetcher, mode: str
+        self, remote: control.Remote, mode: str
     ) -> None:
         """The first connection goes on receiving while another one waits."""
         apart.run(_download_one_at_a_time, remote, mode)
 
 
-def _end_early(remote: service.Fetcher) -> None:
+def _end_early(remote: control.Remote) -> None:
     """End a download of which 8 + 8 + 4 MiB have come from the start."""
     image_id = images.new_id()
     remote.show(
@@ -81,7 +81,7 @@ def _end_early(remote: service.Fetcher) -> None:
         parts={
             '0': {},
             str(8 * MIB): {},
-            str(16 * MIB): {'hold': 4 * MIB},
+            str(16 * MIB): {'hold_after': 4 * MIB},
         },
         beyond={'silent_after': -1},
     )
@@ -124,7 +124,7 @@ def _end_early(remote: service.Fetcher) -> None:
         assert kept >= 18 * MIB, f'{kept / MIB:.1f} MiB were kept of 20'
 
 
-def _fail_early(remote: service.Fetcher) -> None:
+def _fail_early(remote: control.Remote) -> None:
     """Have the second part fail for good while the first one is complete."""
     image_id = images.new_id()
     remote.show(
@@ -154,20 +154,20 @@ def _fail_early(remote: service.Fetcher) -> None:
 class TestEndsEarly:
     """A download over several connections ends before its time."""
 
-    def test_what_has_come_is_kept(self, remote: service.Fetcher) -> None:
+    def test_what_has_come_is_kept(self, remote: control.Remote) -> None:
         """All from the start on is in the partial file, to a fraction."""
         apart.run(_end_early, remote)
 
-    def test_failure_keeps_what_has_come(
-        self, remote: service.Fetcher
-    ) -> None:
+    def test_failure_keeps_what_has_come(self, remote: control.Remote) -> None:
         """The same holds where a part cannot be had."""
         apart.run(_fail_early, remote)
 
 
-def _watch_front(remote: service.Fetcher) -> None:
+def _watch_front(remote: control.Remote) -> None:
     image_id = images.new_id()
-    remote.show(image_id, seed=1, size=images.LARGE, always={'hold': 6 * MIB})
+    remote.show(
+        image_id, seed=1, size=images.LARGE, always={'hold_after': 6 * MIB}
+    )
     with actions.temporary() as directory, actions.connected(remote) as conn:
         partial = os.path.join(directory, f'image.{image_id}.part')
         thread = actions.Downloader(
@@ -187,6 +187,6 @@ def _watch_front(remote: service.Fetcher) -> None:
 class TestFront:
     """Several connections, none of which has a whole part yet."""
 
-    def test_is_written_as_it_arrives(self, remote: service.Fetcher) -> None:
+    def test_is_written_as_it_arrives(self, remote: control.Remote) -> None:
         """A killed process loses little of what has arrived."""
         apart.run(_watch_front, remote)

@@ -24,9 +24,9 @@ import pytest
 from tests.callers import actions
 from tests.callers import apart
 from tests.callers import holdings
-from tests.callers import images
-from tests.callers import service
 from tests.callers import strays
+from tests.servers import control
+from tests.servers import images
 
 MIB = 1024 * 1024
 
@@ -71,7 +71,7 @@ _STATES: dict[str, tuple[dict[str, Any], int]] = {
 
 
 def _raise_into(
-    remote: service.Fetcher,
+    remote: control.Remote,
     mode: str,
     connections: int | str,
     state: str,
@@ -156,7 +156,7 @@ class TestRaisedWhileWaiting:
     )
     def test_arrives_as_it_is(
         self,
-        remote: service.Fetcher,
+        remote: control.Remote,
         mode: str,
         connections: int | str,
         state: str,
@@ -167,7 +167,7 @@ class TestRaisedWhileWaiting:
 
 
 def _resume_after(
-    remote: service.Fetcher, connections: int, raised_name: str
+    remote: control.Remote, connections: int, raised_name: str
 ) -> None:
     image_id = images.new_id()
     remote.show(
@@ -217,14 +217,17 @@ class TestAfterwards:
     @pytest.mark.parametrize('raised', ['TimeoutError', 'KeyboardInterrupt'])
     @pytest.mark.parametrize('connections', [1, 3])
     def test_is_resumed(
-        self, remote: service.Fetcher, connections: int, raised: str
+        self, remote: control.Remote, connections: int, raised: str
     ) -> None:
         """No lock of the first one is left."""
         apart.run(_resume_after, remote, connections, raised)
 
 
 def _raise_everywhere(
-    remote: service.Fetcher, mode: str, connections: int, seconds: float
+    remote: control.Remote,
+    mode: str,
+    connections: int,
+    seconds: float,
 ) -> None:
     image_id = images.new_id()
     remote.show(image_id, seed=1, size=9 * MIB)
@@ -291,7 +294,11 @@ class TestRaisedAtAnyMoment:
         ],
     )
     def test_arrives_as_it_is(
-        self, remote: service.Fetcher, mode: str, connections: int, every: bool
+        self,
+        remote: control.Remote,
+        mode: str,
+        connections: int,
+        every: bool,
     ) -> None:
         """It ends the download, and nothing is left."""
         apart.run(

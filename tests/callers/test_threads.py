@@ -23,8 +23,8 @@ from openstack_image_stream import exceptions
 from tests.callers import actions
 from tests.callers import apart
 from tests.callers import holdings
-from tests.callers import images
-from tests.callers import service
+from tests.servers import control
+from tests.servers import images
 
 MIB = 1024 * 1024
 
@@ -35,7 +35,10 @@ each_number = pytest.mark.parametrize(
 
 
 def _with_few_threads(
-    remote: service.Fetcher, mode: str, connections: int | str, few: int
+    remote: control.Remote,
+    mode: str,
+    connections: int | str,
+    few: int,
 ) -> None:
     image_id = images.new_id()
     # Slow enough for 'auto' to want more.
@@ -85,7 +88,7 @@ class TestFewThreads:
     )
     def test_ends(
         self,
-        remote: service.Fetcher,
+        remote: control.Remote,
         mode: str,
         connections: int | str,
         few: int,
@@ -111,7 +114,7 @@ class _DyingHash:
 
 
 def _with_dying_hash(
-    remote: service.Fetcher,
+    remote: control.Remote,
     mode: str,
     connections: int | str,
     error: type[BaseException],
@@ -156,7 +159,7 @@ class TestDyingHash:
     )
     def test_ends_with_an_error(
         self,
-        remote: service.Fetcher,
+        remote: control.Remote,
         mode: str,
         connections: int | str,
         error: type[BaseException],

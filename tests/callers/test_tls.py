@@ -22,11 +22,11 @@ from openstack_image_stream import exceptions
 from tests.callers import actions
 from tests.callers import apart
 from tests.callers import holdings
-from tests.callers import images
-from tests.callers import service
 from tests.callers import test_close
 from tests.callers import test_forgotten
-from tests.callers import tunnel
+from tests.servers import control
+from tests.servers import images
+from tests.servers import tls_proxy
 
 MIB = 1024 * 1024
 
@@ -41,7 +41,10 @@ def _prepare(kind: str, proxy: str) -> None:
 
 
 def _download(
-    remote: service.Fetcher, kind: str, proxy: str, connections: int | str
+    remote: control.Remote,
+    kind: str,
+    proxy: str,
+    connections: int | str,
 ) -> None:
     _prepare(kind, proxy)
     before = holdings.now()
@@ -97,7 +100,7 @@ class TestTLS:
     )
     def test_image_arrives(
         self,
-        secure: service.Fetcher,
+        secure: control.Remote,
         proxy: str,
         kind: str,
         connections: int | str,
@@ -107,7 +110,11 @@ class TestTLS:
 
     @pytest.mark.parametrize('connections', [1, 3])
     def test_close_is_told_of(
-        self, secure: service.Fetcher, proxy: str, kind: str, connections: int
+        self,
+        secure: control.Remote,
+        proxy: str,
+        kind: str,
+        connections: int,
     ) -> None:
         """A reader that waits for a silent server is told at once."""
         apart.run(
@@ -123,7 +130,11 @@ class TestTLS:
     @pytest.mark.every
     @pytest.mark.parametrize('connections', [1, 3])
     def test_forgotten(
-        self, secure: service.Fetcher, proxy: str, kind: str, connections: int
+        self,
+        secure: control.Remote,
+        proxy: str,
+        kind: str,
+        connections: int,
     ) -> None:
         """A forgotten response leaves nothing, also when it is stalled."""
         apart.run(
@@ -142,5 +153,5 @@ class TestTLS:
 @pytest.fixture(scope='module')
 def proxy(certificate: str) -> Any:
     """An HTTPS proxy, by its URL."""
-    with tunnel.started(certificate) as url:
+    with tls_proxy.started(certificate) as url:
         yield url

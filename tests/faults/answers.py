@@ -21,7 +21,7 @@ import random
 from typing import Any
 
 from tests.faults import table
-from tests.unit import fake_glance
+from tests.servers import responses
 
 MIB = 1024 * 1024
 
@@ -46,7 +46,7 @@ class Scene:
     elsewhere: str
 
 
-Spoiler = Callable[[fake_glance.Answer, Scene], fake_glance.Answer]
+Spoiler = Callable[[responses.Response, Scene], responses.Response]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -81,7 +81,7 @@ class AnswerFault(table.Fault):
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
 
-def honest(answer: fake_glance.Answer, scene: Scene) -> fake_glance.Answer:
+def honest(answer: responses.Response, scene: Scene) -> responses.Response:
     """Leave it as it is."""
     return answer
 
@@ -111,19 +111,19 @@ def cut_every(amount: int) -> Spoiler:
     )
 
 
-def silence(answer: fake_glance.Answer, scene: Scene) -> fake_glance.Answer:
+def silence(answer: responses.Response, scene: Scene) -> responses.Response:
     """Send nothing any more from a byte on."""
     return dataclasses.replace(answer, silent_after=_within(answer, scene.at))
 
 
-def flip(answer: fake_glance.Answer, scene: Scene) -> fake_glance.Answer:
+def flip(answer: responses.Response, scene: Scene) -> responses.Response:
     """Flip a bit."""
     body = bytearray(answer.body)
     body[_within(answer, scene.at)] ^= 0x10
     return dataclasses.replace(answer, body=bytes(body))
 
 
-def replace(answer: fake_glance.Answer, scene: Scene) -> fake_glance.Answer:
+def replace(answer: responses.Response, scene: Scene) -> responses.Response:
     """Send as many bytes of another image."""
     start = DATA.index(answer.body[:64])
     stop = start + len(answer.body)
@@ -152,7 +152,7 @@ def headers(**values: str | None) -> Spoiler:
     """
     named = {name.replace('_', '-'): value for name, value in values.items()}
 
-    def spoil(answer: fake_glance.Answer, scene: Scene) -> fake_glance.Answer:
+    def spoil(answer: responses.Response, scene: Scene) -> responses.Response:
         changed = {
             name: value.format(elsewhere=scene.elsewhere)
             for name, value in {**answer.headers, **named}.items()
@@ -166,7 +166,7 @@ def headers(**values: str | None) -> Spoiler:
 def compress(**changes: Any) -> Spoiler:
     """Compress the body, as something on the way may do."""
 
-    def spoil(answer: fake_glance.Answer, scene: Scene) -> fake_glance.Answer:
+    def spoil(answer: responses.Response, scene: Scene) -> responses.Response:
         return dataclasses.replace(
             headers(Content_Encoding='gzip')(answer, scene),
             body=_compressed(answer.body),
@@ -184,9 +184,9 @@ def status(code: int, *, body: bytes = b'', **values: str) -> Spoiler:
     :param values: Headers, as for :func:`headers`.
     """
 
-    def spoil(answer: fake_glance.Answer, scene: Scene) -> fake_glance.Answer:
+    def spoil(answer: responses.Response, scene: Scene) -> responses.Response:
         text = b'<html><body>%d Scripted</body></html>' % code
-        error = fake_glance.Answer(
+        error = responses.Response(
             status=code,
             headers={'Content-Type': 'text/html'},
             body=body or text,
@@ -197,38 +197,38 @@ def status(code: int, *, body: bytes = b'', **values: str) -> Spoiler:
 
 
 def enlarge_total(
-    answer: fake_glance.Answer, scene: Scene
-) -> fake_glance.Answer:
+    answer: responses.Response, scene: Scene
+) -> responses.Response:
     """Let the range be one of an image that is a byte longer."""
     span = answer.headers['Content-Range'].partition('/')[0]
     return headers(Content_Range=f'{span}/{len(DATA) + 1}')(answer, scene)
 
 
 def refuse_ranges(
-    answer: fake_glance.Answer, scene: Scene
-) -> fake_glance.Answer:
+    answer: responses.Response, scene: Scene
+) -> responses.Response:
     """Do as a store that serves an image only as a whole."""
     return status(400)(answer, scene) if answer.status == 206 else answer
 
 
 def ignore_ranges(
-    answer: fake_glance.Answer, scene: Scene
-) -> fake_glance.Answer:
+    answer: responses.Response, scene: Scene
+) -> responses.Response:
     """Send the whole image to whoever asks for a range of it."""
     whole = headers(Content_Range=None)(answer, scene)
     return dataclasses.replace(whole, status=200, body=DATA)
 
 
 def refuse_ranges_and_cut(
-    answer: fake_glance.Answer, scene: Scene
-) -> fake_glance.Answer:
+    answer: responses.Response, scene: Scene
+) -> responses.Response:
     """Serve no range, nor the whole at a time."""
     if answer.status == 206:
         return status(400)(answer, scene)
     return cut()(answer, scene)
 
 
-def _within(answer: fake_glance.Answer, at: int) -> int:
+def _within(answer: responses.Response, at: int) -> int:
     return max(0, min(at, len(answer.body) - 1))
 
 

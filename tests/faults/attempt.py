@@ -23,7 +23,7 @@ import sys
 import traceback
 from typing import Any
 
-from tests.faults import ways
+from tests.faults import clients
 
 #: Characters of an error that are kept.
 _LONGEST_MESSAGE = 4096
@@ -35,7 +35,7 @@ _PRELOADED = [
     'openstack.connection',
     'openstack.image.v2._proxy',
     'openstack_image_stream',
-    'tests.faults.ways',
+    'tests.faults.clients',
 ]
 _PRELOADED_PEERS = [
     'glanceclient.shell',
@@ -147,8 +147,8 @@ class Running:
 
 
 def start(
-    way: ways.Way,
-    place: ways.Place,
+    way: clients.Client,
+    place: clients.Place,
     path: pathlib.Path,
     *,
     data: bytes,
@@ -176,8 +176,8 @@ def start(
 
 
 def run(
-    way: ways.Way,
-    place: ways.Place,
+    way: clients.Client,
+    place: clients.Place,
     path: pathlib.Path,
     *,
     data: bytes,
@@ -217,8 +217,8 @@ def _report(
 
 def _download(
     sender: Any,
-    way: ways.Way,
-    place: ways.Place,
+    way: clients.Client,
+    place: clients.Place,
     path: pathlib.Path,
     options: dict[str, Any],
     prepare: Callable[[], None] | None,

@@ -13,7 +13,7 @@
 """Faults in which an answer is not what it should be, or says so."""
 
 from tests.faults import answers
-from tests.unit import fake_glance
+from tests.servers import scripted
 
 _GOES_ON = 'goes on with the next byte'
 _FROM_THE_START = 'begins again, skips what it has'
@@ -293,7 +293,7 @@ HASHES = [
     ),
 ]
 
-_FOREIGN = f'{{elsewhere}}/v2/images/{fake_glance.IMAGE_ID}'
+_FOREIGN = f'{{elsewhere}}/v2/images/{scripted.IMAGE_ID}'
 
 HEADERS = [
     answers.AnswerFault(

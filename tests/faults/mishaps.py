@@ -107,16 +107,16 @@ def break_store(times: int) -> Act:
     """Return what has the web server break off so many times."""
 
     def act(scene: _scene.Scene) -> None:
-        scene.store.breaks = [_scene.CUT] * times
-        scene.undo.callback(scene.store.breaks.clear)
+        scene.store.cuts.extend([(_scene.CUT, False)] * times)
+        scene.undo.callback(scene.store.cuts.clear)
 
     return act
 
 
 def close_store(scene: _scene.Scene) -> None:
     """Take the web server away."""
-    scene.store.close()
-    scene.undo.callback(scene.store.open)
+    scene.store.stop_listening()
+    scene.undo.callback(scene.store.listen)
 
 
 def close_store_until_asked(scene: _scene.Scene) -> None:
@@ -124,4 +124,4 @@ def close_store_until_asked(scene: _scene.Scene) -> None:
     close_store(scene)
     scene.release()
     scene.wait_until(lambda proxy: 503 in proxy.statuses)
-    scene.store.open()
+    scene.store.listen()

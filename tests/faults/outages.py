@@ -15,10 +15,10 @@ from collections.abc import Mapping
 import dataclasses
 from typing import Any
 
+from tests.faults import clients
 from tests.faults import mishaps
 from tests.faults import scene as _scene
 from tests.faults import table
-from tests.faults import ways
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,17 +57,20 @@ class Outage(table.Fault):
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     brief: bool = True
-    only: tuple[Mapping[str, ways.Way], Mapping[str, ways.Way]] | None = None
+    only: (
+        tuple[Mapping[str, clients.Client], Mapping[str, clients.Client]]
+        | None
+    ) = None
 
     @property
-    def plugin(self) -> Mapping[str, ways.Way]:
+    def plugin(self) -> Mapping[str, clients.Client]:
         """The plugin's ways."""
-        return ways.PLUGIN if self.only is None else self.only[0]
+        return clients.PLUGIN if self.only is None else self.only[0]
 
     @property
-    def peers(self) -> Mapping[str, ways.Way]:
+    def peers(self) -> Mapping[str, clients.Client]:
         """The ways of others."""
-        return ways.PEERS if self.only is None else self.only[1]
+        return clients.PEERS if self.only is None else self.only[1]
 
     def proxy(self, mode: str) -> dict[str, Any]:
         """Return how the proxy of a download is to be.
@@ -99,7 +102,7 @@ FAULTS = [
         title='web server of the http store breaks off',
         promise='begins again, discards up to the byte',
         source='web',
-        before=mishaps.break_store(2 * len(ways.PLUGIN)),
+        before=mishaps.break_store(2 * len(clients.PLUGIN)),
         cut=False,
         refused=True,
         options=_PATIENT,
@@ -218,8 +221,8 @@ FAULTS = [
         promise='goes on with the next byte',
         cut=False,
         only=(
-            {'stream': ways.plugin_slow_stream},
-            {'openstacksdk, stream=True': ways.sdk_slow_stream},
+            {'stream': clients.SlowStream('stream', 5.0)},
+            {'openstacksdk, stream=True': clients.SlowStream('plain', 5.0)},
         ),
         status=206,
     ),

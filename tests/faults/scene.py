@@ -22,11 +22,11 @@ from typing import Any
 import requests
 import yaml
 
-from tests import cloud as _cloud
 from tests.faults import attempt
-from tests.faults import ways
-from tests.faults import web_store
-from tests.functional import cutting_proxy
+from tests.faults import clients
+from tests.servers import cloud as _cloud
+from tests.servers import fault_proxy
+from tests.servers import scripted
 
 MIB = 1024 * 1024
 
@@ -48,7 +48,7 @@ def until(condition: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
-class Proxy(cutting_proxy.CuttingProxy):
+class Proxy(fault_proxy.FaultProxy):
     """A proxy that remembers the token that it saw last."""
 
     def __init__(self, target: str, **how: Any) -> None:
@@ -82,7 +82,7 @@ class Scene:
     def __init__(
         self,
         cloud: _cloud.Cloud,
-        store: web_store.WebStore,
+        store: scripted.ScriptedGlance,
         image_id: str,
         data: bytes,
         directory: pathlib.Path,
@@ -108,7 +108,7 @@ class Scene:
     def begin(
         self,
         name: str,
-        way: ways.Way,
+        way: clients.Client,
         options: Mapping[str, Any],
         **how: Any,
     ) -> None:
@@ -175,7 +175,7 @@ class Scene:
         )
         return answer.status_code == 200
 
-    def _place(self, proxy: Proxy, directory: pathlib.Path) -> ways.Place:
+    def _place(self, proxy: Proxy, directory: pathlib.Path) -> clients.Place:
         """Describe the cloud, with Glance behind a proxy."""
         clouds = yaml.safe_load(self.cloud.clouds_yaml.read_text())
         for described in clouds['clouds'].values():
@@ -187,7 +187,7 @@ class Scene:
         arguments = ['--os-image-url', proxy.url.removesuffix('/v2')]
         for name, value in clouds['clouds']['plain']['auth'].items():
             arguments += [f'--os-{name.replace("_", "-")}', value]
-        return ways.Place(
+        return clients.Place(
             clouds_yaml=str(path),
             glance=tuple(arguments),
             image_id=self.image_id,

@@ -23,9 +23,9 @@ from typing import Any
 
 
 from tests.faults import attempt
-from tests.faults import scripted
-from tests.faults import ways
-from tests.unit import fake_glance
+from tests.faults import clients
+from tests.servers import responses
+from tests.servers import scripted
 
 MIB = 1024 * 1024
 
@@ -64,17 +64,17 @@ class Stage:
         old: bytes | None = None,
     ) -> None:
         self.data = data
-        self.glance = fake_glance.FakeGlance(data)
+        self.glance = scripted.ScriptedGlance(data)
         self.path = directory / 'out' / 'image'
         self.path.parent.mkdir(parents=True)
         if old is not None:
             self.path.write_bytes(old)
         #: The partial file that a later download will find.
         self.shared = self.path.with_name(
-            f'{self.path.name}.{fake_glance.IMAGE_ID}.part'
+            f'{self.path.name}.{scripted.IMAGE_ID}.part'
         )
         self._directory = directory
-        self._place = scripted.place(self.glance, directory)
+        self._place = clients.place_of(self.glance, directory)
         self._sent_before = 0
 
     def __enter__(self) -> 'Stage':
@@ -84,7 +84,7 @@ class Stage:
     def __exit__(self, *exc_info: object) -> None:
         self.glance.__exit__(*exc_info)
 
-    def run(self, way: ways.Way, **how: Any) -> attempt.Outcome:
+    def run(self, way: clients.Client, **how: Any) -> attempt.Outcome:
         """Download once.
 
         :param way: How.
@@ -92,7 +92,7 @@ class Stage:
         """
         return attempt.run(way, self._place, self.path, data=self.data, **how)
 
-    def start(self, way: ways.Way, **how: Any) -> attempt.Running:
+    def start(self, way: clients.Client, **how: Any) -> attempt.Running:
         """Begin to download.
 
         :param way: How.
@@ -126,7 +126,7 @@ class Stage:
         :param seconds: The time.
         """
 
-        def slow(answer: fake_glance.Answer) -> fake_glance.Answer:
+        def slow(answer: responses.Response) -> responses.Response:
             steps = max(1, len(answer.body) // _STEP)
             share = _end(answer, len(self.data)) / len(self.data)
             return dataclasses.replace(
@@ -136,7 +136,7 @@ class Stage:
         self._spoil(slow)
 
     def _spoil(
-        self, spoiler: Callable[[fake_glance.Answer], fake_glance.Answer]
+        self, spoiler: Callable[[responses.Response], responses.Response]
     ) -> None:
         self.glance.spoilers.clear()
         self.glance.spoilers.append(spoiler)
@@ -152,9 +152,9 @@ class Stage:
         """
         self.glance.__exit__(None, None, None)
         self._sent_before += self.glance.sent
-        self.glance = fake_glance.FakeGlance(self.data)
+        self.glance = scripted.ScriptedGlance(self.data)
         self.glance.__enter__()
-        self._place = scripted.place(self.glance, self._directory)
+        self._place = clients.place_of(self.glance, self._directory)
         return self._sent_before
 
     def sent(self) -> int:
@@ -204,18 +204,18 @@ def wait(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def each_peer(see: Callable[[str, ways.Way], str]) -> dict[str, str]:
+def each_peer(see: Callable[[str, clients.Client], str]) -> dict[str, str]:
     """Look at all peers at the same time, since most of it is waiting.
 
     :param see: Called with the name and the way of each.
     :returns: What it returned, by the name.
     """
-    with futures.ThreadPoolExecutor(len(ways.PEERS)) as pool:
-        words = pool.map(see, ways.PEERS, ways.PEERS.values())
-        return dict(zip(ways.PEERS, words, strict=True))
+    with futures.ThreadPoolExecutor(len(clients.PEERS)) as pool:
+        words = pool.map(see, clients.PEERS, clients.PEERS.values())
+        return dict(zip(clients.PEERS, words, strict=True))
 
 
-def _end(answer: fake_glance.Answer, size: int) -> int:
+def _end(answer: responses.Response, size: int) -> int:
     """Return the byte of the image that an answer ends at."""
     found = re.search(r'-(\d+)/', answer.headers.get('Content-Range', ''))
     return int(found[1]) + 1 if found else size

@@ -28,11 +28,11 @@ import pytest
 from tests.faults import answers
 from tests.faults import attempt
 from tests.faults import breaks
+from tests.faults import clients
 from tests.faults import lies
-from tests.faults import scripted
 from tests.faults import table as _table
-from tests.faults import ways
-from tests.unit import fake_glance
+from tests.servers import responses
+from tests.servers import scripted
 
 #: Options of the plugin, where the fault has no others.
 OPTIONS = {'timeout': 1.0, 'retries': 2}
@@ -54,7 +54,7 @@ FAULTS = [
     *lies.HEADERS,
 ]
 
-PARTIAL = f'image.{fake_glance.IMAGE_ID}.part'
+PARTIAL = f'image.{scripted.IMAGE_ID}.part'
 
 
 def _each(faults: Iterable[answers.AnswerFault]) -> pytest.MarkDecorator:
@@ -86,7 +86,7 @@ class Result:
 
 
 def _script(
-    glance: fake_glance.FakeGlance,
+    glance: scripted.ScriptedGlance,
     fault: answers.AnswerFault,
     scene: answers.Scene,
 ) -> None:
@@ -96,14 +96,14 @@ def _script(
         glance.spoilers.append(
             lambda answer, spoil=spoil: spoil(answer, scene)
         )
-    described = fake_glance.json_answer(glance.metadata)
+    described = responses.json_response(glance.metadata)
     for spoil in fault.descriptions:
         glance.metadata_answers.append(spoil(described, scene))
 
 
 def _run(
     fault: answers.AnswerFault | None,
-    way: ways.Way,
+    way: clients.Client,
     at: int,
     directory: pathlib.Path,
     **how: Any,
@@ -118,8 +118,8 @@ def _run(
     """
     (directory / 'out').mkdir(parents=True, exist_ok=True)
     with (
-        fake_glance.FakeGlance(answers.DATA) as glance,
-        fake_glance.FakeGlance(answers.DATA) as other,
+        scripted.ScriptedGlance(answers.DATA) as glance,
+        scripted.ScriptedGlance(answers.DATA) as other,
     ):
         if fault is not None:
             # Another name, too, as a name is what a token is for.
@@ -127,7 +127,7 @@ def _run(
             _script(glance, fault, answers.Scene(at, elsewhere))
         outcome = attempt.run(
             way,
-            scripted.place(glance, directory),
+            clients.place_of(glance, directory),
             directory / 'out' / 'image',
             data=answers.DATA,
             **how,
@@ -135,7 +135,7 @@ def _run(
     # Only now has the server counted everything.
     tokens = [r.headers.get('x-auth-token') for r in other.requests]
     return Result(
-        outcome=outcome, sent=glance.sent, told=fake_glance.TOKEN in tokens
+        outcome=outcome, sent=glance.sent, told=scripted.TOKEN in tokens
     )
 
 
@@ -146,7 +146,7 @@ def _run_plugin(
     directory: pathlib.Path,
 ) -> Result:
     options = {**OPTIONS, **(fault.options if fault else {})}
-    return _run(fault, ways.PLUGIN[mode], at, directory, options=options)
+    return _run(fault, clients.PLUGIN[mode], at, directory, options=options)
 
 
 def _side_by_side(
@@ -191,7 +191,7 @@ def test_plugin(
     """What is promised holds, in every way to download."""
     calls = [
         (fault, mode, at, tmp_path / f'{mode}-{at}')
-        for mode in fault.modes or ways.PLUGIN
+        for mode in fault.modes or clients.PLUGIN
         for at in positions(len(answers.DATA))[: fault.places]
     ]
     results = _side_by_side(_run_plugin, calls)
@@ -227,7 +227,7 @@ def test_peers(
 ) -> None:
     """What others make of it is written down, whatever it is."""
 
-    def run(peer: str, way: ways.Way) -> Result:
+    def run(peer: str, way: clients.Client) -> Result:
         return _run(
             fault,
             way,
@@ -236,9 +236,9 @@ def test_peers(
             deadline=PATIENCE,
         )
 
-    results = _side_by_side(run, list(ways.PEERS.items()))
+    results = _side_by_side(run, list(clients.PEERS.items()))
     row = table.row(fault, '')
-    for peer, result in zip(ways.PEERS, results, strict=True):
+    for peer, result in zip(clients.PEERS, results, strict=True):
         words = result.outcome.in_words(len(answers.DATA))
         row.peers[peer] = words + (', TOKEN SENT' if result.told else '')
         if fault.name == 'none':

@@ -17,19 +17,20 @@ download, which are all in the middle of one.
 
 from collections.abc import Callable, Iterator, Mapping
 import contextlib
+import dataclasses
 import hashlib
 import pathlib
 import random
 
 import pytest
 
-from tests import cloud as _cloud
 from tests.faults import attempt
+from tests.faults import clients
 from tests.faults import outages
 from tests.faults import scene as _scene
 from tests.faults import table as _table
-from tests.faults import ways
-from tests.faults import web_store
+from tests.servers import cloud as _cloud
+from tests.servers import scripted
 
 #: Some parts for each of four connections, and one that is not full.
 DATA = random.Random(29).randbytes(40 * _scene.MIB + 17)
@@ -82,15 +83,26 @@ def clouds() -> Iterator[_Clouds]:
 
 
 @pytest.fixture(scope='module')
-def store() -> Iterator[web_store.WebStore]:
+def store() -> Iterator[scripted.ScriptedGlance]:
     """A web server that has the image."""
-    with web_store.WebStore(DATA) as store:
+    with scripted.ScriptedGlance(DATA) as store:
+        # Glance would use a connection again after the store has closed.
+        store.stubborn = True
+        store.spoilers.append(
+            lambda response: dataclasses.replace(
+                response, headers={**response.headers, 'Connection': 'close'}
+            )
+        )
         yield store
+
+
+def _url(store: scripted.ScriptedGlance) -> str:
+    return f'{store.url}/v2/images/{scripted.IMAGE_ID}/file'
 
 
 @pytest.fixture
 def stage(
-    clouds: _Clouds, store: web_store.WebStore, tmp_path: pathlib.Path
+    clouds: _Clouds, store: scripted.ScriptedGlance, tmp_path: pathlib.Path
 ) -> Stage:
     """Make an image of its own for a fault, and the scene."""
 
@@ -98,7 +110,7 @@ def stage(
         cloud = clouds.get(fault.short_lived)
         if fault.source == 'web':
             image_id = cloud.link(
-                fault.name, store.url, hashlib.sha512(DATA).hexdigest()
+                fault.name, _url(store), hashlib.sha512(DATA).hexdigest()
             )
         else:
             image_id = cloud.upload(
@@ -114,7 +126,7 @@ def stage(
 def _play(
     scene: _scene.Scene,
     fault: outages.Outage,
-    chosen: Mapping[str, ways.Way],
+    chosen: Mapping[str, clients.Client],
     *,
     deadline: float,
 ) -> dict[str, attempt.Outcome]:

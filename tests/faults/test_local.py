@@ -23,10 +23,10 @@ from typing import Any
 
 import pytest
 
+from tests.faults import clients
 from tests.faults import machine
 from tests.faults import stage
 from tests.faults import table as _table
-from tests.faults import ways
 
 #: Bytes that there is room for: two whole pieces, and part of a third.
 ROOM = 9 * stage.MIB
@@ -36,11 +36,11 @@ ROOM = 9 * stage.MIB
 class _OnSmallDisk:
     """Download to a disk that is too small for the image."""
 
-    way: ways.Way
+    way: clients.Client
 
     def __call__(
         self,
-        place: ways.Place,
+        place: clients.Place,
         path: pathlib.Path,
         options: Mapping[str, Any],
     ) -> None:
@@ -53,11 +53,11 @@ class _OnSmallDisk:
 class _ToFullDevice:
     """Download to the device that is always full."""
 
-    way: ways.Way
+    way: clients.Client
 
     def __call__(
         self,
-        place: ways.Place,
+        place: clients.Place,
         path: pathlib.Path,
         options: Mapping[str, Any],
     ) -> None:
@@ -68,11 +68,11 @@ class _ToFullDevice:
 class _ToReadOnlyDirectory:
     """Download to a directory that nobody may change."""
 
-    way: ways.Way
+    way: clients.Client
 
     def __call__(
         self,
-        place: ways.Place,
+        place: clients.Place,
         path: pathlib.Path,
         options: Mapping[str, Any],
     ) -> None:
@@ -95,13 +95,13 @@ class LocalFault(_table.Fault):
     :param for_peers: Whether it can be made to happen to others.
     """
 
-    around: Callable[[ways.Way], ways.Way] | None = None
+    around: Callable[[clients.Client], clients.Client] | None = None
     prepare: Callable[[], None] | None = None
     number: int
     keeps: bool = False
     for_peers: bool = True
 
-    def befalling(self, way: ways.Way) -> ways.Way:
+    def befalling(self, way: clients.Client) -> clients.Client:
         """Return a way to which it happens.
 
         :param way: The way without it.
@@ -200,7 +200,7 @@ def test_plugin(
     note: Callable[..., None],
 ) -> None:
     """The error comes through, what was there stays, the next call works."""
-    way = ways.PLUGIN[mode]
+    way = clients.PLUGIN[mode]
     with stage.Stage(tmp_path, old=old) as on:
         outcome = on.run(fault.befalling(way), prepare=fault.prepare)
         note(fault, outcome)
@@ -226,7 +226,7 @@ def test_peers(
 ) -> None:
     """What others make of it is written down, whatever it is."""
 
-    def see(peer: str, way: ways.Way) -> str:
+    def see(peer: str, way: clients.Client) -> str:
         with stage.Stage(tmp_path / peer) as on:
             outcome = on.run(fault.befalling(way), prepare=fault.prepare)
         return outcome.in_words(len(on.data))

@@ -25,9 +25,9 @@ import shutil
 import pytest
 
 from tests.faults import attempt
+from tests.faults import clients
 from tests.faults import stage
 from tests.faults import table as _table
-from tests.faults import ways
 
 #: When it happens: after the first piece, and before the last.
 EARLY = 4 * stage.MIB
@@ -126,7 +126,7 @@ MODES = ['path', pytest.param('connections', marks=pytest.mark.thorough)]
 
 
 def _meddled_with(
-    on: stage.Stage, way: ways.Way, act: Callable[[pathlib.Path], None]
+    on: stage.Stage, way: clients.Client, act: Callable[[pathlib.Path], None]
 ) -> attempt.Outcome:
     """Download, and meddle with the file that grows meanwhile."""
     on.pace(PACE)
@@ -147,14 +147,14 @@ def test_partial_file(
 ) -> None:
     """Nothing gets the final name, and the next call works."""
     with stage.Stage(tmp_path, old=stage.OLD) as on:
-        outcome = _meddled_with(on, ways.PLUGIN[mode], fault.act)
+        outcome = _meddled_with(on, clients.PLUGIN[mode], fault.act)
         note(fault, outcome)
         assert outcome.error == 'ImageStreamError', outcome
         if on.path.parent.exists():
             assert on.content() == stage.OLD
         on.path.parent.mkdir(exist_ok=True)
         on.restart()
-        outcome = on.run(ways.PLUGIN[mode])
+        outcome = on.run(clients.PLUGIN[mode])
         note(fault, outcome)
         assert outcome.error is None, outcome
         assert outcome.content == 'right'
@@ -180,7 +180,7 @@ def test_final_file(
     """What is there gives way to the image, whatever became of it."""
     with stage.Stage(tmp_path, old=stage.OLD) as on:
         outcome = _meddled_with(
-            on, ways.PLUGIN[mode], lambda partial: act(on.path)
+            on, clients.PLUGIN[mode], lambda partial: act(on.path)
         )
     note(ON_FINAL, outcome)
     assert outcome.error is None, outcome
@@ -195,7 +195,7 @@ def test_peers(
 ) -> None:
     """What others make of it is written down, whatever it is."""
 
-    def see(peer: str, way: ways.Way) -> str:
+    def see(peer: str, way: clients.Client) -> str:
         with stage.Stage(tmp_path / peer) as on:
             outcome = _meddled_with(on, way, fault.act)
         return outcome.in_words(len(on.data))

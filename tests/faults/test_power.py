@@ -25,10 +25,10 @@ import random
 
 import pytest
 
+from tests.faults import clients
 from tests.faults import machine
 from tests.faults import stage
 from tests.faults import table as _table
-from tests.faults import ways
 
 ORDER = _table.Fault(
     name='power-order',
@@ -54,7 +54,7 @@ class _Call:
 
 
 def _recorded(
-    on: stage.Stage, way: ways.Way, log: pathlib.Path
+    on: stage.Stage, way: clients.Client, log: pathlib.Path
 ) -> tuple[object, list[_Call]]:
     outcome = on.run(way, prepare=functools.partial(machine.record_calls, log))
     lines = log.read_text().splitlines()
@@ -72,7 +72,7 @@ def test_order(
     """At no moment is there a name without all of its bytes."""
     with stage.Stage(tmp_path, old=stage.OLD) as on:
         on.shared.write_bytes(on.data[:resumed])
-        outcome, calls = _recorded(on, ways.PLUGIN[mode], tmp_path / 'log')
+        outcome, calls = _recorded(on, clients.PLUGIN[mode], tmp_path / 'log')
         note(ORDER, outcome, again=on.sent() - len(on.data) + resumed)
     written = [
         call.result for call in calls if call.name in ('pwrite', 'ftruncate')
@@ -98,7 +98,7 @@ def test_zeros(
     note: Callable[..., None],
 ) -> None:
     """The right length is not taken for the right bytes."""
-    way = ways.PLUGIN[mode]
+    way = clients.PLUGIN[mode]
     with stage.Stage(tmp_path, old=stage.OLD) as on:
         flushed = random.Random(length).randrange(length)
         on.shared.write_bytes(on.data[:flushed] + bytes(length - flushed))
@@ -115,7 +115,7 @@ def test_zeros(
 def test_peers(tmp_path: pathlib.Path, table: _table.Table) -> None:
     """Whether others flush what they wrote is written down."""
 
-    def see(peer: str, way: ways.Way) -> str:
+    def see(peer: str, way: clients.Client) -> str:
         with stage.Stage(tmp_path / peer) as on:
             _, calls = _recorded(on, way, tmp_path / f'{peer} log')
         flushed = {'fsync', 'fdatasync'} & {call.name for call in calls}

@@ -24,10 +24,10 @@ import time
 import pytest
 
 from tests.faults import attempt
+from tests.faults import clients
 from tests.faults import machine
 from tests.faults import stage
 from tests.faults import table as _table
-from tests.faults import ways
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -85,7 +85,7 @@ def chance(request: pytest.FixtureRequest) -> random.Random:
 
 
 def _outcomes(
-    on: stage.Stage, way: ways.Way, fault: Crowd, chance: random.Random
+    on: stage.Stage, way: clients.Client, fault: Crowd, chance: random.Random
 ) -> list[attempt.Outcome]:
     """Return what came of the processes; first those to be killed."""
     with contextlib.ExitStack() as stack:
@@ -123,7 +123,7 @@ def test_plugin(
     note: Callable[..., None],
 ) -> None:
     """None is in the way of another."""
-    way = ways.PLUGIN[mode]
+    way = clients.PLUGIN[mode]
     with stage.Stage(tmp_path, old=stage.OLD) as on:
         on.pace()
         outcomes = _outcomes(on, way, fault, chance)
@@ -159,7 +159,7 @@ def test_peers(
     table: _table.Table,
 ) -> None:
     """What others make of it is written down, whatever it is."""
-    for peer, way in ways.PEERS.items():
+    for peer, way in clients.PEERS.items():
         with stage.Stage(tmp_path / peer) as on:
             on.pace()
             outcomes = _outcomes(on, way, fault, chance)

@@ -20,12 +20,11 @@ import threading
 import time
 from typing import Any
 
-import openstack
 import pytest
 
+from tests.faults import clients
 from tests.faults import stage
 from tests.faults import table as _table
-from tests.faults import ways
 
 #: Seconds for which the server waits.
 PATIENCE = 1.0
@@ -35,45 +34,17 @@ PAUSE = 1.6
 
 
 @dataclasses.dataclass(frozen=True)
-class SlowStream:
-    """Read a stream, with a pause after the first piece.
-
-    :param cloud: Of ``clouds.yaml``.
-    """
-
-    cloud: str
-
-    def __call__(
-        self,
-        place: ways.Place,
-        path: pathlib.Path,
-        options: Mapping[str, Any],
-    ) -> None:
-        os.environ['OS_CLIENT_CONFIG_FILE'] = place.clouds_yaml
-        conn = openstack.connect(cloud=self.cloud)
-        response = conn.image.download_image(
-            place.image_id, stream=True, **options
-        )
-        with response:
-            pieces = response.iter_content(stage.MIB)
-            content = [next(pieces)]
-            time.sleep(PAUSE)
-            content.extend(pieces)
-        path.write_bytes(b''.join(content))
-
-
-@dataclasses.dataclass(frozen=True)
 class SlowPipe:
     """Download to a FIFO, whose reader has a pause after the first piece.
 
     :param way: How.
     """
 
-    way: ways.Way
+    way: clients.Client
 
     def __call__(
         self,
-        place: ways.Place,
+        place: clients.Place,
         path: pathlib.Path,
         options: Mapping[str, Any],
     ) -> None:
@@ -105,19 +76,19 @@ class SlowFault(_table.Fault):
     :param reset: Whether the server resets the connection.
     """
 
-    ways: Mapping[str, ways.Way]
-    peers: Mapping[str, ways.Way]
+    ways: Mapping[str, clients.Client]
+    peers: Mapping[str, clients.Client]
     reset: bool = False
     promise: str = 'goes on with the next byte'
 
 
 _STREAM: dict[str, Any] = {
-    'ways': {'stream': SlowStream('stream')},
-    'peers': {'openstacksdk, stream=True': SlowStream('plain')},
+    'ways': {'stream': clients.SlowStream('stream', PAUSE)},
+    'peers': {'openstacksdk, stream=True': clients.SlowStream('plain', PAUSE)},
 }
 _PIPE: dict[str, Any] = {
-    'ways': {'path': SlowPipe(ways.PLUGIN['path'])},
-    'peers': {name: SlowPipe(way) for name, way in ways.PEERS.items()},
+    'ways': {'path': SlowPipe(clients.PLUGIN['path'])},
+    'peers': {name: SlowPipe(way) for name, way in clients.PEERS.items()},
 }
 
 FAULTS = [
@@ -196,7 +167,7 @@ def test_peers(
 ) -> None:
     """What others make of it is written down, whatever it is."""
 
-    def see(peer: str, way: ways.Way) -> str:
+    def see(peer: str, way: clients.Client) -> str:
         if peer not in fault.peers:
             return ''
         with stage.Stage(tmp_path / peer) as on:

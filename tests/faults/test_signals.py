@@ -24,10 +24,10 @@ import time
 import pytest
 
 from tests.faults import attempt
+from tests.faults import clients
 from tests.faults import machine
 from tests.faults import stage
 from tests.faults import table as _table
-from tests.faults import ways
 
 #: Seconds within which an interrupted process has to end. It takes a small
 #: part of one; a silent server would keep it for a minute.
@@ -104,7 +104,7 @@ def _send(running: attempt.Running, number: int) -> None:
             os.kill(running.process.pid, number)
 
 
-def _again(on: stage.Stage, way: ways.Way) -> attempt.Outcome:
+def _again(on: stage.Stage, way: clients.Client) -> attempt.Outcome:
     """Repeat a call, and see that it fetches what is missing."""
     kept, before = on.kept(), on.restart()
     outcome = on.run(way)
@@ -126,7 +126,7 @@ def test_plugin(
     note: Callable[..., None],
 ) -> None:
     """There is the old file or the image; the next call goes on."""
-    way = ways.PLUGIN[mode]
+    way = clients.PLUGIN[mode]
     for index, moment in enumerate(moments):
         old = stage.OLD if index % 2 else None
         with stage.Stage(tmp_path / str(index), old=old) as on:
@@ -163,7 +163,7 @@ def test_silent_server(
     note: Callable[..., None],
 ) -> None:
     """Nobody has to wait until the server says something."""
-    way = ways.PLUGIN[mode]
+    way = clients.PLUGIN[mode]
     with stage.Stage(tmp_path, old=stage.OLD) as on:
         on.spoil(silent_after=said)
         with on.start(way, prepare=machine.be_interruptible) as running:
@@ -187,7 +187,7 @@ def test_peers(
 ) -> None:
     """What others make of it is written down, whatever it is."""
 
-    def see(peer: str, way: ways.Way) -> str:
+    def see(peer: str, way: clients.Client) -> str:
         with stage.Stage(tmp_path / peer) as on:
             if fault is SILENT:
                 on.spoil(silent_after=SAID)

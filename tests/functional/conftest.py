@@ -20,7 +20,7 @@ import openstack.config
 import openstack.connection
 import pytest
 
-from tests import cloud
+from tests.servers import cloud
 
 Connect = collections.abc.Callable[..., openstack.connection.Connection]
 

@@ -13,59 +13,44 @@
 """The ways to download that the contract knows, to test them alike."""
 
 import collections.abc
-import io
+import contextlib
+import functools
 import os
 import pathlib
 import typing
 
 import pytest
 
+from tests import ways
 
-def read_stream(
-    conn: typing.Any, image_id: str, path: pathlib.Path, **options: typing.Any
+
+def _read(
+    kind: type[ways.Way],
+    conn: typing.Any,
+    image_id: str,
+    path: pathlib.Path,
+    **options: typing.Any,
 ) -> bytes:
-    """Read a stream piece by piece."""
-    with conn.image.download_image(
-        image_id, stream=True, **options
-    ) as response:
-        return b''.join(response.iter_content(100_000))
-
-
-def read_memory(
-    conn: typing.Any, image_id: str, path: pathlib.Path, **options: typing.Any
-) -> bytes:
-    """Take the content."""
-    return conn.image.download_image(image_id, **options).content
-
-
-def read_path(
-    conn: typing.Any, image_id: str, path: pathlib.Path, **options: typing.Any
-) -> bytes:
-    """Read the file at a path, which is all that is there."""
-    conn.image.download_image(image_id, output=path, **options)
-    assert os.listdir(path.parent) == [path.name]
-    return path.read_bytes()
-
-
-def read_file(
-    conn: typing.Any, image_id: str, path: pathlib.Path, **options: typing.Any
-) -> bytes:
-    """Take what was written to a file object."""
-    file = io.BytesIO()
-    conn.image.download_image(image_id, output=file, **options)
-    return file.getvalue()
+    """Download, return the bytes; a file at the path is all that is there."""
+    with contextlib.closing(kind(path.parent)) as way:
+        content = way.download(conn, image_id, **options)
+    if kind is ways.Path:
+        assert way.path == str(path)
+        assert os.listdir(path.parent) == [path.name]
+    return content
 
 
 #: Downloads an image with a connection, to a path where it needs one.
 Read = collections.abc.Callable[..., bytes]
 
+#: To a path.
+read_path: Read = functools.partial(_read, ways.Path)
+
 #: Makes a test for each.
 MODES = pytest.mark.parametrize(
     'read',
     [
-        pytest.param(read_stream, id='stream'),
-        pytest.param(read_memory, id='memory'),
-        pytest.param(read_path, id='path'),
-        pytest.param(read_file, id='file'),
+        pytest.param(functools.partial(_read, kind), id=name)
+        for name, kind in ways.MODES.items()
     ],
 )

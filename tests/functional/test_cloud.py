@@ -29,9 +29,9 @@ from keystoneauth1 import exceptions
 import pytest
 import requests
 
-from tests import cloud
-from tests.cloud import installation
 from tests.functional import conftest
+from tests.servers import cloud
+from tests.servers.cloud import installation
 
 _REPOSITORY = pathlib.Path(__file__).parents[2]
 
@@ -370,7 +370,7 @@ class TestEnd:
     ) -> None:
         """Whoever presses Ctrl-C, or worse, has no uwsgi left."""
         with subprocess.Popen(
-            [sys.executable, '-m', 'tests.cloud'],
+            [sys.executable, '-m', 'tests.servers.cloud'],
             cwd=_REPOSITORY,
             env={**os.environ, 'TMPDIR': str(tmp_path)},
             stdout=subprocess.PIPE,
@@ -398,7 +398,7 @@ class TestEnd:
     ) -> None:
         """SIGTERM while the tables are made is no different."""
         with subprocess.Popen(
-            [sys.executable, '-m', 'tests.cloud'],
+            [sys.executable, '-m', 'tests.servers.cloud'],
             cwd=_REPOSITORY,
             env={**os.environ, 'TMPDIR': str(tmp_path)},
             start_new_session=True,

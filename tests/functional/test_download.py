@@ -22,9 +22,9 @@ from openstack import exceptions as sdk_exceptions
 import pytest
 
 import openstack_image_stream
-from tests import cloud
 from tests.functional import conftest
 from tests.functional import modes
+from tests.servers import cloud
 
 MIB = 1024 * 1024
 

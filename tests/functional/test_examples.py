@@ -30,8 +30,8 @@ from examples.image import delete
 from examples.image import download
 from examples.image import list as list_example
 import openstack_image_stream
-from tests import cloud
 from tests.functional import conftest
+from tests.servers import cloud
 
 _EXAMPLES = pathlib.Path(create.__file__).parent
 

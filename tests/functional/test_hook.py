@@ -23,8 +23,8 @@ import yaml
 
 import openstack_image_stream
 from openstack_image_stream import proxy
-from tests import cloud
 from tests.functional import conftest
+from tests.servers import cloud
 
 
 #: Uses the image service by an override without a version, then loads the

@@ -19,7 +19,7 @@ import sys
 
 import pytest
 
-from tests import cloud
+from tests.servers import cloud
 
 MIB = 1024 * 1024
 SIZE = 256 * MIB

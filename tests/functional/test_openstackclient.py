@@ -20,7 +20,7 @@ import sys
 
 import pytest
 
-from tests import cloud
+from tests.servers import cloud
 
 MIB = 1024 * 1024
 DATA = os.urandom(9 * MIB + 17)

@@ -25,11 +25,11 @@ import typing
 import pytest
 
 import openstack_image_stream
-from tests import cloud
 from tests.functional import conftest
-from tests.functional import cutting_proxy
 from tests.functional import modes
 from tests.functional import test_resume
+from tests.servers import cloud
+from tests.servers import fault_proxy
 
 MIB = 1024 * 1024
 
@@ -133,7 +133,7 @@ class TestOrder:
     ) -> None:
         """All connections are in use, and nothing is fetched twice."""
         with (
-            cutting_proxy.CuttingProxy(
+            fault_proxy.FaultProxy(
                 running_cloud.image_url, hold_after=1
             ) as proxy,
             futures.ThreadPoolExecutor() as pool,
@@ -164,7 +164,7 @@ class TestMemory:
     ) -> None:
         """It is at most 64 MiB and the window, also for a slow reader."""
         with (
-            cutting_proxy.CuttingProxy(running_cloud.image_url) as proxy,
+            fault_proxy.FaultProxy(running_cloud.image_url) as proxy,
             subprocess.Popen(
                 [
                     sys.executable,
@@ -212,7 +212,7 @@ class TestRefusedRanges:
     ) -> None:
         """It is asked for one range, and the log has one line about it."""
         with (
-            cutting_proxy.CuttingProxy(
+            fault_proxy.FaultProxy(
                 running_cloud.image_url, refuse_ranges=True
             ) as proxy,
             caplog.at_level(logging.INFO, 'openstack.image_stream'),
@@ -261,7 +261,7 @@ class TestThreads:
         silent_after = 5 * PART - MIB
         with (
             futures.ThreadPoolExecutor() as pool,
-            cutting_proxy.CuttingProxy(
+            fault_proxy.FaultProxy(
                 running_cloud.image_url, hold_after=silent_after
             ) as proxy,
         ):

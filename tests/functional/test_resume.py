@@ -27,10 +27,10 @@ import typing
 import pytest
 
 import openstack_image_stream
-from tests import cloud
 from tests.functional import conftest
-from tests.functional import cutting_proxy
 from tests.functional import modes
+from tests.servers import cloud
+from tests.servers import fault_proxy
 
 MIB = 1024 * 1024
 
@@ -60,7 +60,7 @@ conn.image.download_image(
 
 
 def connected(
-    connect: conftest.Connect, proxy: cutting_proxy.CuttingProxy
+    connect: conftest.Connect, proxy: fault_proxy.FaultProxy
 ) -> typing.Any:
     """Connect to the cloud, with Glance behind a proxy."""
     return connect(
@@ -78,7 +78,7 @@ def until(condition: collections.abc.Callable[[], object]) -> None:
 
 def _started(
     running_cloud: cloud.Cloud,
-    proxy: cutting_proxy.CuttingProxy,
+    proxy: fault_proxy.FaultProxy,
     image_id: str,
     output: pathlib.Path,
     *,
@@ -142,7 +142,7 @@ class TestCuts:
         """Every way gives all bytes, and hardly any is fetched twice."""
         # With several connections a part is 8 MiB: each is cut once.
         cut = 8 * MIB if connections == 1 else 5 * MIB
-        with cutting_proxy.CuttingProxy(
+        with fault_proxy.FaultProxy(
             running_cloud.image_url, cuts=itertools.repeat(cut)
         ) as proxy:
             content = read(
@@ -166,7 +166,7 @@ class TestCuts:
     ) -> None:
         """A reset costs a piece at the most."""
         cut = 8 * MIB if connections == 1 else 5 * MIB
-        with cutting_proxy.CuttingProxy(
+        with fault_proxy.FaultProxy(
             running_cloud.image_url, cuts=itertools.repeat(cut), reset=True
         ) as proxy:
             content = modes.read_path(
@@ -192,7 +192,7 @@ class TestCuts:
         """Connections without a new byte end it; the next call goes on."""
         output = tmp_path / 'image'
         with (
-            cutting_proxy.CuttingProxy(
+            fault_proxy.FaultProxy(
                 running_cloud.image_url,
                 cuts=itertools.chain(
                     itertools.repeat(9 * MIB, connections), itertools.repeat(0)
@@ -217,7 +217,7 @@ class TestCuts:
         assert [caught.value.partial_path] == [
             str(path) for path in _partials(output)
         ]
-        with cutting_proxy.CuttingProxy(running_cloud.image_url) as proxy:
+        with fault_proxy.FaultProxy(running_cloud.image_url) as proxy:
             content = modes.read_path(
                 connected(connect, proxy), image_id, output
             )
@@ -239,7 +239,7 @@ class TestRefusedRanges:
     ) -> None:
         """It is opened anew as often, and asked for one range only."""
         cuts = [number * 8 * MIB for number in range(1, 6)]
-        with cutting_proxy.CuttingProxy(
+        with fault_proxy.FaultProxy(
             running_cloud.image_url, cuts=cuts, refuse_ranges=True
         ) as proxy:
             content = read(
@@ -259,7 +259,7 @@ class TestRefusedRanges:
         """What arrived is kept, named, and used by the next call."""
         output = tmp_path / 'image'
         cuts = [number * 8 * MIB for number in range(1, 5)]
-        with cutting_proxy.CuttingProxy(
+        with fault_proxy.FaultProxy(
             running_cloud.image_url, cuts=cuts, refuse_ranges=True
         ) as proxy:
             conn = connected(connect, proxy)
@@ -295,7 +295,7 @@ class TestKilled:
         """It fetches what is missing, and no partial file is left."""
         output = tmp_path / 'image'
         enough = len(DATA) * 6 // 10
-        with cutting_proxy.CuttingProxy(
+        with fault_proxy.FaultProxy(
             running_cloud.image_url, hold_after=enough + PIECE
         ) as proxy:
             child = _started(running_cloud, proxy, image_id, output)
@@ -305,7 +305,7 @@ class TestKilled:
                 child.kill()
             assert _ended(child)[0] == -signal.SIGKILL
         assert not output.exists()
-        with cutting_proxy.CuttingProxy(running_cloud.image_url) as proxy:
+        with fault_proxy.FaultProxy(running_cloud.image_url) as proxy:
             child = _started(
                 running_cloud,
                 proxy,
@@ -337,7 +337,7 @@ class TestCtrlC:
             # At most five parts of 8 MiB are ahead of what is written: the
             # first is there by then, and the last to be asked for is not.
             limits = {'hold_after': 44 * MIB}
-        with cutting_proxy.CuttingProxy(
+        with fault_proxy.FaultProxy(
             running_cloud.image_url, **limits
         ) as proxy:
             child = _started(
@@ -358,7 +358,7 @@ class TestCtrlC:
         assert not output.exists()
         kept = _kept(output)
         assert kept >= 8 * MIB
-        with cutting_proxy.CuttingProxy(running_cloud.image_url) as proxy:
+        with fault_proxy.FaultProxy(running_cloud.image_url) as proxy:
             child = _started(
                 running_cloud, proxy, image_id, output, connections=4
             )
@@ -382,7 +382,7 @@ class TestToken:
         """The request that goes on is answered 401, and then repeated."""
         # Several connections make further requests without being cut.
         cuts = [8 * MIB] if connections == 1 else []
-        with cutting_proxy.CuttingProxy(
+        with fault_proxy.FaultProxy(
             running_cloud.image_url, cuts=cuts
         ) as proxy:
             conn = connected(connect, proxy)
@@ -415,7 +415,7 @@ class TestTwoProcesses:
     ) -> None:
         """Each has a partial file of its own, and none is left."""
         output = tmp_path / 'image'
-        with cutting_proxy.CuttingProxy(
+        with fault_proxy.FaultProxy(
             running_cloud.image_url, hold_after=16 * MIB
         ) as proxy:
             children = [

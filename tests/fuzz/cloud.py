@@ -27,8 +27,8 @@ from openstack_image_stream._output import partial_files
 from openstack_image_stream._transfer import coordination
 from openstack_image_stream._transfer import parallel
 from openstack_image_stream import service
-from tests.fuzz import raw_glance
-from tests.unit import fake_glance
+from tests.fuzz import raw_responses
+from tests.servers import scripted
 from tests.unit import modes
 
 #: Bytes of a part, so that the image has three.
@@ -49,7 +49,7 @@ class Cloud:
 
     def __enter__(self) -> 'Cloud':
         enter = self._stack.enter_context
-        self.glance = enter(raw_glance.RawGlance())
+        self.glance = enter(raw_responses.RawGlance())
         # A proxy that the machine uses knows nothing of its loopback.
         enter(mock.patch.dict(os.environ, no_proxy='*'))
         enter(
@@ -113,12 +113,12 @@ class Cloud:
                 # No example shall find what the one before left in there.
                 self.conn.session.session.close()
                 _check_files(directory, done=done)
-            assert not proved or content == raw_glance.DATA
+            assert not proved or content == raw_responses.DATA
 
 
 def _check_files(directory: str, *, done: bool) -> None:
     left = set(os.listdir(directory))
-    partial = partial_files.name('image', fake_glance.IMAGE_ID)
+    partial = partial_files.name('image', scripted.IMAGE_ID)
     assert left <= ({'image'} if done else {partial}), left
 
 

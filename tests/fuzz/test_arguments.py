@@ -26,9 +26,9 @@ from openstack_image_stream import _settings
 from openstack_image_stream import exceptions
 from tests.fuzz import cloud as _cloud
 from tests.fuzz import ledger
-from tests.fuzz import raw_glance
+from tests.fuzz import raw_responses
 from tests.fuzz import values
-from tests.unit import fake_glance
+from tests.servers import scripted
 from tests.unit import modes
 
 _OPTIONS = ledger.target('options')
@@ -120,14 +120,14 @@ class TestSettings:
         self, cloud: _cloud.Cloud, config: dict[str, Any]
     ) -> None:
         """A download works with them, or makes no request."""
-        cloud.glance.play()
+        cloud.glance.script()
         with (
             _USED_SETTINGS.example(),
             _nothing_asked_if_invalid(cloud),
             cloud.connect(**config) as conn,
         ):
-            content = conn.image.download_image(fake_glance.IMAGE_ID).content
-            assert content == raw_glance.DATA
+            content = conn.image.download_image(scripted.IMAGE_ID).content
+            assert content == raw_responses.DATA
 
 
 class TestParameters:
@@ -148,7 +148,7 @@ class TestParameters:
         mode: type[modes.Mode],
     ) -> None:
         """A download works with them, or makes no request."""
-        cloud.glance.play()
+        cloud.glance.script()
         with (
             _PARAMETERS.example(),
             _nothing_asked_if_invalid(cloud),
@@ -158,10 +158,10 @@ class TestParameters:
     @hypothesis.given(image=values.ANYTHING)
     def test_image(self, cloud: _cloud.Cloud, image: Any) -> None:
         """Whatever the image is said to be, it comes, or an error does."""
-        cloud.glance.play()
+        cloud.glance.script()
         with _IMAGES.example():
             content = cloud.conn.image.download_image(image).content
-            assert content == raw_glance.DATA
+            assert content == raw_responses.DATA
 
 
 class TestSmallest:
@@ -187,7 +187,7 @@ class TestSmallest:
         self, cloud: _cloud.Cloud, given: dict[str, Any]
     ) -> None:
         """It is refused before any request."""
-        cloud.glance.play()
+        cloud.glance.script()
         with (
             pytest.raises(exceptions.InvalidArgumentError),
             _nothing_asked_if_invalid(cloud),
@@ -207,5 +207,5 @@ def _nothing_asked_if_invalid(cloud: _cloud.Cloud) -> Iterator[None]:
     try:
         yield
     except exceptions.InvalidArgumentError:
-        assert cloud.glance.requests == 0
+        assert cloud.glance.asked == 0
         raise

@@ -25,8 +25,8 @@ from openstack_image_stream._output import partial_files
 from openstack_image_stream import exceptions
 from tests.fuzz import cloud as _cloud
 from tests.fuzz import ledger
-from tests.fuzz import raw_glance
-from tests.unit import fake_glance
+from tests.fuzz import raw_responses
+from tests.servers import scripted
 
 _NAMES = ledger.target('names of partial files')
 _IDS = ledger.target('IDs of images')
@@ -53,7 +53,7 @@ _FILE_NAMES = (
 )
 
 _IMAGE_IDS = strategies.one_of(
-    strategies.just(fake_glance.IMAGE_ID),
+    strategies.just(scripted.IMAGE_ID),
     strategies.text(min_size=1),
     strategies.sampled_from(
         [
@@ -105,7 +105,7 @@ class TestIDs:
         self, cloud: _cloud.Cloud, image_id: str, name: str
     ) -> None:
         """The file has the name that it was given, and nothing else is."""
-        cloud.glance.play()
+        cloud.glance.script()
         with tempfile.TemporaryDirectory() as directory:
             output = os.path.join(directory, name)
             try:
@@ -128,15 +128,13 @@ class TestOutputs:
     )
     def test_are_made_or_refused(self, cloud: _cloud.Cloud, name: str) -> None:
         """The image is there, or an error was raised."""
-        cloud.glance.play()
+        cloud.glance.script()
         with (
             tempfile.TemporaryDirectory() as directory,
             _OUTPUTS.example(_LOCAL),
         ):
             output = f'{directory}/{name}'
-            cloud.conn.image.download_image(
-                fake_glance.IMAGE_ID, output=output
-            )
+            cloud.conn.image.download_image(scripted.IMAGE_ID, output=output)
             _check_is_image(output)
 
 
@@ -162,9 +160,9 @@ def _locked(path: pathlib.Path, precious: pathlib.Path) -> None:
 _KINDS: dict[str, Callable[[pathlib.Path, pathlib.Path], None]] = {
     'nothing': _nothing,
     'empty': _content(b''),
-    'half': _content(raw_glance.DATA[:1500]),
-    'whole': _content(raw_glance.DATA),
-    'longer': _content(raw_glance.DATA * 2),
+    'half': _content(raw_responses.DATA[:1500]),
+    'whole': _content(raw_responses.DATA),
+    'longer': _content(raw_responses.DATA * 2),
     'garbage': _content(b'x' * 1500),
     'garbage of the right length': _content(b'x' * 3000),
     'directory': lambda path, precious: path.mkdir(),
@@ -202,8 +200,8 @@ class TestObstacles:
         works: bool,
     ) -> None:
         """The image is right, and nobody's file is touched."""
-        cloud.glance.play(
-            data=raw_glance.honest if works else lambda part: b'nonsense'
+        cloud.glance.script(
+            data=raw_responses.honest if works else lambda part: b'nonsense'
         )
         with tempfile.TemporaryDirectory() as directory:
             precious = pathlib.Path(directory, '_precious')
@@ -211,14 +209,14 @@ class TestObstacles:
             output = pathlib.Path(directory, name)
             hypothesis.assume(output != precious)
             partial = pathlib.Path(
-                partial_files.name(str(output), fake_glance.IMAGE_ID)
+                partial_files.name(str(output), scripted.IMAGE_ID)
             )
             _KINDS[kind](partial, precious)
             before = set(os.listdir(directory))
             with _OBSTACLES.example(_LOCAL):
                 try:
                     cloud.conn.image.download_image(
-                        fake_glance.IMAGE_ID,
+                        scripted.IMAGE_ID,
                         output=output,
                         resume=resume,
                         sparse=sparse,
@@ -239,23 +237,23 @@ class TestSmallest:
 
     def test_surrogate(self, cloud: _cloud.Cloud) -> None:
         """What no path can have is refused before any request."""
-        cloud.glance.play()
+        cloud.glance.script()
         with pytest.raises(exceptions.InvalidArgumentError):
             cloud.conn.image.download_image(
-                fake_glance.IMAGE_ID, output='/tmp/\ud800'
+                scripted.IMAGE_ID, output='/tmp/\ud800'
             )
-        assert cloud.glance.requests == 0
+        assert cloud.glance.asked == 0
 
     @pytest.mark.parametrize('number', ['9' * 5000, '\u0661'])
     def test_descriptor(self, cloud: _cloud.Cloud, number: str) -> None:
         """What is no descriptor is an error of the system's."""
-        cloud.glance.play()
+        cloud.glance.script()
         with pytest.raises((OSError, exceptions.InvalidArgumentError)):
             cloud.conn.image.download_image(
-                fake_glance.IMAGE_ID, output=f'/dev/fd/{number}'
+                scripted.IMAGE_ID, output=f'/dev/fd/{number}'
             )
 
 
 def _check_is_image(path: str | pathlib.Path) -> None:
     with open(path, 'rb') as file:
-        assert file.read() == raw_glance.DATA
+        assert file.read() == raw_responses.DATA

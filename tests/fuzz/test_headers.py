@@ -23,7 +23,7 @@ import pytest
 from openstack import exceptions as sdk_exceptions
 from tests.fuzz import cloud as _cloud
 from tests.fuzz import ledger
-from tests.fuzz import raw_glance
+from tests.fuzz import raw_responses
 from tests.fuzz import values
 from tests.unit import modes
 
@@ -111,9 +111,9 @@ _BODIES = strategies.one_of(
     _CHUNKS,
     strategies.sampled_from(
         [
-            b'%x\r\n%s\r\n0\r\n\r\n' % (3000, raw_glance.DATA),
-            gzip.compress(raw_glance.DATA),
-            raw_glance.DATA + b'more',
+            b'%x\r\n%s\r\n0\r\n\r\n' % (3000, raw_responses.DATA),
+            gzip.compress(raw_responses.DATA),
+            raw_responses.DATA + b'more',
             b'{"error": {"message": 5}}',
             b'[' * 5000,
         ]
@@ -136,7 +136,7 @@ class Odd:
     instead: bool
     body: bytes | None
 
-    def answer(self, part: raw_glance.Part) -> bytes:
+    def answer(self, part: raw_responses.Part) -> bytes:
         """Return the answer.
 
         :param part: What was asked for.
@@ -144,12 +144,12 @@ class Odd:
         names = {line.partition(b':')[0] for line in self.lines}
         lines = [
             b'%s: %s' % (name, value)
-            for name, value in raw_glance.honest_lines(part).items()
+            for name, value in raw_responses.honest_lines(part).items()
             if not self.instead or name not in names
         ]
-        status = self.status or raw_glance.honest_status(part)
+        status = self.status or raw_responses.honest_status(part)
         body = part.body if self.body is None else self.body
-        return raw_glance.head(status, *lines, *self.lines) + body
+        return raw_responses.head(status, *lines, *self.lines) + body
 
 
 _ODD = strategies.builds(
@@ -194,7 +194,7 @@ class TestData:
         times: int,
     ) -> None:
         """A few answers are odd, or more than patience lasts for."""
-        cloud.glance.play(data=odd.answer, times=times)
+        cloud.glance.script(data=odd.answer, times=times)
         with _DATA.example():
             cloud.download(mode, connections=connections)
 
@@ -207,15 +207,15 @@ class TestErrors:
         self, cloud: _cloud.Cloud, odd: Odd, connections: int
     ) -> None:
         """The data are refused."""
-        cloud.glance.play(data=odd.answer, times=1)
+        cloud.glance.script(data=odd.answer, times=1)
         with _ERRORS.example():
             cloud.download(connections=connections)
 
     @hypothesis.given(odd=_ERROR)
     def test_of_the_metadata(self, cloud: _cloud.Cloud, odd: Odd) -> None:
         """The metadata are refused."""
-        nothing = raw_glance.Part(0, 0, ranged=False)
-        cloud.glance.play(metadata=odd.answer(nothing))
+        nothing = raw_responses.Part(0, 0, ranged=False)
+        cloud.glance.script(metadata=odd.answer(nothing))
         with _ERRORS.example():
             cloud.download()
 
@@ -254,6 +254,6 @@ class TestSmallest:
 
 
 def _fail(cloud: _cloud.Cloud, *head: Any, body: bytes = b'') -> None:
-    cloud.glance.play(data=lambda part: raw_glance.head(*head) + body)
+    cloud.glance.script(data=lambda part: raw_responses.head(*head) + body)
     with pytest.raises(sdk_exceptions.SDKException):
         cloud.download()

@@ -23,7 +23,7 @@ import pytest
 
 from tests.fuzz import cloud as _cloud
 from tests.fuzz import ledger
-from tests.fuzz import raw_glance
+from tests.fuzz import raw_responses
 
 _MEMORY = ledger.target('attacks on the memory')
 
@@ -50,13 +50,13 @@ def _bomb() -> bytes:
 
 
 _OK = b'HTTP/1.1 200 OK'
-_CHUNKED = raw_glance.head(_OK, b'Transfer-Encoding: chunked')
+_CHUNKED = raw_responses.head(_OK, b'Transfer-Encoding: chunked')
 _ENDLESS = b'Content-Length: 999999999999'
 #: As long as a line may be: many short ones take long to read.
 _LINE = b'X: %s\r\n' % (b'y' * 65000)
 _GZIP = b'Content-Encoding: gzip'
 
-_ATTACKS: dict[str, Callable[[], raw_glance.Answer]] = {
+_ATTACKS: dict[str, Callable[[], raw_responses.Raw]] = {
     'status line': lambda: _much(b'HTTP/1.1 200 '),
     'header': lambda: _much(_OK + b'\r\nX: '),
     'headers': lambda: _much(_OK + b'\r\n', b'X: y\r\n' * 1000),
@@ -64,23 +64,25 @@ _ATTACKS: dict[str, Callable[[], raw_glance.Answer]] = {
     'interim answers': lambda: _much(
         b'', b'HTTP/1.1 100 Go\r\n%s\r\n' % _LINE
     ),
-    'no end': lambda: _much(raw_glance.head(_OK)),
-    'length': lambda: _much(raw_glance.head(_OK, _ENDLESS)),
+    'no end': lambda: _much(raw_responses.head(_OK)),
+    'length': lambda: _much(raw_responses.head(_OK, _ENDLESS)),
     'chunk line': lambda: _much(_CHUNKED),
     'chunk': lambda: _much(_CHUNKED + b'fffffffffff\r\n'),
     'negative chunk': lambda: _much(_CHUNKED + b'-1\r\n'),
     'chunk extension': lambda: _much(_CHUNKED + b'5;'),
     'trailer': lambda: _much(_CHUNKED + b'0\r\n', _LINE),
     'trailer line': lambda: _much(_CHUNKED + b'0\r\nX: '),
-    'bomb': lambda: raw_glance.head(_OK, _GZIP) + _bomb(),
-    'error': lambda: _much(raw_glance.head(b'HTTP/1.1 404 No', _ENDLESS)),
+    'bomb': lambda: raw_responses.head(_OK, _GZIP) + _bomb(),
+    'error': lambda: _much(raw_responses.head(b'HTTP/1.1 404 No', _ENDLESS)),
     'error of chunks': lambda: _much(
-        raw_glance.head(b'HTTP/1.1 404 No', b'Transfer-Encoding: chunked')
+        raw_responses.head(b'HTTP/1.1 404 No', b'Transfer-Encoding: chunked')
         + b'-1\r\n'
     ),
-    'error bomb': lambda: raw_glance.head(b'HTTP/1.1 404 No', _GZIP) + _bomb(),
+    'error bomb': lambda: (
+        raw_responses.head(b'HTTP/1.1 404 No', _GZIP) + _bomb()
+    ),
     'redirect': lambda: _much(
-        raw_glance.head(b'HTTP/1.1 302 No', b'Location: x', _ENDLESS)
+        raw_responses.head(b'HTTP/1.1 302 No', b'Location: x', _ENDLESS)
     ),
 }
 
@@ -94,14 +96,14 @@ class TestAttacks:
         self, cloud: _cloud.Cloud, attack: str, connections: int
     ) -> None:
         """It is not kept."""
-        cloud.glance.play(data=lambda part: _ATTACKS[attack]())
+        cloud.glance.script(data=lambda part: _ATTACKS[attack]())
         with _MEMORY.example(), _bounded(_BOUND):
             cloud.download(connections=connections, retries=1)
 
     @pytest.mark.parametrize('attack', _ATTACKS)
     def test_with_the_metadata(self, cloud: _cloud.Cloud, attack: str) -> None:
         """No more of it is kept than a description may have."""
-        cloud.glance.play(metadata=_Again(_ATTACKS[attack]))
+        cloud.glance.script(metadata=_Again(_ATTACKS[attack]))
         with _MEMORY.example(), _bounded(_BOUND_OF_DOCUMENTS):
             cloud.download(retries=1)
 
@@ -111,7 +113,7 @@ class TestConnections:
 
     def test_are_not_prepared(self, cloud: _cloud.Cloud) -> None:
         """No more than there are parts take memory."""
-        cloud.glance.play()
+        cloud.glance.script()
         with _MEMORY.example(), _bounded(_MIB // 2):
             cloud.download(connections=1000)
 

@@ -22,7 +22,7 @@ import pytest
 from openstack import exceptions as sdk_exceptions
 from tests.fuzz import cloud as _cloud
 from tests.fuzz import ledger
-from tests.fuzz import raw_glance
+from tests.fuzz import raw_responses
 from tests.fuzz import values
 from tests.unit import modes
 
@@ -33,7 +33,7 @@ _DOCUMENTS = ledger.target('documents for the image')
 _ABSENT = object()
 
 #: Attributes that a download looks at, or that the SDK gives another meaning.
-_NAMES = [*raw_glance.METADATA, 'self', 'image', 'location', 'properties']
+_NAMES = [*raw_responses.METADATA, 'self', 'image', 'location', 'properties']
 
 _CHANGES = strategies.dictionaries(
     strategies.sampled_from(_NAMES),
@@ -42,7 +42,7 @@ _CHANGES = strategies.dictionaries(
     max_size=3,
 )
 
-_DOCUMENT = json.dumps(raw_glance.METADATA).encode()
+_DOCUMENT = json.dumps(raw_responses.METADATA).encode()
 
 _BODIES = strategies.one_of(
     strategies.binary(max_size=60),
@@ -79,10 +79,10 @@ class TestAttributes:
         connections: int,
     ) -> None:
         """The image comes all the same, or an error does."""
-        metadata = {**raw_glance.METADATA, **changes}
+        metadata = {**raw_responses.METADATA, **changes}
         document = {k: v for k, v in metadata.items() if v is not _ABSENT}
         body = json.dumps(document).encode()
-        cloud.glance.play(metadata=raw_glance.document(body))
+        cloud.glance.script(metadata=raw_responses.document(body))
         with _ATTRIBUTES.example():
             cloud.download(mode, connections=connections)
 
@@ -93,7 +93,7 @@ class TestDocuments:
     @hypothesis.given(_BODIES)
     def test_are_no_images(self, cloud: _cloud.Cloud, body: bytes) -> None:
         """What describes no image is an error."""
-        cloud.glance.play(metadata=raw_glance.document(body))
+        cloud.glance.script(metadata=raw_responses.document(body))
         with _DOCUMENTS.example():
             cloud.download()
 
@@ -108,7 +108,7 @@ class TestDocuments:
         lines = [
             one.encode('utf-8', 'surrogatepass') for one in (status, line)
         ]
-        cloud.glance.play(metadata=raw_glance.head(*lines) + _DOCUMENT)
+        cloud.glance.script(metadata=raw_responses.head(*lines) + _DOCUMENT)
         with _DOCUMENTS.example():
             cloud.download()
 
@@ -130,6 +130,6 @@ class TestSmallest:
     @pytest.mark.parametrize('word', _TOO_MUCH)
     def test_document(self, cloud: _cloud.Cloud, word: str) -> None:
         """It is an error, not a failure."""
-        cloud.glance.play(metadata=raw_glance.document(_TOO_MUCH[word]))
+        cloud.glance.script(metadata=raw_responses.document(_TOO_MUCH[word]))
         with pytest.raises(sdk_exceptions.SDKException):
             cloud.download()

@@ -18,8 +18,8 @@ from typing import Any, ClassVar
 from openstack import exceptions as sdk_exceptions
 
 from openstack_image_stream import exceptions
+from tests.servers import responses
 from tests.soak import images
-from tests.unit import fake_glance
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,8 +56,8 @@ class Fault:
         """
 
     def change(
-        self, answer: fake_glance.Answer, server: Any
-    ) -> fake_glance.Answer:
+        self, answer: responses.Response, server: Any
+    ) -> responses.Response:
         """Return what is answered in place of an honest answer.
 
         :param answer: The honest answer.
@@ -81,8 +81,8 @@ class Cut(Fault):
     gets_on = True
 
     def change(
-        self, answer: fake_glance.Answer, server: Any
-    ) -> fake_glance.Answer:
+        self, answer: responses.Response, server: Any
+    ) -> responses.Response:
         position = max(_position(self.at, answer.body), 1)
         return dataclasses.replace(answer, cut_after=position)
 
@@ -97,8 +97,8 @@ class Reset(Fault):
     at: float
 
     def change(
-        self, answer: fake_glance.Answer, server: Any
-    ) -> fake_glance.Answer:
+        self, answer: responses.Response, server: Any
+    ) -> responses.Response:
         position = _position(self.at, answer.body)
         return dataclasses.replace(answer, cut_after=position, reset=True)
 
@@ -113,9 +113,9 @@ class HangUp(Fault):
     absent: float | None = None
 
     def change(
-        self, answer: fake_glance.Answer, server: Any
-    ) -> fake_glance.Answer:
-        return fake_glance.Answer(hang_up=True, absent=self.absent)
+        self, answer: responses.Response, server: Any
+    ) -> responses.Response:
+        return responses.Response(hang_up=True, absent=self.absent)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,8 +129,8 @@ class Silence(Fault):
     silent = True
 
     def change(
-        self, answer: fake_glance.Answer, server: Any
-    ) -> fake_glance.Answer:
+        self, answer: responses.Response, server: Any
+    ) -> responses.Response:
         after = -1 if self.at < 0 else _position(self.at, answer.body)
         return dataclasses.replace(answer, silent_after=after)
 
@@ -148,8 +148,8 @@ class ConcurrencyController(Fault):
     fails = False
 
     def change(
-        self, answer: fake_glance.Answer, server: Any
-    ) -> fake_glance.Answer:
+        self, answer: responses.Response, server: Any
+    ) -> responses.Response:
         amount = max(len(answer.body) // self.steps, 1)
         return dataclasses.replace(answer, pace=(amount, self.pause))
 
@@ -170,12 +170,12 @@ class Busy(Fault):
     )
 
     def change(
-        self, answer: fake_glance.Answer, server: Any
-    ) -> fake_glance.Answer:
+        self, answer: responses.Response, server: Any
+    ) -> responses.Response:
         headers = {}
         if self.retry_after is not None:
             headers['Retry-After'] = self.retry_after
-        return fake_glance.Answer(
+        return responses.Response(
             status=self.status, headers=headers, body=b'not now'
         )
 
@@ -195,9 +195,9 @@ class Gone(Fault):
     )
 
     def change(
-        self, answer: fake_glance.Answer, server: Any
-    ) -> fake_glance.Answer:
-        return fake_glance.Answer(status=self.status)
+        self, answer: responses.Response, server: Any
+    ) -> responses.Response:
+        return responses.Response(status=self.status)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -212,12 +212,12 @@ class RangeRefused(Fault):
     refuses = True
 
     def change(
-        self, answer: fake_glance.Answer, server: Any
-    ) -> fake_glance.Answer:
+        self, answer: responses.Response, server: Any
+    ) -> responses.Response:
         if answer.status != 206:
             return answer
         return (
-            server.honest() if self.whole else fake_glance.Answer(status=400)
+            server.honest() if self.whole else responses.Response(status=400)
         )
 
 
@@ -234,8 +234,8 @@ class Flip(Fault):
     corrupts = True
 
     def change(
-        self, answer: fake_glance.Answer, server: Any
-    ) -> fake_glance.Answer:
+        self, answer: responses.Response, server: Any
+    ) -> responses.Response:
         if not answer.body:
             return answer
         body = bytearray(answer.body)
@@ -255,8 +255,8 @@ class Resized(Fault):
     needs_size = True
 
     def change(
-        self, answer: fake_glance.Answer, server: Any
-    ) -> fake_glance.Answer:
+        self, answer: responses.Response, server: Any
+    ) -> responses.Response:
         body = answer.body
         body = body + bytes(self.by) if self.by > 0 else body[: self.by]
         return dataclasses.replace(answer, body=body)
@@ -294,6 +294,6 @@ class Garbage(Fault):
     errors = (exceptions.ImageStreamError,)
 
     def change(
-        self, answer: fake_glance.Answer, server: Any
-    ) -> fake_glance.Answer:
+        self, answer: responses.Response, server: Any
+    ) -> responses.Response:
         return dataclasses.replace(answer, body=self.body)

@@ -14,10 +14,10 @@
 
 import functools
 import itertools
-import threading
 
 from openstack_image_stream._common import retry
 from openstack_image_stream._transfer import concurrency
+from openstack_image_stream._transfer import coordination
 
 #: Seconds. The shortest one is what a server that is absent for a moment is
 #: outlived with.
@@ -26,9 +26,9 @@ _SHORTEST, _LONGEST = 0.01, 0.05
 _waits = itertools.count()
 
 
-def _wait(event: threading.Event, seconds: float) -> bool:
+def _wait(coordinator: coordination.Coordinator, seconds: float) -> bool:
     next(_waits)
-    return event.wait(min(max(seconds / 20, _SHORTEST), _LONGEST))
+    return coordinator.wait(min(max(seconds / 20, _SHORTEST), _LONGEST))
 
 
 def outlived(seconds: float) -> int:

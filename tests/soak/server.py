@@ -17,9 +17,10 @@ import dataclasses
 import threading
 from typing import Any
 
+from tests.servers import responses
+from tests.servers import scripted
 from tests.soak import faults
 from tests.soak import images
-from tests.unit import fake_glance
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Script:
     :param ranges: ``served``, ``refused`` with 400, or ``ignored`` with the
         whole image.
     :param framing: How honest answers are framed, as in
-        :class:`~tests.unit.fake_glance.Answer`.
+        :class:`~tests.unit.responses.Response`.
     :param data_faults: What happens to the first requests for the data, one
         each; all others are served honestly.
     :param metadata_faults: Likewise for the metadata.
@@ -41,7 +42,7 @@ class Script:
     metadata_faults: tuple[faults.Fault, ...] = ()
 
 
-class Server(fake_glance.FakeGlance):
+class Server(scripted.ScriptedGlance):
     """A scripted Glance with an image; a context manager.
 
     :param image: The image.
@@ -66,11 +67,6 @@ class Server(fake_glance.FakeGlance):
         super().__enter__()
         return self
 
-    @property
-    def port(self) -> int:
-        """Where it is, on loopback."""
-        return int(self.url.rpartition(':')[2])
-
     def show(self, image: images.Image) -> None:
         """Put another image in the place of the one that is there.
 
@@ -92,22 +88,22 @@ class Server(fake_glance.FakeGlance):
         return [
             request.headers.get('range', '')
             for request in list(self.requests)
-            if _is_for_data(request)
+            if request.is_for_data
         ]
 
-    def honest(self, **changes: Any) -> fake_glance.Answer:
+    def honest(self, **changes: Any) -> responses.Response:
         """Return what is answered to a request for the data."""
         headers = {'Content-Type': 'application/octet-stream'}
         if self._content_md5:
             headers['Content-MD5'] = self._content_md5
-        answer = fake_glance.Answer(
+        answer = responses.Response(
             headers=headers, body=self.data, framing=self._script.framing
         )
         return dataclasses.replace(answer, **changes)
 
-    def _answer(self, request: fake_glance.Request) -> fake_glance.Answer:
+    def _respond(self, request: responses.Request) -> responses.Response:
         waiting: collections.deque[faults.Fault] = collections.deque()
-        if _is_for_data(request):
+        if request.is_for_data:
             waiting = self._data_faults
             self.asked.set()
             if self._script.ranges == 'ignored':
@@ -119,9 +115,5 @@ class Server(fake_glance.FakeGlance):
             self.faults_played += fault is not None
             if fault is not None:
                 fault.begin(self)
-            answer = super()._answer(request)
+            answer = super()._respond(request)
         return answer if fault is None else fault.change(answer, self)
-
-
-def _is_for_data(request: fake_glance.Request) -> bool:
-    return request.path.partition('?')[0].endswith('/file')

@@ -31,7 +31,7 @@ from openstack_image_stream._check import hashes
 from openstack_image_stream._common import retry
 from openstack_image_stream._transfer import coordination
 from openstack_image_stream import service
-from tests.unit import fake_glance
+from tests.servers import scripted
 
 #: Name of the threads that hash.
 OBSERVER_THREAD = 'openstack-image-stream-observers'
@@ -179,14 +179,14 @@ class GlanceTestCase(TestCase):
 
     def serve(
         self, data: bytes = b'', **metadata: Any
-    ) -> fake_glance.FakeGlance:
+    ) -> scripted.ScriptedGlance:
         """Start a Glance that has this image."""
-        glance = fake_glance.FakeGlance(data, **metadata)
+        glance = scripted.ScriptedGlance(data, **metadata)
         self.addCleanup(glance.__exit__)
         return glance.__enter__()
 
     def connect(
-        self, glance: fake_glance.FakeGlance, **kwargs: Any
+        self, glance: scripted.ScriptedGlance, **kwargs: Any
     ) -> openstack.connection.Connection:
         """Connect to a Glance, with the plugin unless kwargs say otherwise."""
         if 'vendor_hook' not in kwargs:
@@ -207,7 +207,7 @@ class GlanceTestCase(TestCase):
 
     def assert_nothing_open(
         self,
-        glance: fake_glance.FakeGlance,
+        glance: scripted.ScriptedGlance,
         conn: openstack.connection.Connection,
     ) -> None:
         """Check that no connection is held but by the pool, and no thread."""

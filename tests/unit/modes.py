@@ -10,107 +10,56 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The ways to download that the contract knows, to test them alike."""
+"""The ways to download, for the one image of the scripted Glance."""
 
-import abc
-import io
-import os
 from typing import Any
 
-from tests.unit import fake_glance
-
-#: Bytes at a time of whoever reads a stream: neither a divisor nor a multiple
-#: of the pieces of the package.
-_CHUNK = 100_000
+from tests.servers import scripted
+from tests import ways
 
 
-class Mode(abc.ABC):
+class Mode:
     """One way to download.
 
     :param directory: Where files may be made.
     """
 
-    def __init__(self, directory: str) -> None:
-        self._directory = directory
+    way: type[ways.Way]
 
-    @abc.abstractmethod
+    def __init__(self, directory: str) -> None:
+        self._way = self.way(directory)
+
     def download(self, conn: Any, **options: Any) -> bytes:
         """Download the image, return its bytes."""
+        return self._way.download(conn, scripted.IMAGE_ID, **options)
 
-    @abc.abstractmethod
     def held(self) -> bytes:
         """Return the bytes that a caller has got at, failure or not."""
+        return self._way.content()
 
 
 class InMemory(Mode):
     """As the content of the response."""
 
-    _content = b''
-
-    def download(self, conn: Any, **options: Any) -> bytes:
-        response = conn.image.download_image(fake_glance.IMAGE_ID, **options)
-        self._content = response.content
-        return self._content
-
-    def held(self) -> bytes:
-        return self._content
+    way = ways.Memory
 
 
 class Streamed(Mode):
-    """Piece by piece, by the caller."""
+    """Chunk by chunk, by the caller."""
 
-    def __init__(self, directory: str) -> None:
-        super().__init__(directory)
-        self._pieces: list[bytes] = []
-
-    def download(self, conn: Any, **options: Any) -> bytes:
-        response = conn.image.download_image(
-            fake_glance.IMAGE_ID, stream=True, **options
-        )
-        # Not extend(): what came before a failure shall be seen.
-        for piece in response.iter_content(_CHUNK):
-            self._pieces.append(piece)
-        return self.held()
-
-    def held(self) -> bytes:
-        return b''.join(self._pieces)
+    way = ways.OpenStream
 
 
 class ToPath(Mode):
     """To a file that does not exist yet."""
 
-    def download(self, conn: Any, **options: Any) -> bytes:
-        conn.image.download_image(
-            fake_glance.IMAGE_ID,
-            output=os.path.join(self._directory, 'image'),
-            **options,
-        )
-        return self.held()
-
-    def held(self) -> bytes:
-        # Whatever is there, so that a file left under any name shows.
-        content = b''
-        for name in sorted(os.listdir(self._directory)):
-            with open(os.path.join(self._directory, name), 'rb') as file:
-                content += file.read()
-        return content
+    way = ways.Path
 
 
 class ToFileObject(Mode):
     """To something with write()."""
 
-    def __init__(self, directory: str) -> None:
-        super().__init__(directory)
-        self._file = io.BytesIO()
-
-    def download(self, conn: Any, **options: Any) -> bytes:
-        conn.image.download_image(
-            fake_glance.IMAGE_ID, output=self._file, **options
-        )
-        return self.held()
-
-    def held(self) -> bytes:
-        return self._file.getvalue()
+    way = ways.Writer
 
 
 #: All of them, for :func:`base.for_each`.

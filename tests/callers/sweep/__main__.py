@@ -25,10 +25,10 @@ import threading
 import time
 
 from tests.callers import apart
-from tests.callers import service
 from tests.callers.sweep import cases
 from tests.callers.sweep import play
 from tests.callers.sweep import worker
+from tests.servers import control
 
 #: Most cases of a process, and of the service that it uses.
 _BATCH = 250
@@ -55,7 +55,7 @@ class Sweep:
         :param batch: Which.
         """
         with (
-            service.started() as remote,
+            control.started() as remote,
             tempfile.TemporaryDirectory() as home,
         ):
             numbers = list(batch.numbers)
@@ -78,7 +78,7 @@ class Sweep:
     def _play(
         self,
         kind: str,
-        remote: service.Fetcher,
+        remote: control.Remote,
         stacks: str,
         numbers: list[str],
     ) -> tuple[str | None, int]:

@@ -26,11 +26,11 @@ from typing import Any
 from openstack_image_stream import exceptions
 from tests.callers import actions
 from tests.callers import holdings
-from tests.callers import images
-from tests.callers import service
 from tests.callers import strays
 from tests.callers.sweep import cases
 from tests.callers.sweep import green
+from tests.servers import control
+from tests.servers import images
 
 #: The kinds of what can be wrong.
 FLAWS = (
@@ -75,7 +75,7 @@ class Play:
     def __init__(
         self,
         case: cases.Case,
-        remote: service.Fetcher,
+        remote: control.Remote,
         directory: str,
         conn: Any,
     ) -> None:
@@ -240,7 +240,7 @@ def attempt(function: Any, *args: Any, **kwargs: Any) -> Outcome:
     return outcome
 
 
-def run(case: cases.Case, remote: service.Fetcher) -> list[tuple[str, str]]:
+def run(case: cases.Case, remote: control.Remote) -> list[tuple[str, str]]:
     """Play a case.
 
     :param case: The case.

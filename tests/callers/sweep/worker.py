@@ -35,11 +35,11 @@ def main(arguments: list[str]) -> None:
     from tests.callers.sweep import green
 
     green.patch(kind)
-    from tests.callers import images
-    from tests.callers import service
     from tests.callers import strays
     from tests.callers.sweep import cases
     from tests.callers.sweep import play
+    from tests.servers import control
+    from tests.servers import images
 
     logging.raiseExceptions = False
     logging.getLogger('openstack').addHandler(logging.NullHandler())
@@ -58,7 +58,7 @@ def main(arguments: list[str]) -> None:
     for seed in cases.SEEDS:
         for size in cases.SIZES:
             images.data(seed, size)
-    remote = service.Fetcher(url)
+    remote = control.Remote(url)
     stacks = open(stacks_path, 'w')  # noqa: SIM115
     # What was imported need not be looked at whenever garbage is collected.
     gc.freeze()

@@ -22,8 +22,8 @@ import socket
 import time
 import typing
 
-from tests.cloud import configuration
-from tests.cloud import process
+from tests.servers.cloud import configuration
+from tests.servers.cloud import process
 
 _HOST = '127.0.0.1'
 

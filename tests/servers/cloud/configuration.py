@@ -24,7 +24,7 @@ import typing
 
 import yaml
 
-from tests.cloud import accounts
+from tests.servers.cloud import accounts
 
 _Sections = dict[str, dict[str, object]]
 

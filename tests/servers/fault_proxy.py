@@ -37,7 +37,7 @@ _REFUSAL = (
 )
 
 
-class CuttingProxy:
+class FaultProxy:
     """A TCP proxy in front of Glance, as bad as it is told to be.
 
     It takes requests without a body, one per connection, since Glance under
@@ -112,7 +112,7 @@ class CuttingProxy:
             thread.join()
         self._listener.close()
 
-    def __enter__(self) -> 'CuttingProxy':
+    def __enter__(self) -> 'FaultProxy':
         return self
 
     def __exit__(
@@ -127,7 +127,7 @@ class CuttingProxy:
         self, function: collections.abc.Callable[..., None], *args: object
     ) -> None:
         thread = threading.Thread(
-            target=function, args=args, name='cutting-proxy', daemon=True
+            target=function, args=args, name='fault-proxy', daemon=True
         )
         self._threads.append(thread)
         thread.start()

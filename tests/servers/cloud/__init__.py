@@ -14,15 +14,15 @@
 
 .. code-block:: python
 
-   from tests import cloud
+   from tests.servers import cloud
 
    with cloud.Cloud.start() as running:
        image_id = running.upload('cirros', pathlib.Path('cirros.img'))
 
-``python -m tests.cloud`` starts the same in the foreground.
+``python -m tests.servers.cloud`` starts the same in the foreground.
 """
 
-from tests.cloud.deployment import Cloud
-from tests.cloud.process import CloudError
+from tests.servers.cloud.deployment import Cloud
+from tests.servers.cloud.process import CloudError
 
 __all__ = ('Cloud', 'CloudError')

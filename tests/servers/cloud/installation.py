@@ -27,10 +27,10 @@ import shutil
 import sys
 import typing
 
-from tests.cloud import process
+from tests.servers.cloud import process
 
 _REQUIREMENTS = pathlib.Path(__file__).with_name('requirements.txt')
-_REPOSITORY = pathlib.Path(__file__).parents[2]
+_REPOSITORY = pathlib.Path(__file__).parents[3]
 _VARIABLE = 'OPENSTACK_IMAGE_STREAM_CLOUD_VENV'
 
 # pip may have to build a wheel, or to wait for a slow mirror.

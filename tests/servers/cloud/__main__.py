@@ -17,7 +17,7 @@ import signal
 import sys
 import threading
 
-from tests import cloud
+from tests.servers import cloud
 
 
 def main() -> int:
@@ -26,7 +26,7 @@ def main() -> int:
     :returns: The exit status.
     """
     parser = argparse.ArgumentParser(
-        prog='python -m tests.cloud',
+        prog='python -m tests.servers.cloud',
         description='Run a real Keystone and a real Glance on loopback.',
     )
     parser.add_argument(

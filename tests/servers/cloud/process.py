@@ -19,7 +19,7 @@ import pathlib
 import subprocess
 import sys
 
-from tests.cloud import keeper
+from tests.servers.cloud import keeper
 
 _TAIL = 25
 

@@ -18,10 +18,10 @@ import pathlib
 
 from keystoneauth1 import exceptions
 
-from tests.cloud import accounts
-from tests.cloud import configuration
-from tests.cloud import process
-from tests.cloud import service
+from tests.servers.cloud import accounts
+from tests.servers.cloud import configuration
+from tests.servers.cloud import process
+from tests.servers.cloud import service
 
 _ADMIN = 'admin'
 _USER = 'tester'

@@ -14,9 +14,9 @@
 """A scripted Glance in a process of its own, and its remote control.
 
 Many tests share one process. Each has its own image there, under an ID of its
-own, and says how that image is served. What was asked for is told by the same
-way. The remote control is HTTP, so that any process can use it, also a forked
-one and one of eventlet or gevent.
+own, and says how that image is served. The requests for it are told by the
+same way. The remote control is HTTP, so that any process can use it, also a
+forked one and one of eventlet or gevent.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,31 +30,31 @@ import ssl
 import threading
 import time
 from typing import Any
-import urllib.parse
 
-from tests.callers import images
-from tests.unit import fake_glance
+from tests.servers import images
+from tests.servers import responses
+from tests.servers import scripted
 
 #: Seconds that starting it and asking it may take.
 _DEADLINE = 60.0
 
 #: Where images are put, and told about.
-_CONTROL = '/callers/'
+_CONTROL = '/control/'
 
 
-class Scene:
+class ImageScript:
     """An image, and how it is served.
 
     :param seed: Of the bytes.
     :param size: Of the image.
     :param changes: What becomes of the first responses with data, one each,
-        as attributes of :class:`~tests.unit.fake_glance.Answer`. ``hold``
-        holds a response after so many bytes until it is released.
+        as attributes of :class:`~tests.servers.responses.Response`.
+        ``hold_after`` holds a response until it is released.
     :param always: What becomes of all others.
     :param beyond: What becomes of all others that begin behind byte 0.
     :param parts: What becomes of those that begin at certain bytes, before
         all of these.
-    :param ranged: Whether ranges are served, or refused with 400.
+    :param ranged: Whether range requests are served, or refused with 400.
     :param workers: How many responses with data are sent at a time; others
         wait. Any number by default.
     :param metadata: What differs in the metadata.
@@ -77,38 +77,22 @@ class Scene:
         self.ranged = ranged
         self.workers = threading.Semaphore(workers) if workers else None
         self.released = threading.Event()
-        #: The ranges that were asked for, ``''`` for the whole image.
+        #: The ranges of all requests for data, ``''`` for the whole image.
         self.asked: list[str] = []
         #: Requests for the metadata.
         self.looked_up = 0
+        self.metadata = dict(metadata or {})
         self._changes = [dict(change) for change in changes]
         self._always = dict(always or {})
         self._beyond = dict(self._always if beyond is None else beyond)
         self._parts = dict(parts or {})
-        self._metadata = dict(metadata or {})
-
-    def metadata(self, image_id: str) -> dict[str, Any]:
-        """Return the metadata of the image.
-
-        :param image_id: Its ID.
-        """
-        return {
-            'id': image_id,
-            'name': 'scripted',
-            'status': 'active',
-            'size': len(self.data),
-            'owner': 'me',
-            'visibility': 'private',
-            **fake_glance._hashes(self.data),
-            **self._metadata,
-        }
 
     def change(
-        self, answer: fake_glance.Answer, asked: str
-    ) -> fake_glance.Answer:
+        self, response: responses.Response, asked: str
+    ) -> responses.Response:
         """Do to a response what the script says.
 
-        :param answer: The honest response.
+        :param response: The honest response.
         :param asked: The range that was asked for.
         """
         start = asked.removeprefix('bytes=').partition('-')[0] or '0'
@@ -121,110 +105,74 @@ class Scene:
         else:
             change = self._always
         change = {**change}
-        hold = change.pop('hold', None)
         if 'pace' in change:
             change['pace'] = tuple(change['pace'])
         if 'body' in change:
             change['body'] = change['body'].encode()
-        answer = dataclasses.replace(answer, **change)
-        fields = {
-            field.name: getattr(answer, field.name)
-            for field in dataclasses.fields(fake_glance.Answer)
-        }
-        return _DataAnswer(**fields, scene=self, hold=hold)
+        return dataclasses.replace(
+            response, released=self.released, workers=self.workers, **change
+        )
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _DataAnswer(fake_glance.Answer):
-    scene: Scene
-    hold: int | None = None
-
-
-class Service(fake_glance.FakeGlance):
+class ManyImages(scripted.ScriptedGlance):
     """A scripted Glance with many images.
 
     :param certificate: Path of a certificate and its key, to speak TLS.
     """
 
     def __init__(self, certificate: str | None = None) -> None:
-        super().__init__()
-        self._scenes: dict[str, Scene] = {}
+        super().__init__(certificate=certificate)
+        self._described = self.metadata
+        self._scripts: dict[str, ImageScript] = {}
         self._choosing = threading.Lock()
-        self._tls: ssl.SSLContext | None = None
-        if certificate:
-            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            self._tls.load_cert_chain(certificate)
 
-    def _serve(self, connection: Any) -> None:
-        if self._tls is not None:
-            plain = connection
-            try:
-                connection = self._tls.wrap_socket(plain, server_side=True)
-            except OSError:
-                connection = None
-            with self._left:
-                self._connections.discard(plain)
-                if connection is not None:
-                    self._connections.add(connection)
-            if connection is None:
-                plain.close()
-                return
-        super()._serve(connection)
-
-    def _answer(self, request: fake_glance.Request) -> fake_glance.Answer:
-        path = urllib.parse.urlsplit(request.path).path
+    def _respond(self, request: responses.Request) -> responses.Response:
+        path = request.path.partition('?')[0]
         if path.startswith(_CONTROL):
             return self._control(request, path.removeprefix(_CONTROL))
         found = re.fullmatch('/v2/images/([^/]+)(/file)?', path)
-        scene = self._scenes.get(found[1]) if found else None
-        if found is None or scene is None:
-            return super()._answer(request)
-        if not found[2]:
-            scene.looked_up += 1
-            return fake_glance.json_answer(scene.metadata(found[1]))
+        script = self._scripts.get(found[1]) if found else None
+        if found is None or script is None:
+            return super()._respond(request)
         asked = request.headers.get('range', '')
         with self._choosing:
-            self.data = scene.data
-            self.ranged = scene.ranged
-            self.metadata = scene.metadata(found[1])
-            scene.asked.append(asked)
-            return scene.change(super()._answer(request), asked)
+            self.data = script.data
+            self.ranged = script.ranged
+            self.metadata = {
+                **self._described,
+                'id': found[1],
+                'size': len(script.data),
+                **scripted.hashes(script.data),
+                **script.metadata,
+            }
+            response = super()._respond(request)
+            if not found[2]:
+                script.looked_up += 1
+                return response
+            script.asked.append(asked)
+            return script.change(response, asked)
 
     def _control(
-        self, request: fake_glance.Request, image_id: str
-    ) -> fake_glance.Answer:
+        self, request: responses.Request, image_id: str
+    ) -> responses.Response:
         if request.method == 'PUT':
-            self._scenes[image_id] = Scene(**json.loads(request.body))
-        scene = self._scenes[image_id]
+            self._scripts[image_id] = ImageScript(**json.loads(request.body))
+        script = self._scripts[image_id]
         if request.method == 'POST':
-            scene.released.set()
+            script.released.set()
         if request.method == 'DELETE':
-            del self._scenes[image_id]
-        return fake_glance.json_answer(
-            {'asked': scene.asked, 'looked_up': scene.looked_up},
+            del self._scripts[image_id]
+        return responses.json_response(
+            {'asked': script.asked, 'looked_up': script.looked_up},
             extra={'Connection': 'close'},
         )
 
-    def _send(self, connection: Any, answer: fake_glance.Answer) -> bool:
-        if not isinstance(answer, _DataAnswer):
-            return super()._send(connection, answer)
-        with answer.scene.workers or contextlib.nullcontext():
-            if answer.hold is None:
-                return super()._send(connection, answer)
-            head, body = fake_glance._framed(answer)
-            connection.sendall(head + body[: answer.hold])
-            while not answer.scene.released.wait(0.1):
-                if self._over.is_set():
-                    return False
-            connection.sendall(body[answer.hold :])
-            return answer.cut_after is None
-
 
 @dataclasses.dataclass(frozen=True)
-class Fetcher:
-    """The remote control of a service; can be pickled.
+class Remote:
+    """The remote control of a scripted Glance; can be pickled.
 
-    :param url: Where the service is.
+    :param url: Where the Glance is.
     :param certificate: Path of its certificate, if it speaks TLS.
     """
 
@@ -240,7 +188,7 @@ class Fetcher:
         """Have an image.
 
         :param image_id: Its ID.
-        :param script: How it is served; see :class:`Scene`.
+        :param script: How it is served; see :class:`ImageScript`.
         """
         self._ask('PUT', image_id, json.dumps(script))
 
@@ -306,7 +254,7 @@ class Fetcher:
 
 @contextlib.contextmanager
 def started(certificate: str | None = None) -> Any:
-    """Start a service in a process of its own; a context manager.
+    """Start a scripted Glance in its own process; a context manager.
 
     :param certificate: Path of a certificate and its key, to speak TLS.
     :returns: Its remote control.
@@ -319,10 +267,7 @@ def started(certificate: str | None = None) -> Any:
     sender.close()
     try:
         assert receiver.poll(_DEADLINE), 'the service did not start'
-        url = receiver.recv()
-        if certificate:
-            url = url.replace('http:', 'https:')
-        yield Fetcher(url, certificate)
+        yield Remote(receiver.recv(), certificate)
     finally:
         process.kill()
         process.join()
@@ -331,7 +276,7 @@ def started(certificate: str | None = None) -> Any:
 
 
 def _run(sender: Any, certificate: str | None) -> None:
-    with Service(certificate) as glance, contextlib.suppress(EOFError):
+    with ManyImages(certificate) as glance, contextlib.suppress(EOFError):
         sender.send(glance.url)
         # Until the other process ends, however it does.
         sender.recv()

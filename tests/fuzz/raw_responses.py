@@ -10,37 +10,30 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A Glance that sends bytes, well-formed or not, and hangs up.
-
-The scripted one of the unit tests keeps connections and writes proper heads;
-here nothing is proper.
-"""
+"""A Glance that sends bytes, well-formed or not, and hangs up."""
 
 from collections.abc import Callable, Iterable
 import dataclasses
-import hashlib
 import json
 import random
 import re
-import socketserver
 import threading
 from typing import Any
 import urllib.parse
 
-from tests.unit import fake_glance
+from tests.servers import responses
+from tests.servers import scripted
 
 #: The image. Small, for it is sent thousands of times.
 DATA = random.Random(1).randbytes(3000)
 
 #: What Glance says of it.
 METADATA: dict[str, Any] = {
-    'id': fake_glance.IMAGE_ID,
+    'id': scripted.IMAGE_ID,
     'name': 'fuzzed',
     'status': 'active',
     'size': len(DATA),
-    'checksum': hashlib.md5(DATA).hexdigest(),
-    'os_hash_algo': 'sha512',
-    'os_hash_value': hashlib.sha512(DATA).hexdigest(),
+    **scripted.hashes(DATA),
 }
 
 
@@ -63,16 +56,16 @@ class Part:
         return DATA[self.start : self.stop]
 
 
-#: What is sent, at once or piece by piece: what attacks the memory of a client
-#: shall not be in memory here.
-Answer = bytes | Iterable[bytes]
+#: What is sent, at once or chunk by chunk: what attacks the memory of a client
+#: is not to be in memory here.
+Raw = bytes | Iterable[bytes]
 
-#: Makes the answer to a request for the data.
-Answerer = Callable[[Part], Answer]
+#: Makes the response to a request for the data.
+DataResponse = Callable[[Part], Raw]
 
 
 def head(status: bytes, *lines: bytes) -> bytes:
-    """Return the head of an answer.
+    """Return the head of a response.
 
     :param status: Status line without its end.
     :param lines: Lines of headers without their ends.
@@ -81,7 +74,7 @@ def head(status: bytes, *lines: bytes) -> bytes:
 
 
 def document(body: bytes, status: bytes = b'HTTP/1.1 200 OK') -> bytes:
-    """Return an answer that says to be JSON.
+    """Return a response that claims to be JSON.
 
     :param body: Its body.
     :param status: Status line without its end.
@@ -121,7 +114,7 @@ def honest_status(part: Part) -> bytes:
 
 
 def honest(part: Part) -> bytes:
-    """Return what Glance would answer.
+    """Return the response that Glance would send.
 
     :param part: What was asked for.
     """
@@ -129,105 +122,65 @@ def honest(part: Part) -> bytes:
     return head(honest_status(part), *lines) + part.body
 
 
-class RawGlance(socketserver.ThreadingTCPServer):
-    """Serves one image to whoever asks; a context manager."""
-
-    allow_reuse_address = True
-    daemon_threads = True
-    request_queue_size = 64
+class RawGlance(scripted.ScriptedGlance):
+    """Serves one image; a context manager."""
 
     def __init__(self) -> None:
-        super().__init__(('127.0.0.1', 0), _Handler)
-        self.url = f'http://127.0.0.1:{self.server_address[1]}'
-        self._versions = document(json.dumps(_versions(self.url)).encode())
-        self._lock = threading.Lock()
-        self._thread = threading.Thread(
-            target=self.serve_forever, kwargs={'poll_interval': 0.05}
-        )
-        self.play()
+        super().__init__()
+        self._choosing = threading.Lock()
+        self.script()
 
-    def play(
+    def script(
         self,
         *,
-        metadata: Answer | None = None,
-        data: Answerer = honest,
+        metadata: Raw | None = None,
+        data: DataResponse = honest,
         times: int | None = None,
     ) -> None:
-        """Say what is to be answered from now on.
+        """Say what is sent from now on.
 
-        :param metadata: The answer to requests for the metadata, an honest
+        :param metadata: The response to requests for the metadata, an honest
             one by default.
-        :param data: Makes the answers to requests for the data.
+        :param data: Makes the responses to requests for the data.
         :param times: How many of those it makes before honest ones follow;
             all by default.
         """
-        with self._lock:
+        with self._choosing:
             self._metadata, self._data, self._times = metadata, data, times
             #: How many requests for an image there were.
-            self.requests = 0
+            self.asked = 0
+            # Nobody looks at them, and there are thousands.
+            self.requests.clear()
 
-    def answer(self, request: bytes) -> Answer:
-        """Return the answer to a request.
+    def _respond(self, request: responses.Request) -> responses.Response:
+        if '/images' not in request.path:
+            return super()._respond(request)
+        # It does not wait long for a client that does not read.
+        return responses.Response(raw=self._raw(request), patience=10)
 
-        :param request: The head of the request.
-        """
-        target = request.split(b' ', 2)[1]
-        if b'/images' not in target:
-            return self._versions
-        with self._lock:
-            self.requests += 1
-            if not target.partition(b'?')[0].endswith(b'/file'):
-                return self._metadata or _describe(target)
+    def _raw(self, request: responses.Request) -> Raw:
+        with self._choosing:
+            self.asked += 1
+            if not request.is_for_data:
+                return self._metadata or _describe(request.path)
             data = self._data
             if self._times is not None:
                 self._times -= 1
                 data = data if self._times >= 0 else honest
         return data(_part(request))
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of a client that went away."""
 
-    def __enter__(self) -> 'RawGlance':
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.shutdown()
-        self._thread.join()
-        self.server_close()
-
-
-class _Handler(socketserver.StreamRequestHandler):
-    # Of a client that neither reads nor goes away.
-    timeout = 10
-
-    server: RawGlance
-
-    def handle(self) -> None:
-        lines = list(iter(self.rfile.readline, b'\r\n'))
-        answer = self.server.answer(b''.join(lines))
-        for piece in [answer] if isinstance(answer, bytes) else answer:
-            self.wfile.write(piece)
-
-
-def _describe(target: bytes) -> bytes:
+def _describe(path: str) -> bytes:
     # An image has the ID that it was asked for by.
-    name = urllib.parse.unquote(target.rpartition(b'/')[2].decode('latin-1'))
+    name = urllib.parse.unquote(path.rpartition('/')[2])
     return document(json.dumps({**METADATA, 'id': name}).encode())
 
 
-def _versions(url: str) -> dict[str, Any]:
-    version = {
-        'id': 'v2.9',
-        'status': 'CURRENT',
-        'links': [{'rel': 'self', 'href': f'{url}/v2/'}],
-    }
-    return {'versions': [version]}
-
-
-def _part(request: bytes) -> Part:
+def _part(request: responses.Request) -> Part:
     size = len(DATA)
-    found = re.search(rb'(?im)^range: *bytes=(\d+)-(\d*)', request)
+    found = re.fullmatch(
+        r'bytes=(\d+)-(\d*)', request.headers.get('range', '')
+    )
     if not found:
         return Part(0, size, ranged=False)
     stop = min(int(found[2]) + 1, size) if found[2] else size

@@ -23,13 +23,13 @@ import time
 import types
 import typing
 
-from tests.cloud import accounts
-from tests.cloud import configuration
-from tests.cloud import installation
-from tests.cloud import interruption
-from tests.cloud import service
-from tests.cloud import sources
-from tests.cloud import startup
+from tests.servers.cloud import accounts
+from tests.servers.cloud import configuration
+from tests.servers.cloud import installation
+from tests.servers.cloud import interruption
+from tests.servers.cloud import service
+from tests.servers.cloud import sources
+from tests.servers.cloud import startup
 
 _HASH_COLUMNS = {'checksum', 'os_hash_algo', 'os_hash_value', 'size'}
 
@@ -88,7 +88,7 @@ class Cloud:
             directory, removed at the end.
         :param token_expiration: For how many seconds a token is good.
         :param settings: Further
-            :class:`~tests.cloud.configuration.Settings`.
+            :class:`~tests.servers.cloud.configuration.Settings`.
         :raises CloudError: A service could not be installed or started.
         :raises FileExistsError: The directory is not empty.
         """
