@@ -17,12 +17,10 @@ import os
 import re
 import stat
 
-from openstack_image_stream._common import signals
 from openstack_image_stream._output import files
 from openstack_image_stream._output import owned
 from openstack_image_stream._output import regions
 from openstack_image_stream._output import sinks
-from openstack_image_stream import exceptions
 
 
 class DirectSink(files.FileSink):
@@ -47,15 +45,6 @@ class DirectSink(files.FileSink):
         found = cls._DESCRIPTOR.fullmatch(path)
         return int(found[1][:20]) if found else cls._STANDARD.get(path)
 
-    def __enter__(self) -> 'DirectSink':
-        self._committed = False
-        try:
-            self._claim()
-        except BaseException:
-            self._release()
-            raise
-        return self
-
     def _claim(self) -> None:
         output = self._output
         number = (
@@ -73,29 +62,15 @@ class DirectSink(files.FileSink):
                     errno.EBADF, os.strerror(errno.EBADF), output
                 ) from None
         self._file = file = owned.OwnedFile(opened, str(output))
-        if number is None:
-            self._lock(file)
+        # Pipes and terminals have many writers; what two write to a disk is
+        # of no use to either.
+        if number is None and stat.S_ISBLK(os.fstat(file.descriptor).st_mode):
+            self._lock(file, str(output))
         self._region = regions.region_of(
             file.descriptor, _position(file.descriptor), repr(output)
         )
         if self._region is not None:
             self._region.enter()
-
-    def _lock(self, file: owned.OwnedFile) -> None:
-        # Pipes and terminals have many writers; what two write to a disk is
-        # of no use to either.
-        if not stat.S_ISBLK(os.fstat(file.descriptor).st_mode):
-            return
-        try:
-            file.lock(owned.lock_byte)
-        except BlockingIOError as exc:
-            raise exceptions.ImageStreamError(
-                f'another download is writing to {self._output!r}: wait until '
-                'it is done, or give another output'
-            ) from exc
-        except OSError as exc:
-            if signals.find_raised(exc) is not None:
-                raise
 
     def write(self, chunk: bytes) -> None:
         descriptor = self._open.descriptor

@@ -53,6 +53,38 @@ class FileSink(sinks.Sink):
             )
         return self._file
 
+    def __enter__(self) -> 'FileSink':
+        self._committed = False
+        try:
+            self._claim()
+        except BaseException:
+            self._release()
+            raise
+        return self
+
+    def _claim(self) -> None:
+        """Open the file, and make sure that this download alone writes."""
+
+    def _lock(self, file: owned.OwnedFile, name: str) -> bool:
+        """Lock the file; tell whether that was possible.
+
+        :param name: What the caller calls the file.
+        :raises: :exc:`~openstack_image_stream.exceptions.ImageStreamError`
+            when another download has locked it.
+        """
+        try:
+            file.lock(owned.lock_byte)
+        except BlockingIOError as exc:
+            raise exceptions.ImageStreamError(
+                f'another download is writing to {name!r}: wait until it is '
+                'done, or give another output'
+            ) from exc
+        except OSError as exc:
+            if signals.find_raised(exc) is not None:
+                raise
+            return False
+        return True
+
     def __exit__(
         self,
         exc_type: type[BaseException] | None,

@@ -44,17 +44,8 @@ class InPlaceSink(files.RegularSink):
         super().__init__(sparse=sparse)
         self._target = target
 
-    def __enter__(self) -> 'InPlaceSink':
-        self._committed = False
-        self._begin_at(0)
-        try:
-            self._claim()
-        except BaseException:
-            self._release()
-            raise
-        return self
-
     def _claim(self) -> None:
+        self._begin_at(0)
         flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK
         self._file = file = owned.OwnedFile(
             owned.open_file(self._target, flags), self._target
@@ -65,7 +56,7 @@ class InPlaceSink(files.RegularSink):
         if self._region is None or not file.still_there():
             raise self._changed()
         self._region.enter()
-        if not self._lock(file):
+        if not self._is_locked(file):
             _LOG.info(
                 'locks do nothing where %s is, what is written there will be '
                 'read back',
@@ -79,15 +70,11 @@ class InPlaceSink(files.RegularSink):
                 'download again to replace what is there now'
             )
 
-    def _lock(self, file: owned.OwnedFile) -> bool:
+    def _is_locked(self, file: owned.OwnedFile) -> bool:
+        if not self._lock(file, self._target):
+            return False
         try:
-            file.lock(owned.lock_byte)
             return file.lock_is_kept(os.O_WRONLY | os.O_NONBLOCK)
-        except BlockingIOError as exc:
-            raise exceptions.ImageStreamError(
-                f'another download is writing to {self._target!r}: wait until '
-                'it is done, or give another output'
-            ) from exc
         except OSError as exc:
             if signals.find_raised(exc) is not None:
                 raise

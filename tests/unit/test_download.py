@@ -68,17 +68,17 @@ STATUSES: dict[str, tuple[int, type[Exception]]] = {
     '503': (503, sdk_exceptions.HttpException),
 }
 
-#: Sizes around those of the pieces that are read at a time.
+#: Sizes around those of the chunks that are read at a time.
 SIZES: dict[str, int] = {
     'no_bytes': 0,
     'one_byte': 1,
-    'below_a_stream_piece': verified_stream.STREAM_CHUNK - 1,
-    'one_stream_piece': verified_stream.STREAM_CHUNK,
-    'above_a_stream_piece': verified_stream.STREAM_CHUNK + 1,
-    'below_a_sink_piece': verified_stream.SINK_CHUNK - 1,
-    'one_sink_piece': verified_stream.SINK_CHUNK,
-    'above_a_sink_piece': verified_stream.SINK_CHUNK + 1,
-    'two_sink_pieces': 2 * verified_stream.SINK_CHUNK,
+    'below_a_stream_chunk': verified_stream.STREAM_CHUNK - 1,
+    'one_stream_chunk': verified_stream.STREAM_CHUNK,
+    'above_a_stream_chunk': verified_stream.STREAM_CHUNK + 1,
+    'below_a_sink_chunk': verified_stream.SINK_CHUNK - 1,
+    'one_sink_chunk': verified_stream.SINK_CHUNK,
+    'above_a_sink_chunk': verified_stream.SINK_CHUNK + 1,
+    'two_sink_chunks': 2 * verified_stream.SINK_CHUNK,
 }
 
 #: How a body ends too early.
@@ -854,7 +854,7 @@ class TestStream(DownloadTestCase):
                 r.iter_lines(delimiter=b'\n', chunk_size=MIB)
             ),
             'raw': lambda r: r.raw.read(),
-            'raw_pieces': lambda r: b''.join(
+            'raw_chunks': lambda r: b''.join(
                 iter(lambda: r.raw.read(1_000), b'')
             ),
             'copied': lambda r: _copied(r),

@@ -103,10 +103,10 @@ class SourceTestCase(base.GlanceTestCase):
         self, source: image_source.ImageSource, size: int = 4_096
     ) -> bytes:
         """Read to the end."""
-        pieces = []
-        while piece := source.read(size):
-            pieces.append(piece)
-        return b''.join(pieces)
+        chunks = []
+        while chunk := source.read(size):
+            chunks.append(chunk)
+        return b''.join(chunks)
 
     def assert_nothing_left(self) -> None:
         """Check that no connection is held but by the pool."""
@@ -265,11 +265,11 @@ class TestStatus(SourceTestCase):
 
     def test_part_of_what_has_none(self) -> None:
         """A part is not asked for once it is known that there are none."""
-        remote = self.source()._fetcher
-        remote.ranged = False
+        fetcher = self.source()._fetcher
+        fetcher.ranged = False
         self.assertRaises(
             byte_ranges.RangesRefused,
-            remote.open,
+            fetcher.open,
             byte_ranges.ByteRange(10, 20),
         )
         self.assertEqual([], self.glance.requests)
@@ -379,16 +379,16 @@ class TestReading(SourceTestCase):
     """The bytes in order."""
 
     @base.for_each({'one': 1, 'odd': 4_097, 'exact': 20_000, 'more': 30_000})
-    def test_pieces(self, size: int) -> None:
-        """Pieces are full up to the last, and counted."""
+    def test_chunks(self, size: int) -> None:
+        """Chunks are full up to the last, and counted."""
         data = DATA if size > 1 else DATA[:50]
         self.answer(body=data)
         source = self.source(size=len(data))
         source.open()
         received = b''
-        while piece := source.read(size):
-            self.assertEqual(min(size, len(data) - len(received)), len(piece))
-            received += piece
+        while chunk := source.read(size):
+            self.assertEqual(min(size, len(data) - len(received)), len(chunk))
+            received += chunk
             self.assertEqual(len(received), source.position)
         self.assertEqual(data, received)
         self.assertEqual(b'', source.read(size))

@@ -84,7 +84,7 @@ class TestForeignTexts(base.GlanceTestCase):
         self.glance.stubborn = True
         self.glance.file_answers.append(self.glance.honest(**response))
         session = self.conn.image
-        remote = fetching.Fetcher(
+        fetcher = fetching.Fetcher(
             lambda headers: session.get(
                 f'/images/{fake_glance.IMAGE_ID}/file',
                 headers=dict(headers),
@@ -96,7 +96,7 @@ class TestForeignTexts(base.GlanceTestCase):
             reopenings=1,
         )
         try:
-            remote.open(byte_ranges.ByteRange(0))
+            fetcher.open(byte_ranges.ByteRange(0))
         except retry.RetriableError as exc:
             self.assert_harmless(exc)
             if exc.error is not None:

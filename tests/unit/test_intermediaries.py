@@ -235,7 +235,7 @@ class TestContentMd5(IntermediaryTestCase):
         self, *md5s: str, verified: bool, whole: bool = False
     ) -> fetching.Fetcher:
         """Ask for one range after the other, with these Content-MD5."""
-        remote = fetching.Fetcher(
+        fetcher = fetching.Fetcher(
             lambda headers: self.conn.image.get(
                 f'/images/{fake_glance.IMAGE_ID}/file',
                 headers=dict(headers),
@@ -257,12 +257,12 @@ class TestContentMd5(IntermediaryTestCase):
                 )
                 changes['body'] = DATA[start : start + 1_000]
             self.answer(**changes)
-            remote.open(
+            fetcher.open(
                 byte_ranges.ByteRange(0)
                 if whole
                 else byte_ranges.ByteRange(start, start + 1_000)
             ).close()
-        return remote
+        return fetcher
 
     def test_of_parts(self) -> None:
         """RFC 1864 allows it; the digest of the whole decides."""

@@ -90,7 +90,7 @@ class TestRanges(ResumeTestCase):
         self.assertEqual([None, 'bytes=1000000-'], self.ranges())
 
     def test_many_cuts(self) -> None:
-        """Every new byte gives all the patience back."""
+        """Every new byte gives all the retries back."""
         self.glance.cut_every = 100_000
         self.assert_same(DATA, self.download(retries=1))
         self.assertEqual(25, len(self.ranges()))

@@ -96,7 +96,7 @@ class HandlerTestCase(base.GlanceTestCase):
             self.translated(kind, ksa_exceptions.ConnectTimeout()),
             self.translated(kind, ksa_exceptions.SSLError()),
         ):
-            remote = fetching.Fetcher(
+            fetcher = fetching.Fetcher(
                 functools.partial(
                     sending.get_file, mock.Mock(get=get), 'url', '1'
                 ),
@@ -105,7 +105,7 @@ class HandlerTestCase(base.GlanceTestCase):
                 size=5,
                 reopenings=5,
             )
-            self.assert_passes(remote.open, byte_ranges.ByteRange(0))
+            self.assert_passes(fetcher.open, byte_ranges.ByteRange(0))
 
     @base.for_each(KINDS)
     def test_metadata(self, kind: type[Exception]) -> None:
