@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 
 from tests.callers import actions
-from tests.callers import apart
-from tests.callers import holdings
+from tests import processes
+from tests import resources
 from tests.servers import control
 from tests.servers import images
 
@@ -57,7 +57,7 @@ def _forget(
     remote.show(image_id, seed=1, size=images.LARGE, **script)
     gc.collect()
     gc.disable()
-    before = holdings.now()
+    before = resources.now()
     with actions.connected(remote) as conn:
         response = conn.image.download_image(
             image_id,
@@ -98,7 +98,7 @@ class TestForgotten:
         state: str,
     ) -> None:
         """Sockets and threads go with the last name, also stalled ones."""
-        apart.run(
+        processes.run_function(
             _forget, remote, _SCRIPTS[state], connections, 2 * MIB, 'read'
         )
 
@@ -107,7 +107,7 @@ class TestForgotten:
         self, remote: control.Remote, connections: int | str
     ) -> None:
         """The same holds when nothing was read."""
-        apart.run(_forget, remote, {}, connections, 0, 'read')
+        processes.run_function(_forget, remote, {}, connections, 0, 'read')
 
     @pytest.mark.parametrize('how', ['iterated', 'raised'])
     @pytest.mark.parametrize('connections', [1, 3])
@@ -116,4 +116,6 @@ class TestForgotten:
     ) -> None:
         """The same holds for one that was iterated over."""
         script = _SCRIPTS['receiving']
-        apart.run(_forget, remote, script, connections, 2 * MIB, how)
+        processes.run_function(
+            _forget, remote, script, connections, 2 * MIB, how
+        )

@@ -22,7 +22,7 @@ import pytest
 
 from openstack_image_stream import exceptions
 from tests.callers import actions
-from tests.callers import apart
+from tests import processes
 from tests.servers import control
 from tests.servers import images
 
@@ -67,7 +67,7 @@ class TestOneAtATime:
         self, remote: control.Remote, mode: str
     ) -> None:
         """The first connection goes on receiving while another one waits."""
-        apart.run(_download_one_at_a_time, remote, mode)
+        processes.run_function(_download_one_at_a_time, remote, mode)
 
 
 def _end_early(remote: control.Remote) -> None:
@@ -156,11 +156,11 @@ class TestEndsEarly:
 
     def test_what_has_come_is_kept(self, remote: control.Remote) -> None:
         """All from the start on is in the partial file, to a fraction."""
-        apart.run(_end_early, remote)
+        processes.run_function(_end_early, remote)
 
     def test_failure_keeps_what_has_come(self, remote: control.Remote) -> None:
         """The same holds where a part cannot be had."""
-        apart.run(_fail_early, remote)
+        processes.run_function(_fail_early, remote)
 
 
 def _watch_front(remote: control.Remote) -> None:
@@ -174,7 +174,7 @@ def _watch_front(remote: control.Remote) -> None:
             conn, image_id, 'path', directory, connections=4
         )
         thread.start()
-        actions.until(
+        processes.wait_for(
             lambda: (
                 os.path.exists(partial) and os.path.getsize(partial) >= 5 * MIB
             ),
@@ -189,4 +189,4 @@ class TestFront:
 
     def test_is_written_as_it_arrives(self, remote: control.Remote) -> None:
         """A killed process loses little of what has arrived."""
-        apart.run(_watch_front, remote)
+        processes.run_function(_watch_front, remote)

@@ -24,6 +24,7 @@ import yaml
 
 from tests.faults import attempt
 from tests.faults import clients
+from tests import processes
 from tests.servers import cloud as _cloud
 from tests.servers import fault_proxy
 from tests.servers import scripted
@@ -35,17 +36,6 @@ HELD = 12 * MIB
 
 #: Bytes after which a connection is cut; not where a piece ends.
 CUT = 16 * MIB + 12_345
-
-#: Seconds that nothing should ever take.
-DEADLINE = 60.0
-
-
-def until(condition: Callable[[], object]) -> None:
-    """Wait for a condition, and fail when it does not come true."""
-    end = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < end, 'it never came to this'
-        time.sleep(0.01)
 
 
 class Proxy(fault_proxy.FaultProxy):
@@ -140,7 +130,7 @@ class CloudDownloads:
         """
         for name, proxy in self.proxies.items():
             process = self._running[name].process
-            until(
+            processes.wait_for(
                 lambda proxy=proxy, process=process: (
                     condition(proxy) or not process.is_alive()
                 )
@@ -171,7 +161,7 @@ class CloudDownloads:
         answer = requests.get(
             f'{self.cloud.image_url}/v2/images',
             headers={'X-Auth-Token': token},
-            timeout=DEADLINE,
+            timeout=processes.DEADLINE,
         )
         return answer.status_code == 200
 

@@ -18,12 +18,12 @@ import dataclasses
 import pathlib
 import random
 import re
-import time
 from typing import Any
 
 
 from tests.faults import attempt
 from tests.faults import clients
+from tests import processes
 from tests.servers import responses
 from tests.servers import scripted
 
@@ -40,9 +40,6 @@ DURATION = 1.0
 
 #: Bytes that go over the wire at a time then.
 _STEP = 256 * 1024
-
-#: Seconds that nothing should ever take.
-_DEADLINE = 30.0
 
 #: The ways of the plugin that end in a file.
 TO_PATH = ('path', 'connections')
@@ -189,19 +186,8 @@ class LocalDownload:
                     found.append(path)
             return bool(found) or not process.is_alive()
 
-        wait(look)
+        processes.wait_for(look)
         return found[0] if found else None
-
-
-def wait(condition: Callable[[], bool]) -> None:
-    """Wait for a condition, and fail when it does not come true.
-
-    :param condition: The condition.
-    """
-    end = time.monotonic() + _DEADLINE
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def each_peer(see: Callable[[str, clients.Client], str]) -> dict[str, str]:

@@ -29,6 +29,7 @@ from tests.faults.catalogue import cloud as catalogue
 from tests.faults import clients
 from tests.faults import cloud_downloads
 from tests.faults import table as _table
+from tests import processes
 from tests.servers import cloud as _cloud
 from tests.servers import scripted
 
@@ -174,9 +175,7 @@ def test_plugin(
         chosen.pop('memory', None)
         chosen.pop('file', None)
     with prepare(fault) as downloads:
-        outcomes = _run(
-            downloads, fault, chosen, deadline=cloud_downloads.DEADLINE
-        )
+        outcomes = _run(downloads, fault, chosen, deadline=processes.DEADLINE)
         for mode, outcome in outcomes.items():
             table.note(
                 fault,
@@ -222,4 +221,4 @@ def test_peers(
         )
     row = table.row(fault, '')
     for peer, outcome in outcomes.items():
-        row.peers[peer] = outcome.in_words(len(DATA))
+        row.peers[peer] = outcome.summary(len(DATA))

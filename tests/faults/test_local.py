@@ -230,7 +230,7 @@ def test_peers(
     def see(peer: str, way: clients.Client) -> str:
         with local_download.LocalDownload(tmp_path / peer) as on:
             outcome = on.run(fault.befalling(way), prepare=fault.prepare)
-        return outcome.in_words(len(on.data))
+        return outcome.summary(len(on.data))
 
     if fault.for_peers:
         table.row(fault, '').peers.update(local_download.each_peer(see))

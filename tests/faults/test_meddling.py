@@ -201,6 +201,6 @@ def test_peers(
     def see(peer: str, way: clients.Client) -> str:
         with local_download.LocalDownload(tmp_path / peer) as on:
             outcome = _meddled_with(on, way, fault.act)
-        return outcome.in_words(len(on.data))
+        return outcome.summary(len(on.data))
 
     table.row(fault, '').peers.update(local_download.each_peer(see))

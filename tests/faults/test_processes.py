@@ -170,7 +170,7 @@ def test_peers(
             on.slow_down()
             outcomes = _outcomes(on, way, fault, chance)
         words = [
-            outcome.in_words(len(on.data))
+            outcome.summary(len(on.data))
             for outcome in outcomes[fault.killed :]
         ]
         bad = [word for word in words if word != 'right']

@@ -174,6 +174,6 @@ def test_peers(
         with local_download.LocalDownload(tmp_path / peer) as on:
             on.change_once(patience=PATIENCE, reset=fault.reset)
             outcome = on.run(fault.peers[peer], deadline=10.0)
-        return outcome.in_words(len(on.data))
+        return outcome.summary(len(on.data))
 
     table.row(fault, '').peers.update(local_download.each_peer(see))

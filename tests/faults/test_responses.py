@@ -230,8 +230,8 @@ def test_peers(
     results = _side_by_side(run, list(clients.PEERS.items()))
     row = table.row(fault, '')
     for peer, result in zip(clients.PEERS, results, strict=True):
-        words = result.outcome.in_words(len(base.DATA))
-        row.peers[peer] = words + (', TOKEN SENT' if result.leaked else '')
+        summary = result.outcome.summary(len(base.DATA))
+        row.peers[peer] = summary + (', TOKEN SENT' if result.leaked else '')
         if fault.name == 'none':
             # An error of theirs shall be one of the download.
-            assert words == 'right', (peer, result)
+            assert summary == 'right', (peer, result)

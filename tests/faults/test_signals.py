@@ -29,6 +29,7 @@ from tests.faults import clients
 from tests.faults import local_download
 from tests.faults import machine
 from tests.faults import table as _table
+from tests import processes
 
 #: Seconds within which an interrupted process has to end. It takes a small
 #: part of one; a silent server would keep it for a minute.
@@ -178,7 +179,7 @@ def test_silent_server(
     with local_download.LocalDownload(tmp_path, old=local_download.OLD) as on:
         on.change(silent_after=said)
         with on.start(way, prepare=machine.be_interruptible) as running:
-            local_download.wait(lambda: on.glance.sent >= said)
+            processes.wait_for(lambda: on.glance.sent >= said)
             assert on.grown(running.process, kept)
             _send(running, SILENT.number)
             outcome = running.outcome(SOON)
@@ -206,9 +207,9 @@ def test_peers(
                 on.slow_down()
             with on.start(way, prepare=machine.be_interruptible) as running:
                 # Not all of them write what they have.
-                local_download.wait(lambda: on.glance.sent >= SAID)
+                processes.wait_for(lambda: on.glance.sent >= SAID)
                 _send(running, fault.number)
                 outcome = running.outcome(SOON)
-        return outcome.in_words(len(on.data))
+        return outcome.summary(len(on.data))
 
     table.row(fault, '').peers.update(local_download.each_peer(see))

@@ -12,7 +12,6 @@
 
 """The test cloud is what the other functional tests take it for."""
 
-import collections.abc
 from concurrent import futures
 import hashlib
 import os
@@ -21,7 +20,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import typing
 import urllib.parse
 
@@ -30,6 +28,7 @@ import pytest
 import requests
 
 from tests.functional import conftest
+from tests import processes
 from tests.servers import cloud
 from tests.servers.cloud import installation
 
@@ -73,16 +72,6 @@ def is_open(url: str) -> bool:
     address = urllib.parse.urlsplit(url)
     with socket.socket() as client:
         return client.connect_ex((address.hostname, address.port)) == 0
-
-
-def until(condition: collections.abc.Callable[[], object]) -> bool:
-    """Wait for a condition, half a minute at most."""
-    end = time.monotonic() + 30.0
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.1)
-    return True
 
 
 class TestUpload:
@@ -362,7 +351,7 @@ class TestEnd:
             ).status_code
 
         assert status() == 200
-        assert until(lambda: status() == 401)
+        processes.wait_for(lambda: status() == 401)
 
     @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGKILL])
     def test_a_signal_takes_everything_down(
@@ -387,7 +376,7 @@ class TestEnd:
                 # To the whole group, as a terminal does.
                 os.killpg(harness.pid, number)
 
-        assert until(lambda: not processes_of(tmp_path))
+        processes.wait_for(lambda: not processes_of(tmp_path))
         # Whom SIGKILL ends has no time to tidy up files.
         if number == signal.SIGINT:
             assert harness.returncode == 0
@@ -404,7 +393,7 @@ class TestEnd:
             start_new_session=True,
         ) as harness:
             try:
-                assert until(lambda: processes_of(tmp_path))
+                processes.wait_for(lambda: processes_of(tmp_path))
             finally:
                 os.killpg(harness.pid, signal.SIGTERM)
 

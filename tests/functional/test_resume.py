@@ -12,16 +12,11 @@
 
 """Downloads over a network that breaks, and by processes that die."""
 
-import collections.abc
-from concurrent import futures
 import itertools
 import json
 import os
 import pathlib
 import signal
-import subprocess
-import sys
-import time
 import typing
 
 import pytest
@@ -29,6 +24,7 @@ import pytest
 import openstack_image_stream
 from tests.functional import conftest
 from tests.functional import modes
+from tests import processes
 from tests.servers import cloud
 from tests.servers import fault_proxy
 
@@ -39,9 +35,6 @@ PIECE = 4 * MIB
 
 # Some parts for each of four connections, and one that is not full.
 DATA = os.urandom(48 * MIB + 17)
-
-#: Seconds that nothing should ever take.
-DEADLINE = 60.0
 
 #: Downloads an image to a path.
 _PROGRAM = """
@@ -68,14 +61,6 @@ def connected(
     )
 
 
-def until(condition: collections.abc.Callable[[], object]) -> None:
-    """Wait for a condition, and fail when it does not come true."""
-    end = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 def _started(
     running_cloud: cloud.Cloud,
     proxy: fault_proxy.FaultProxy,
@@ -83,31 +68,17 @@ def _started(
     output: pathlib.Path,
     *,
     connections: int = 1,
-) -> 'subprocess.Popen[str]':
+) -> processes.Program:
     """Start a process that downloads to a path."""
-    return subprocess.Popen(
-        [
-            sys.executable,
-            '-c',
-            _PROGRAM,
-            proxy.url,
-            image_id,
-            str(output),
-            str(connections),
-        ],
+    return processes.Program(
+        '-c',
+        _PROGRAM,
+        proxy.url,
+        image_id,
+        output,
+        connections,
         env=running_cloud.environment('stream'),
-        stderr=subprocess.PIPE,
-        text=True,
     )
-
-
-def _ended(child: 'subprocess.Popen[str]') -> tuple[int, str]:
-    """Wait for a process, return its status and what it complained of."""
-    try:
-        _, complaints = child.communicate(timeout=DEADLINE)
-    finally:
-        child.kill()
-    return child.returncode, complaints
 
 
 def _partials(output: pathlib.Path) -> list[pathlib.Path]:
@@ -295,25 +266,26 @@ class TestKilled:
         """It fetches what is missing, and no partial file is left."""
         output = tmp_path / 'image'
         enough = len(DATA) * 6 // 10
-        with fault_proxy.FaultProxy(
-            running_cloud.image_url, hold_after=enough + PIECE
-        ) as proxy:
-            child = _started(running_cloud, proxy, image_id, output)
-            try:
-                until(lambda: _kept(output) >= enough)
-            finally:
-                child.kill()
-            assert _ended(child)[0] == -signal.SIGKILL
+        with (
+            fault_proxy.FaultProxy(
+                running_cloud.image_url, hold_after=enough + PIECE
+            ) as proxy,
+            _started(running_cloud, proxy, image_id, output) as program,
+        ):
+            processes.wait_for(lambda: _kept(output) >= enough)
+            program.signal(signal.SIGKILL)
+            assert program.end()[0] == -signal.SIGKILL
         assert not output.exists()
         with fault_proxy.FaultProxy(running_cloud.image_url) as proxy:
-            child = _started(
+            program = _started(
                 running_cloud,
                 proxy,
                 image_id,
                 output,
                 connections=connections,
             )
-            assert _ended(child) == (0, '')
+            with program:
+                assert program.end() == (0, '', '')
         assert output.read_bytes() == DATA
         assert proxy.fetched <= 0.41 * len(DATA) + PIECE
         assert os.listdir(tmp_path) == ['image']
@@ -340,29 +312,29 @@ class TestCtrlC:
         with fault_proxy.FaultProxy(
             running_cloud.image_url, **limits
         ) as proxy:
-            child = _started(
+            program = _started(
                 running_cloud, proxy, image_id, output, connections=4
             )
-            try:
-                until(lambda: _kept(output) >= 8 * MIB)
+            with program:
+                processes.wait_for(lambda: _kept(output) >= 8 * MIB)
                 if speed == 'silent':
-                    until(lambda: proxy.fetched >= limits['hold_after'])
-                child.send_signal(signal.SIGINT)
+                    processes.wait_for(
+                        lambda: proxy.fetched >= limits['hold_after']
+                    )
+                program.signal(signal.SIGINT)
                 # Silence would end by itself after a minute.
-                child.wait(20.0)
-            finally:
-                child.kill()
-            status, complaints = _ended(child)
+                status, _, errors = program.end(20.0)
         assert status == -signal.SIGINT
-        assert complaints.rstrip().endswith('KeyboardInterrupt')
+        assert errors.rstrip().endswith('KeyboardInterrupt')
         assert not output.exists()
         kept = _kept(output)
         assert kept >= 8 * MIB
         with fault_proxy.FaultProxy(running_cloud.image_url) as proxy:
-            child = _started(
+            program = _started(
                 running_cloud, proxy, image_id, output, connections=4
             )
-            assert _ended(child) == (0, '')
+            with program:
+                assert program.end() == (0, '', '')
         assert output.read_bytes() == DATA
         assert proxy.fetched == len(DATA) - kept
         assert os.listdir(tmp_path) == ['image']
@@ -415,23 +387,17 @@ class TestTwoProcesses:
     ) -> None:
         """Each has a partial file of its own, and none is left."""
         output = tmp_path / 'image'
-        with fault_proxy.FaultProxy(
-            running_cloud.image_url, hold_after=16 * MIB
-        ) as proxy:
-            children = [
-                _started(running_cloud, proxy, image_id, output)
-                for _ in range(2)
-            ]
-            try:
-                until(lambda: len(_partials(output)) == 2)
-                until(lambda: proxy.fetched >= 16 * MIB)
-                proxy.release()
-                with futures.ThreadPoolExecutor() as pool:
-                    ends = list(pool.map(_ended, children))
-            finally:
-                for child in children:
-                    child.kill()
-        assert [status for status, _ in ends] == [0, 0]
+        with (
+            fault_proxy.FaultProxy(
+                running_cloud.image_url, hold_after=16 * MIB
+            ) as proxy,
+            _started(running_cloud, proxy, image_id, output) as first,
+            _started(running_cloud, proxy, image_id, output) as second,
+        ):
+            processes.wait_for(lambda: len(_partials(output)) == 2)
+            processes.wait_for(lambda: proxy.fetched >= 16 * MIB)
+            proxy.release()
+            assert [first.end(), second.end()] == 2 * [(0, '', '')]
         assert proxy.fetched == 2 * len(DATA)
         assert output.read_bytes() == DATA
         assert os.listdir(tmp_path) == ['image']

@@ -20,7 +20,7 @@ import hypothesis
 import pytest
 
 from tests.fuzz import cloud as _cloud
-from tests.fuzz import ledger
+from tests.fuzz import targets
 
 #: Examples of each test where nothing is said.
 _FEW = 40
@@ -61,7 +61,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_terminal_summary(terminalreporter: Any, config: Any) -> None:
     """Write what was tried, and what came of it."""
     terminalreporter.section('fuzzing')
-    for line in ledger.table():
+    for line in targets.table():
         terminalreporter.write_line(line)
     if config.getoption('--examples', default=None):
         terminalreporter.write_line(

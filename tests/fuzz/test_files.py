@@ -24,17 +24,17 @@ import pytest
 from openstack_image_stream._output import partial_files
 from openstack_image_stream import exceptions
 from tests.fuzz import cloud as _cloud
-from tests.fuzz import ledger
 from tests.fuzz import raw_responses
+from tests.fuzz import targets
 from tests.servers import scripted
 
-_NAMES = ledger.target('names of partial files')
-_IDS = ledger.target('IDs of images')
-_OUTPUTS = ledger.target('paths of outputs')
-_OBSTACLES = ledger.target('what is in the place of a file')
+_NAMES = targets.target('names of partial files')
+_IDS = targets.target('IDs of images')
+_OUTPUTS = targets.target('paths of outputs')
+_OBSTACLES = targets.target('what is in the place of a file')
 
 #: Errors of the local machine belong to whoever gives it such names.
-_LOCAL = (*ledger.DOCUMENTED, OSError)
+_LOCAL = (*targets.DOCUMENTED, OSError)
 
 #: Owner of files who is not us.
 _SOMEBODY = 54321

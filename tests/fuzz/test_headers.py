@@ -22,13 +22,13 @@ import pytest
 
 from openstack import exceptions as sdk_exceptions
 from tests.fuzz import cloud as _cloud
-from tests.fuzz import ledger
 from tests.fuzz import raw_responses
+from tests.fuzz import targets
 from tests.fuzz import values
 from tests.unit import modes
 
-_DATA = ledger.target('answers with data')
-_ERRORS = ledger.target('answers with an error')
+_DATA = targets.target('answers with data')
+_ERRORS = targets.target('answers with an error')
 
 _RANGES = strategies.builds(
     'bytes {}-{}/{}'.format,

@@ -22,10 +22,10 @@ import zlib
 import pytest
 
 from tests.fuzz import cloud as _cloud
-from tests.fuzz import ledger
 from tests.fuzz import raw_responses
+from tests.fuzz import targets
 
-_MEMORY = ledger.target('attacks on the memory')
+_MEMORY = targets.target('attacks on the memory')
 
 _MIB = 1024 * 1024
 

@@ -19,6 +19,7 @@ that are wrong, bytes that are no HTTP at all.
 
 import collections
 from collections.abc import Callable
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -28,6 +29,7 @@ from typing import Any, TypeVar
 
 from keystoneauth1 import fixture
 import openstack
+from openstack import proxy
 
 from tests.servers import responses
 from tests.servers import server
@@ -38,6 +40,9 @@ IMAGE_ID = '0b8c6a6e-5bd7-4f1c-9d6a-6c1fb3a4a0d1'
 
 #: The token that it gives to every client that logs in, in place of Keystone.
 TOKEN = 'the-token'
+
+#: Settings of a cloud that loads the plugin.
+PLUGIN = {'vendor_hook': 'openstack_image_stream:load'}
 
 
 class ScriptedGlance(server.ScriptedServer):
@@ -213,6 +218,32 @@ def hashes(data: bytes) -> dict[str, str]:
         'os_hash_algo': 'sha512',
         'os_hash_value': hashlib.sha512(data).hexdigest(),
     }
+
+
+def close(conn: Any) -> None:
+    """Close a connection and what waits in its pools.
+
+    What the package has let go of is closed with them, and nothing else.
+
+    :param conn: The connection.
+    """
+    with contextlib.closing(conn):
+        for adapter in conn.session.session.adapters.values():
+            pools = adapter.poolmanager.pools
+            # Whoever still holds a response holds its pool, so it would not
+            # be enough to forget them.
+            for key in list(pools.keys()):
+                pools[key].close()
+            adapter.close()
+
+
+def forget_connections() -> None:
+    """Forget the connections that the SDK remembers.
+
+    A cache of its class keeps some hundred of them alive, which would look
+    like a leak.
+    """
+    proxy.Proxy._extract_name.cache_clear()
 
 
 def connect(url: str, **settings: Any) -> openstack.connection.Connection:

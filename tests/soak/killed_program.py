@@ -20,7 +20,7 @@ import json
 import signal
 import sys
 
-from tests.soak import client
+from tests.servers import scripted
 
 
 def main() -> None:
@@ -29,10 +29,8 @@ def main() -> None:
     # Whatever started us may have signals ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    download = client.caller(
-        client.connect(url), image_id, json.loads(options)
-    )
-    download(output=output)
+    conn = scripted.connect(url, **scripted.PLUGIN)
+    conn.image.download_image(image_id, output=output, **json.loads(options))
 
 
 if __name__ == '__main__':

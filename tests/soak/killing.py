@@ -18,18 +18,16 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import tempfile
 
 from tests.faults.catalogue import changes
+from tests import processes
 from tests.soak import images
+from tests.soak import killed_program
 from tests.soak import output_files
 from tests.soak import plans
 from tests.soak import server
 from tests.soak import single
-
-#: Seconds; a process that takes longer hangs.
-_PATIENCE = 60
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +59,7 @@ def draw(dice: random.Random) -> Killing:
         script=dataclasses.replace(
             plan.script, data_faults=slow, metadata_faults=()
         ),
-        options={**plan.options, 'retries': 2, 'timeout': _PATIENCE},
+        options={**plan.options, 'retries': 2, 'timeout': 60},
         progress='none',
         # An empty file is filled in place, for which nothing is promised
         # when the process is killed.
@@ -101,32 +99,26 @@ def _kill(
 ) -> list[str]:
     """Start a download and kill it; return what was wrong with it."""
     plan = killing.plan
-    child = subprocess.Popen(
-        [
-            *(sys.executable, '-m', 'tests.soak.killed_program', glance.url),
-            plan.image.image_id,
-            os.path.join(directory, output_files.NAME),
-            json.dumps(plan.options),
-        ],
-        stderr=subprocess.PIPE,
-        text=True,
-        # Ctrl-C at the terminal is for the soak, not for it.
-        start_new_session=True,
-    )
-    with child:
-        asked = glance.asked.wait(_PATIENCE)
+    with processes.Program(
+        '-m',
+        killed_program.__name__,
+        glance.url,
+        plan.image.image_id,
+        os.path.join(directory, output_files.NAME),
+        json.dumps(plan.options),
+    ) as program:
+        asked = glance.asked.wait(processes.DEADLINE)
         if asked:
             try:
-                child.wait(killing.delay)
+                program.process.wait(killing.delay)
             except subprocess.TimeoutExpired:
-                child.send_signal(killing.number)
+                program.signal(killing.number)
         try:
-            _, words = child.communicate(timeout=_PATIENCE)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            return [f'it does not end with signal {killing.number}']
-    natural = child.returncode in (0, -killing.number)
-    return [] if asked and natural else [f'it ended otherwise:\n{words}']
+            status, _, errors = program.end()
+        except AssertionError as exc:
+            return [f'signal {killing.number}: {exc}']
+    natural = status in (0, -killing.number)
+    return [] if asked and natural else [f'it ended otherwise:\n{errors}']
 
 
 def _remove_orphans(

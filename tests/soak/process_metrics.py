@@ -18,7 +18,8 @@ import gc
 import os
 import threading
 
-from tests.soak import client
+from tests import resources
+from tests.servers import scripted
 
 #: Checks before anything is compared, as caches fill at first, and checks
 #: that set the standard then.
@@ -56,7 +57,7 @@ class ProcessMetrics:
 
     def flaws(self) -> list[str]:
         """Look at the process; return what is wrong with it."""
-        client.forget()
+        scripted.forget_connections()
         # Downloads that are part of a cycle end when that is found, and what
         # they held is found the next time.
         gc.collect()
@@ -99,7 +100,9 @@ def _trim() -> None:
 
 
 def _now() -> dict[str, int]:
-    kinds = collections.Counter(_descriptors())
+    kinds = collections.Counter(
+        target.partition(':')[0] for target in resources.descriptors().values()
+    )
     with open('/proc/self/statm') as file:
         pages = int(file.read().split()[1])
     return {
@@ -108,14 +111,3 @@ def _now() -> dict[str, int]:
         'threads': threading.active_count(),
         'MiB of memory': pages * os.sysconf('SC_PAGE_SIZE') // 1024**2,
     }
-
-
-def _descriptors() -> list[str]:
-    found = []
-    for number in os.listdir('/proc/self/fd'):
-        try:
-            target = os.readlink(f'/proc/self/fd/{number}')
-        except FileNotFoundError:
-            continue  # that of the listing itself
-        found.append(target.partition(':')[0])
-    return found

@@ -15,6 +15,7 @@
 from collections.abc import Iterator
 import contextlib
 import dataclasses
+import functools
 import gc
 import os
 import tempfile
@@ -22,13 +23,13 @@ import traceback
 from typing import Any
 
 from openstack_image_stream import progress
+from tests import resources
+from tests.servers import scripted
 from tests.soak import allowed_errors
-from tests.soak import client
 from tests.soak import judges
 from tests.soak import output_files
 from tests.soak import plans
 from tests.soak import server
-from tests.soak import sockets
 from tests.soak import totals
 
 #: Snapshots of the progress after which a function has had enough.
@@ -92,15 +93,15 @@ def connected(glance: server.Server, result: Result) -> Iterator[Any]:
     :param glance: Where to.
     :param result: Takes note if one is.
     """
-    conn = client.connect(glance.url)
+    conn = scripted.connect(glance.url, **scripted.PLUGIN)
     try:
         yield conn
     finally:
-        client.close(conn)
-        if sockets.is_held(glance.port):
+        scripted.close(conn)
+        if resources.is_held(glance.port):
             # A response that was forgotten may be part of a cycle.
             gc.collect()
-        if not sockets.let_go(glance.port):
+        if not resources.let_go(glance.port):
             result.flaws.append('a connection is still open')
 
 
@@ -149,7 +150,11 @@ def download(
         options['progress'] = watcher
     result.counts.downloads += 1
     try:
-        consume(client.caller(conn, plan.image.image_id, options))
+        consume(
+            functools.partial(
+                conn.image.download_image, plan.image.image_id, **options
+            )
+        )
     except Exception as exc:
         _judge(exc, result, allowed)
         return exc

@@ -21,13 +21,13 @@ import signal
 import sys
 import threading
 import time
-import traceback
 from typing import Any
 
 from tests.soak import cases
 from tests.soak import process_metrics
 from tests.soak import short_waits
 from tests.soak import totals
+from tests import uncaught
 
 #: Seconds between two rests.
 _BLOCK = 5.0
@@ -93,7 +93,6 @@ class Worker:
         self._left = True
         self._waits = short_waits.Waits()
         self._metrics = process_metrics.ProcessMetrics()
-        self._strays: list[str] = []
         # Guards all of the following, and the numbers.
         self._lock = threading.Lock()
         self._counts = totals.Totals()
@@ -103,8 +102,7 @@ class Worker:
     def run(self) -> None:
         """Run the cases."""
         # What is raised where nobody can catch it is only printed otherwise.
-        threading.excepthook = self._note_stray
-        sys.unraisablehook = self._note_stray
+        uncaught.FOUND.listen()
         while self._left and not self._stop.is_set():
             self._run_block()
             self._rest()
@@ -148,18 +146,9 @@ class Worker:
                 self._running[number] = time.monotonic()
             yield number
 
-    def _note_stray(self, stray: Any) -> None:
-        text = ''.join(
-            traceback.format_exception(
-                stray.exc_type, stray.exc_value, stray.exc_traceback
-            )
-        )
-        # Not under the lock, which the thread may hold that comes here.
-        self._strays.append(text)
-
     def _rest(self) -> None:
-        strays, self._strays = self._strays, []
-        flaws = self._metrics.flaws() + strays
+        flaws = self._metrics.flaws() + uncaught.FOUND.texts
+        uncaught.FOUND.clear()
         with self._lock:
             self._counts.wrong += len(flaws)
             self._flaws += [(None, flaw) for flaw in flaws]

@@ -24,10 +24,10 @@ import tempfile
 import threading
 import time
 
-from tests.callers import apart
 from tests.callers.sweep import cases
-from tests.callers.sweep import play
+from tests.callers.sweep import run as _run
 from tests.callers.sweep import worker
+from tests import processes
 from tests.servers import control
 
 #: Most cases of a process, and of the service that it uses.
@@ -127,7 +127,7 @@ class Sweep:
     def summary(self) -> str:
         """Return the result in a line."""
         counts = ', '.join(
-            f'{self.counts[kind]} {kind}' for kind in play.FLAWS
+            f'{self.counts[kind]} {kind}' for kind in _run.FLAWS
         )
         return f'{self.cases} cases: {counts}'
 
@@ -166,7 +166,7 @@ def _arguments() -> argparse.Namespace:
 def main() -> int:
     """Do what the command line says."""
     arguments = _arguments()
-    apart.preload()
+    processes.preload()
     if arguments.repeat:
         seed, _, index = arguments.repeat.partition(':')
         kind = cases.draw(int(seed), int(index)).kind

@@ -14,6 +14,7 @@
 from collections.abc import Callable
 
 from tests.faults import cloud_downloads
+from tests import processes
 
 #: Lets something happen to all downloads at once.
 Event = Callable[[cloud_downloads.CloudDownloads], None]
@@ -28,7 +29,7 @@ def revoke(downloads: cloud_downloads.CloudDownloads) -> None:
 def await_expiry(downloads: cloud_downloads.CloudDownloads) -> None:
     """Wait until the tokens that the downloads use are no longer good."""
     for token in downloads.tokens():
-        cloud_downloads.until(lambda token=token: not downloads.is_good(token))
+        processes.wait_for(lambda token=token: not downloads.is_good(token))
 
 
 def stop_keystone(downloads: cloud_downloads.CloudDownloads) -> None:

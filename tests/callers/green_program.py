@@ -19,7 +19,7 @@ import threading
 import time
 from typing import Any
 
-from tests.callers.sweep import green
+from tests.callers import green_threads
 
 MIB = 1024 * 1024
 
@@ -46,11 +46,13 @@ class Program:
 
     def __init__(self, remote: Any) -> None:
         from tests.callers import actions
-        from tests.callers import holdings
+        from tests import processes
+        from tests import resources
         from tests.servers import images
 
         self._remote = remote
-        self._actions, self._holdings = actions, holdings
+        self._actions, self._processes = actions, processes
+        self._resources = resources
         self._images = images
         #: Seconds of a download that the server slows down.
         self._slowly = {'pace': [256 * 1024, 0.01]}
@@ -101,7 +103,7 @@ class Program:
 
     def limit(self, mode: str, connections: Any) -> str | None:
         """Have a time limit end it."""
-        limit = green.time_limit(0.4)
+        limit = green_threads.time_limit(0.4)
         try:
             with limit:
                 self.download(
@@ -157,9 +159,9 @@ class Program:
             )
             reader = self._actions.Reader(response)
             reader.start()
-            self._actions.until(lambda: reader.count >= MIB, 'not read')
+            self._processes.wait_for(lambda: reader.count >= MIB, 'not read')
             response.close()
-            self._actions.assert_told_of_close(reader.told())
+            self._actions.assert_closed(reader.result())
         return None
 
     def run(self, what: str, how: list[Any]) -> None:
@@ -172,8 +174,8 @@ class Program:
         with contextlib.suppress(Exception):
             self.download('memory', 3)
         for mode, connections in how:
-            before = self._holdings.now()
-            greenlets = green.count()
+            before = self._resources.now()
+            greenlets = green_threads.count()
             try:
                 words = getattr(self, what)(mode, connections)
             except BaseException as exc:
@@ -182,9 +184,10 @@ class Program:
                 words = ''.join(traceback.format_exception(exc))
             if words:
                 print(f'{mode}, {connections}: {words}')
-            left: Any = self._holdings.left(before)
-            if left or green.wait_for(greenlets) > greenlets:
-                print(f'{mode}, {connections}: left {left}, {green.count()}')
+            left: Any = self._resources.left(before)
+            if left or green_threads.wait_for(greenlets) > greenlets:
+                alive = green_threads.count()
+                print(f'{mode}, {connections}: left {left}, {alive}')
 
 
 def main(
@@ -198,18 +201,18 @@ def main(
     :param url: Where the service is.
     :param certificate: Its certificate, where it speaks TLS.
     """
-    green.patch(library)
+    green_threads.patch(library)
     import faulthandler
 
-    from tests.callers import strays
     from tests.servers import control
+    from tests import uncaught
 
     faulthandler.dump_traceback_later(100, exit=True)
-    strays.FOUND.listen()
+    uncaught.FOUND.listen()
     Program(control.Remote(url, certificate or None)).run(
         what, _ALL if how == 'all' else _SOME
     )
-    for text in strays.FOUND.texts:
+    for text in uncaught.FOUND.texts:
         print(f'raised where nothing can catch it:\n{text}')
     print('ended')
     sys.stdout.flush()

@@ -14,7 +14,7 @@
 
 from collections.abc import Callable
 import contextlib
-import faulthandler
+import functools
 import gc
 import os
 import signal
@@ -25,9 +25,10 @@ from typing import Any
 
 from openstack_image_stream import exceptions
 from tests.callers import actions
-from tests.callers import strays
-from tests.callers.sweep import green
-from tests.callers.sweep import play as _play
+from tests.callers import green_threads
+from tests.callers import observed
+from tests.callers.sweep import run as _run
+from tests import processes
 
 #: Seconds that a forked child may take.
 _CHILD = 10.0
@@ -53,57 +54,57 @@ _RAISED: dict[str, type[BaseException]] = {
 }
 
 
-def nothing(play: _play.Play) -> None:
+def nothing(run: _run.Run) -> None:
     """Download."""
-    play.judge(_play.attempt(play.download))
+    run.judge(_run.attempt(run.download))
 
 
-def raise_into(play: _play.Play) -> None:
+def raise_into(run: _run.Run) -> None:
     """Raise an exception into the main thread at some moment."""
-    case = play.case
+    case = run.case
     if case.kind != 'plain':
-        limit = green.time_limit(case.moment)
+        limit = green_threads.time_limit(case.moment)
 
         def limited() -> bytes | None:
             with limit:
-                return play.download()
+                return run.download()
 
-        outcome = _play.attempt(limited)
-        play.judge(outcome, limit)
+        outcome = _run.attempt(limited)
+        run.judge(outcome, limit)
         # Its traceback holds all that it has passed.
         outcome.error = limit.__traceback__ = limit.__context__ = None
         return
-    raiser = strays.Raiser(_RAISED[case.raised])
+    raiser = observed.Raiser(_RAISED[case.raised])
     signal.signal(signal.SIGALRM, raiser)
-    with strays.Log().attached() as log:
-        outcome = _play.attempt(_with_timer, play, case.moment)
+    with observed.Log().attached() as log:
+        outcome = _run.attempt(_with_timer, run, case.moment)
     late = outcome.ended_at - raiser.at
     if raiser.error is None:
-        play.judge(outcome)
+        run.judge(outcome)
     elif not raiser.is_behind(outcome.error):
-        play.judge(outcome)
+        run.judge(outcome)
         if not raiser.may_be_lost(log.lines):
-            play.flaw('swallowed', f'it was raised at\n{raiser.stack}')
+            run.flaw('swallowed', f'it was raised at\n{raiser.stack}')
     elif late > actions.AT_ONCE:
-        play.flaw('swallowed', f'it arrived {late:.1f} s later')
+        run.flaw('swallowed', f'it arrived {late:.1f} s later')
     outcome.error = None
     raiser.forget()
 
 
-def _with_timer(play: _play.Play, moment: float) -> bytes | None:
+def _with_timer(run: _run.Run, moment: float) -> bytes | None:
     try:
         signal.setitimer(signal.ITIMER_REAL, moment)
-        return play.download()
+        return run.download()
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def close(play: _play.Play) -> None:
+def close(run: _run.Run) -> None:
     """Close a response in one thread while another one reads it."""
-    case = play.case
-    outcome = _play.attempt(play.open)
+    case = run.case
+    outcome = _run.attempt(run.open)
     if outcome.error is not None:
-        play.judge(outcome)
+        run.judge(outcome)
         return
     response: Any = outcome.content
     closed_at = 0.0
@@ -118,12 +119,12 @@ def close(play: _play.Play) -> None:
         except BaseException as exc:
             errors.append(exc)
 
-    outcome = _play.Outcome()
+    outcome = _run.Outcome()
 
     def read() -> None:
         nonlocal outcome
-        outcome = _play.attempt(
-            lambda: b''.join(actions.READS[case.read](response))
+        outcome = _run.attempt(
+            lambda: b''.join(actions.read(response, case.read))
         )
 
     here, there = (do_close, read) if case.from_main else (read, do_close)
@@ -131,20 +132,20 @@ def close(play: _play.Play) -> None:
     thread.start()
     here()
     thread.join()
-    play.judge_closed(outcome, closed_at)
+    run.judge_closed(outcome, closed_at)
     for error in errors:
-        play.flaw(
+        run.flaw(
             'other',
             'out of close():\n' + ''.join(traceback.format_exception(error)),
         )
 
 
-def close_in_handler(play: _play.Play) -> None:
+def close_in_handler(run: _run.Run) -> None:
     """Close a response in a signal handler while the main thread reads."""
-    case = play.case
-    outcome = _play.attempt(play.open)
+    case = run.case
+    outcome = _run.attempt(run.open)
     if outcome.error is not None:
-        play.judge(outcome)
+        run.judge(outcome)
         return
     response: Any = outcome.content
     closed_at = 0.0
@@ -157,58 +158,56 @@ def close_in_handler(play: _play.Play) -> None:
     def read() -> bytes:
         try:
             signal.setitimer(signal.ITIMER_REAL, max(case.moment, 1e-6))
-            return b''.join(actions.READS[case.read](response))
+            return b''.join(actions.read(response, case.read))
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
 
     signal.signal(signal.SIGALRM, handler)
-    play.judge_closed(_play.attempt(read), closed_at or None)
+    run.judge_closed(_run.attempt(read), closed_at or None)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     response.close()
 
 
-def close_in_progress(play: _play.Play) -> None:
+def close_in_progress(run: _run.Run) -> None:
     """Close a response in its own progress function."""
     responses: list[Any] = []
     closed_at = 0.0
 
     def progress(seen: Any) -> None:
         nonlocal closed_at
-        if responses and seen.done >= play.case.amount:
+        if responses and seen.done >= run.case.amount:
             closed_at = time.monotonic()
             responses.pop().close()
 
-    outcome = _play.attempt(play.open, progress=progress)
+    outcome = _run.attempt(run.open, progress=progress)
     if outcome.error is not None:
-        play.judge(outcome)
+        run.judge(outcome)
         return
     response: Any = outcome.content
     responses.append(response)
-    outcome = _play.attempt(
-        lambda: b''.join(actions.READS[play.case.read](response))
+    outcome = _run.attempt(
+        lambda: b''.join(actions.read(response, run.case.read))
     )
-    play.judge_closed(outcome, closed_at or None)
+    run.judge_closed(outcome, closed_at or None)
     response.close()
 
 
-def fork(play: _play.Play) -> None:
+def fork(run: _run.Run) -> None:
     """Fork while another thread downloads, or out of another thread."""
-    case = play.case
-    children: list[int] = []
+    case = run.case
+    children: list[processes.Child] = []
     with actions.temporary() as directory:
 
         def do_fork() -> None:
             time.sleep(case.moment)
-            number = os.fork()
-            if number == 0:
-                _be_child(play, directory)
-            children.append(number)
+            act = functools.partial(_CHILDREN[case.child], run, directory)
+            children.append(processes.Child(act))
 
-        outcome = _play.Outcome()
+        outcome = _run.Outcome()
 
         def download() -> None:
             nonlocal outcome
-            outcome = _play.attempt(play.download)
+            outcome = _run.attempt(run.download)
 
         here, there = (
             (do_fork, download) if case.from_main else (download, do_fork)
@@ -217,57 +216,38 @@ def fork(play: _play.Play) -> None:
         thread.start()
         here()
         thread.join()
-        play.judge(outcome)
-        _judge_child(play, children[0], directory)
-    asked = play.remote.asked(play.ids[0])
+        run.judge(outcome)
+        _judge_child(run, children[0])
+    asked = run.remote.asked(run.ids[0])
     calm = case.server in ('fast', 'slow', 'pauses')
     if calm and actions.asked_twice(asked):
-        play.flaw('other', f'ranges were asked for twice: {asked}')
+        run.flaw('other', f'ranges were asked for twice: {asked}')
 
 
-def _be_child(play: _play.Play, directory: str) -> None:
-    stacks = open(os.path.join(directory, 'stacks'), 'w')  # noqa: SIM115
-    # The watchdog is a thread, which a child does not inherit; and to cancel
-    # it would mean to wait for it.
-    faulthandler.register(signal.SIGUSR1, file=stacks)
-    # The kernel ends it where the parent does not, as it hangs itself.
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(int(2 * _CHILD))
-    status = 1
-    try:
-        _CHILDREN[play.case.child](play, directory)
-        status = 0
-    except BaseException:
-        with open(os.path.join(directory, 'error'), 'w') as file:
-            file.write(traceback.format_exc())
-    finally:
-        os._exit(status)
-
-
-def _exit(play: _play.Play, directory: str) -> None:
+def _exit(run: _run.Run, directory: str) -> None:
     # What sys.exit() does at last, without what stands on the stack.
     import atexit
 
     atexit._run_exitfuncs()
 
 
-def _collect(play: _play.Play, directory: str) -> None:
+def _collect(run: _run.Run, directory: str) -> None:
     gc.collect()
 
 
-def _download(play: _play.Play, directory: str) -> None:
-    content = play.download(1, directory=directory)
-    if content != play.data[1]:
+def _download(run: _run.Run, directory: str) -> None:
+    content = run.download(1, directory=directory)
+    if content != run.data[1]:
         raise AssertionError('the child has the wrong bytes')
 
 
-def _close(play: _play.Play, directory: str) -> None:
-    if play.response is not None:
-        play.response.close()
+def _close(run: _run.Run, directory: str) -> None:
+    if run.response is not None:
+        run.response.close()
 
 
-def _read_on(play: _play.Play, directory: str) -> None:
-    response = play.response
+def _read_on(run: _run.Run, directory: str) -> None:
+    response = run.response
     if response is None:
         return
     try:
@@ -281,7 +261,7 @@ def _read_on(play: _play.Play, directory: str) -> None:
     # To its end it can be read only where all of it had come already.
 
 
-_CHILDREN: dict[str, Callable[[_play.Play, str], None]] = {
+_CHILDREN: dict[str, Callable[[_run.Run, str], None]] = {
     'exit': _exit,
     'collect': _collect,
     'download': _download,
@@ -290,37 +270,18 @@ _CHILDREN: dict[str, Callable[[_play.Play, str], None]] = {
 }
 
 
-def _judge_child(play: _play.Play, number: int, directory: str) -> None:
-    until = time.monotonic() + _CHILD
-    while True:
-        found, status = os.waitpid(number, os.WNOHANG)
-        if found:
-            break
-        if time.monotonic() > until:
-            os.kill(number, signal.SIGUSR1)
-            time.sleep(0.5)
-            os.kill(number, signal.SIGKILL)
-            os.waitpid(number, 0)
-            words = _text(os.path.join(directory, 'stacks'))
-            play.flaw('hangs', f'the child hangs:\n{words}')
-            return
-        time.sleep(0.005)
-    if status:
-        words = _text(os.path.join(directory, 'error'))
-        play.flaw('other', f'the child failed ({status}):\n{words}')
+def _judge_child(run: _run.Run, child: processes.Child) -> None:
+    try:
+        child.wait(_CHILD)
+    except AssertionError as exc:
+        run.flaw('hangs' if 'hangs' in str(exc) else 'other', str(exc))
 
 
-def _text(path: str) -> str:
-    with contextlib.suppress(FileNotFoundError), open(path) as file:
-        return file.read()
-    return ''
-
-
-def collect(play: _play.Play) -> None:
+def collect(run: _run.Run) -> None:
     """Have forgotten responses collected in whatever thread it is."""
     thresholds = gc.get_threshold()
     for _ in range(2):
-        response = play.open()
+        response = run.open()
         response.raw.read(1)
         # A cycle, as a program may have one around it.
         box = [response]
@@ -329,34 +290,34 @@ def collect(play: _play.Play) -> None:
     gc.set_threshold(20, 5, 5)
     gc.enable()
     try:
-        play.judge(_play.attempt(play.download))
+        run.judge(_run.attempt(run.download))
     finally:
         gc.disable()
         gc.set_threshold(*thresholds)
         gc.collect()
 
 
-def two(play: _play.Play) -> None:
+def two(run: _run.Run) -> None:
     """Have two threads write to one path, or to one file."""
-    outcomes: dict[int, _play.Outcome] = {}
+    outcomes: dict[int, _run.Outcome] = {}
 
     def write(which: int) -> None:
-        if play.case.shared != 'file':
-            outcomes[which] = _play.attempt(
-                play.download, which, output=play.path
+        if run.case.shared != 'file':
+            outcomes[which] = _run.attempt(
+                run.download, which, output=run.path
             )
             return
-        with open(play.path, 'wb') as file:
-            outcomes[which] = _play.attempt(play.download, which, output=file)
+        with open(run.path, 'wb') as file:
+            outcomes[which] = _run.attempt(run.download, which, output=file)
 
-    if play.case.shared == 'file':
-        play.former = b''
+    if run.case.shared == 'file':
+        run.former = b''
     thread = threading.Thread(target=write, args=(1,))
     thread.start()
     write(0)
     thread.join()
     whole = [
-        play.data[which]
+        run.data[which]
         for which, outcome in outcomes.items()
         if outcome.error is None
     ]
@@ -364,45 +325,45 @@ def two(play: _play.Play) -> None:
         if outcome.error is None:
             continue
         # An empty file is written in place, which only one can do.
-        if play.case.shared == 'path' and play.case.before != 'empty':
-            play.judge(outcome)
+        if run.case.shared == 'path' and run.case.before != 'empty':
+            run.judge(outcome)
         else:
-            play.judge(outcome, exceptions.ImageStreamError, OSError)
+            run.judge(outcome, exceptions.ImageStreamError, OSError)
     content = b''
-    with contextlib.suppress(FileNotFoundError), open(play.path, 'rb') as file:
+    with contextlib.suppress(FileNotFoundError), open(run.path, 'rb') as file:
         content = file.read()
     if whole and content not in whole:
-        play.flaw(
+        run.flaw(
             'wrong files',
             f'{len(whole)} of two writers have succeeded, but '
-            + _play._differs(content, tuple(whole)),
+            + _run._differs(content, tuple(whole)),
         )
-    if play.case.shared == 'file' and not whole:
+    if run.case.shared == 'file' and not whole:
         # It is the caller's what becomes of that.
-        os.unlink(play.path)
-        play.former = None
+        os.unlink(run.path)
+        run.former = None
 
 
-def forget(play: _play.Play) -> None:
+def forget(run: _run.Run) -> None:
     """Read some of a response, and forget it."""
-    response = play.open()
-    if play.case.amount % 2:
-        response.raw.read(play.case.amount)
+    response = run.open()
+    if run.case.amount % 2:
+        response.raw.read(run.case.amount)
     del response
     # No collection: gc is disabled.
 
 
-def break_off(play: _play.Play) -> None:
+def break_off(run: _run.Run) -> None:
     """Stop reading in the middle."""
     seen = 0
-    with play.open() as response:
+    with run.open() as response:
         for piece in response.iter_content(100_000):
             seen += len(piece)
-            if seen >= play.case.amount:
+            if seen >= run.case.amount:
                 break
 
 
-ALL: dict[str, Callable[[_play.Play], None]] = {
+ALL: dict[str, Callable[[_run.Run], None]] = {
     'none': nothing,
     'raise': raise_into,
     'close': close,

@@ -19,7 +19,7 @@ import threading
 
 from openstack import exceptions as sdk_exceptions
 
-from tests.fuzz import watchdog
+from tests import processes
 
 #: Errors that a download may end with, whatever the server does. That of the
 #: local machine is for whoever gives it something to fail at.
@@ -61,7 +61,7 @@ class Target:
         """
         self.tried += 1
         try:
-            with watchdog.limited():
+            with processes.time_limit():
                 yield
             assert not _threads(), 'a thread is left'
         except (*refusals, Refused):

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""One case: what is there before it, the trouble, and what is left."""
+"""One case: what is there before it, the behaviour, and what is left."""
 
 from collections.abc import Iterator
 import contextlib
@@ -25,12 +25,12 @@ from typing import Any
 
 from openstack_image_stream import exceptions
 from tests.callers import actions
-from tests.callers import holdings
-from tests.callers import strays
+from tests.callers import green_threads
 from tests.callers.sweep import cases
-from tests.callers.sweep import green
+from tests import resources
 from tests.servers import control
 from tests.servers import images
+from tests import uncaught
 
 #: The kinds of what can be wrong.
 FLAWS = (
@@ -63,8 +63,8 @@ class Outcome:
     ended_at: float = 0.0
 
 
-class Play:
-    """What a trouble works with.
+class Run:
+    """What a behaviour works with.
 
     :param case: The case.
     :param remote: The service.
@@ -95,7 +95,7 @@ class Play:
         self.data = [images.data(*image) for image in case.images]
         self.former = {'nothing': None, 'content': _FORMER, 'empty': b''}[
             'empty'
-            if case.trouble == 'two' and case.shared == 'empty'
+            if case.behaviour == 'two' and case.shared == 'empty'
             else case.before
         ]
         if self.former is not None:
@@ -156,7 +156,7 @@ class Play:
             )
             try:
                 with response:
-                    return b''.join(actions.READS[self.case.read](response))
+                    return b''.join(actions.read(response, self.case.read))
             finally:
                 self.response = None
         return actions.download(
@@ -240,7 +240,9 @@ def attempt(function: Any, *args: Any, **kwargs: Any) -> Outcome:
     return outcome
 
 
-def run(case: cases.Case, remote: control.Remote) -> list[tuple[str, str]]:
+def run_case(
+    case: cases.Case, remote: control.Remote
+) -> list[tuple[str, str]]:
     """Play a case.
 
     :param case: The case.
@@ -248,53 +250,56 @@ def run(case: cases.Case, remote: control.Remote) -> list[tuple[str, str]]:
     :returns: What was wrong: the kinds, and words.
     """
     # Only after the process is patched, if it is to be.
-    from tests.callers.sweep import troubles
+    from tests.callers.sweep import behaviours
 
-    strays.FOUND.clear()
+    uncaught.FOUND.clear()
     with actions.temporary() as directory:
         gc.collect()
         gc.disable()
-        before = holdings.now()
-        greenlets = green.count()
+        before = resources.now()
+        greenlets = green_threads.count()
         with contextlib.ExitStack() as stack:
             stack.callback(gc.enable)
             with actions.connected(remote) as conn:
-                play = Play(case, remote, directory, conn)
-                troubles.ALL[case.trouble](play)
-                play.judge_files(*play.data)
+                run = Run(case, remote, directory, conn)
+                behaviours.ALL[case.behaviour](run)
+                run.judge_files(*run.data)
                 if case.again and case.mode == 'path':
-                    _repeat(play)
-                play.judge_names()
-                play.conn = conn = None
-            if case.kind != 'plain' and holdings.left(before, wait=0.3):
+                    _repeat(run)
+                run.judge_names()
+                run.conn = conn = None
+            if case.kind != 'plain' and resources.left(before, wait=0.3):
                 # The sockets of eventlet and gevent are parts of cycles.
                 gc.collect()
             for flaw in _left(before, greenlets, directory):
-                play.flaw(*flaw)
-        for image_id in play.ids:
+                run.flaw(*flaw)
+        for image_id in run.ids:
             remote.forget(image_id)
-    for text in strays.FOUND.texts:
-        play.flaw('other', f'raised where nothing can catch it:\n{text}')
-    return play.flaws
+    for text in uncaught.FOUND.texts:
+        run.flaw('other', f'raised where nothing can catch it:\n{text}')
+    return run.flaws
 
 
-def _repeat(play: Play) -> None:
+def _repeat(run: Run) -> None:
     """Do the same again with an honest server, which has to succeed."""
-    seed, size = play.case.images[0]
-    play.remote.show(play.ids[0], seed=seed, size=size)
-    outcome = attempt(play.download)
-    play.judge(outcome)
+    seed, size = run.case.images[0]
+    run.remote.show(run.ids[0], seed=seed, size=size)
+    outcome = attempt(run.download)
+    run.judge(outcome)
     outcome.error = None
 
 
 def _left(
-    before: holdings.Holdings, greenlets: int, directory: str
+    before: resources.Resources, greenlets: int, directory: str
 ) -> Iterator[tuple[str, str]]:
-    found = holdings.left(before, [directory])
+    found = resources.left(before, [directory])
     for kind, names in found.items():
         yield kind, f'left: {", ".join(names)}'
-    if green.wait_for(greenlets) > greenlets:
-        yield 'threads', f'{green.count() - greenlets} green threads are left'
+    if green_threads.wait_for(greenlets) > greenlets:
+        yield (
+            'threads',
+            f'{green_threads.count() - greenlets} green threads are left',
+        )
 
 
 def _text(error: BaseException) -> str:

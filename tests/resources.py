@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-
 """What a process holds, and what a download has left of it."""
 
 from collections.abc import Sequence
@@ -22,12 +21,15 @@ import time
 #: Seconds until what was told to end has ended.
 _ENOUGH = 6.0
 
+#: Seconds until a socket is closed by the thread that was told to end.
+_SOCKETS = 10.0
+
 #: Columns of /proc/locks: the kind, and device and inode.
 _INODE = 5
 
 
 @dataclasses.dataclass(frozen=True)
-class Holdings:
+class Resources:
     """Threads, descriptors and locks of this process.
 
     :param threads: Names of the threads, by their numbers.
@@ -40,19 +42,22 @@ class Holdings:
     descriptors: dict[int, str]
 
 
-def now() -> Holdings:
+def now() -> Resources:
     """Look at this process."""
-    return Holdings(
+    return Resources(
         threads={
             thread.ident or 0: thread.name for thread in threading.enumerate()
         },
         tasks=frozenset(os.listdir('/proc/self/task')),
-        descriptors=_descriptors(),
+        descriptors=descriptors(),
     )
 
 
 def left(
-    before: Holdings, directories: Sequence[str] = (), *, wait: float = _ENOUGH
+    before: Resources,
+    directories: Sequence[str] = (),
+    *,
+    wait: float = _ENOUGH,
 ) -> dict[str, list[str]]:
     """Return what this process holds that it did not hold before.
 
@@ -74,7 +79,7 @@ def left(
 
 
 def _found(
-    before: Holdings, directories: Sequence[str]
+    before: Resources, directories: Sequence[str]
 ) -> dict[str, list[str]]:
     present = now()
     others = {
@@ -106,7 +111,8 @@ def _found(
     return {kind: names for kind, names in found.items() if names}
 
 
-def _descriptors() -> dict[int, str]:
+def descriptors() -> dict[int, str]:
+    """Return what the descriptors of this process lead to."""
     found = {}
     for number in os.listdir('/proc/self/fd'):
         try:
@@ -131,3 +137,35 @@ def _locked(directory: str) -> list[str]:
         # A line of one that waits has an arrow in front.
         if len(line) > _INODE and line[_INODE].rpartition(':')[2] in inodes
     ]
+
+
+def let_go(port: int) -> bool:
+    """Wait until nobody on this machine holds a socket to a port.
+
+    The server does not know: its side of a connection may stand for some time
+    after the client's was closed, until its system asks.
+
+    :param port: Of the server, on loopback.
+    :returns: Whether it came to that.
+    """
+    until = time.monotonic() + _SOCKETS
+    while is_held(port):
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def is_held(port: int) -> bool:
+    """Tell whether anybody holds a socket to a port at this moment.
+
+    :param port: Of the server, on loopback.
+    """
+    remote = f'0100007F:{port:04X}'
+    with open('/proc/self/net/tcp') as table:
+        for line in table:
+            columns = line.split()
+            # One that was closed has no inode any more.
+            if columns[2] == remote and columns[9] != '0':
+                return True
+    return False

@@ -10,62 +10,21 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What a process says without being asked: stray exceptions, and its log."""
+"""What signal handlers raise, and what the log says."""
 
 import contextlib
 import logging
-import sys
 import threading
 import time
 import traceback
 from types import CodeType
 from typing import Any
 
+from tests import uncaught
+
 
 #: What the exceptions of signal handlers say.
 _WORDS = 'out of a signal handler'
-
-
-class Strays:
-    """What is raised in threads and finalizers, where nothing can catch it."""
-
-    def __init__(self) -> None:
-        #: The texts.
-        self.texts: list[str] = []
-        #: What a signal handler raises at present.
-        self.raised: BaseException | None = None
-        #: Whether that was lost so.
-        self.lost = False
-
-    def listen(self) -> None:
-        """Take note of them from now on."""
-        threading.excepthook = self._take
-        sys.unraisablehook = self._take
-
-    def clear(self) -> None:
-        """Forget what was raised."""
-        self.texts.clear()
-        self.raised = None
-        self.lost = False
-
-    def _take(self, stray: Any) -> None:
-        if stray.exc_value is self.raised is not None:
-            # Python has interrupted a finalizer for it.
-            self.lost = True
-            return
-        text = ''.join(
-            traceback.format_exception(
-                stray.exc_type, stray.exc_value, stray.exc_traceback
-            )
-        )
-        # Thread.start() of Python, interrupted between two of its lines. It
-        # is told of in the thread, maybe later.
-        if 'del _limbo[self]' not in text:
-            self.texts.append(text)
-
-
-#: Those of this process.
-FOUND = Strays()
 
 
 class Raiser:
@@ -88,7 +47,7 @@ class Raiser:
         self.at = time.monotonic()
         self._code = frame.f_code
         self.stack = ''.join(traceback.format_stack(frame)[-25:])
-        self.error = FOUND.raised = self._kind(_WORDS)
+        self.error = uncaught.FOUND.raised = self._kind(_WORDS)
         raise self.error
 
     def is_behind(self, error: BaseException | None) -> bool:
@@ -117,14 +76,14 @@ class Raiser:
             return False
         ours = 'openstack_image_stream' in self._code.co_filename
         finalizer = self._code.co_name in ('__del__', 'close', 'closed')
-        return FOUND.lost or finalizer or not ours
+        return uncaught.FOUND.lost or finalizer or not ours
 
     def forget(self) -> None:
         """Let go of all that the exception has passed."""
         if self.error is not None:
             self.error.__traceback__ = self.error.__context__ = None
-        self.error = FOUND.raised = None
-        FOUND.lost = False
+        self.error = uncaught.FOUND.raised = None
+        uncaught.FOUND.lost = False
 
 
 class Log(logging.Handler):
