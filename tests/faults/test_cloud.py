@@ -24,6 +24,7 @@ import random
 
 import pytest
 
+from tests import conftest
 from tests.faults import attempt
 from tests.faults.catalogue import cloud as catalogue
 from tests.faults import clients
@@ -54,7 +55,8 @@ Prepare = Callable[
 class _Clouds:
     """The clouds of this module, each started when it is first needed."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept_directory: conftest.KeptDirectory) -> None:
+        self._kept_directory = kept_directory
         self._resources = contextlib.ExitStack()
         self._clouds: dict[bool, _cloud.Cloud] = {}
 
@@ -63,6 +65,9 @@ class _Clouds:
         if short_lived not in self._clouds:
             self._clouds[short_lived] = self._resources.enter_context(
                 _cloud.Cloud.start(
+                    self._kept_directory(
+                        'short-lived' if short_lived else 'faults'
+                    ),
                     token_expiration=15 if short_lived else 3600,
                     # Otherwise a token would stay good for minutes.
                     token_cache=-1,
@@ -77,9 +82,9 @@ class _Clouds:
 
 
 @pytest.fixture(scope='module')
-def clouds() -> Iterator[_Clouds]:
+def clouds(kept_directory: conftest.KeptDirectory) -> Iterator[_Clouds]:
     """Clouds with long tokens and with short ones."""
-    clouds = _Clouds()
+    clouds = _Clouds(kept_directory)
     yield clouds
     clouds.stop()
 

@@ -20,15 +20,18 @@ import openstack.config
 import openstack.connection
 import pytest
 
+from tests import conftest
 from tests.servers import cloud
 
 Connect = collections.abc.Callable[..., openstack.connection.Connection]
 
 
 @pytest.fixture(scope='session')
-def running_cloud() -> collections.abc.Iterator[cloud.Cloud]:
+def running_cloud(
+    kept_directory: conftest.KeptDirectory,
+) -> collections.abc.Iterator[cloud.Cloud]:
     """A cloud for all tests. Without one they fail, they don't skip."""
-    with cloud.Cloud.start() as running:
+    with cloud.Cloud.start(kept_directory('functional')) as running:
         yield running
 
 

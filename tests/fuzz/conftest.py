@@ -58,6 +58,19 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.hypothesis_seed = str(random.getrandbits(32))
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand the counts in where several processes run the tests."""
+    output = getattr(session.config, 'workeroutput', None)
+    if output is not None:
+        output['fuzz'] = targets.as_data()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take the counts of one of several processes."""
+    targets.merge(getattr(node, 'workeroutput', {}).get('fuzz', []))
+
+
 def pytest_terminal_summary(terminalreporter: Any, config: Any) -> None:
     """Write what was tried, and what came of it."""
     terminalreporter.section('fuzzing')

@@ -87,6 +87,26 @@ def target(name: str) -> Target:
     return TARGETS[-1]
 
 
+def as_data() -> list[tuple[str, int, int, int, int]]:
+    """Return the counts as what another process can be given."""
+    return [
+        (one.name, one.tried, one.refused, one.accepted, one.findings)
+        for one in TARGETS
+        if one.tried
+    ]
+
+
+def merge(data: list[tuple[str, int, int, int, int]]) -> None:
+    """Add the counts of another process.
+
+    :param data: What :func:`as_data` returned there.
+    """
+    for name, tried, refused, accepted, findings in data:
+        one = Target(name, tried, refused, accepted)
+        one._found |= {(Exception, number) for number in range(findings)}
+        TARGETS.append(one)
+
+
 def table() -> list[str]:
     """Return the lines of the table: what was tried, and what came of it."""
     names = ('tried', 'refused', 'accepted', 'findings')
