@@ -58,8 +58,8 @@ def _parser() -> argparse.ArgumentParser:
         help='run a Python program with the plugin in all its connections',
         description='Run a Python program in this process, with the plugin '
         'in all its connections.',
-        epilog='Exit status: that of the program; 2 if it is not found or is '
-        'not a Python program.',
+        epilog='Exit status: that of the program; 2 if it is not found, is '
+        'not a Python program, or cannot have the plugin.',
     )
     run.add_argument(
         'words',
@@ -96,10 +96,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(words: Sequence[str]) -> int:
     try:
         program = _programs.prepared(words)
-    except exceptions.InvalidArgumentError as exc:
+        _installation.install()
+    except exceptions.ImageStreamError as exc:
         print(f'run: {exc}', file=sys.stderr)
         return 2
-    _installation.install()
     program()
     return 0
 

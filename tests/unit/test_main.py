@@ -23,7 +23,6 @@ import fixtures
 
 import openstack_image_stream
 from openstack_image_stream import __main__ as commands
-from openstack_image_stream import service
 from tests.unit import base
 
 HOOK = 'openstack_image_stream:load'
@@ -271,20 +270,3 @@ class TestVersion(base.TestCase):
             AttributeError, getattr, openstack_image_stream, 'versoin'
         )
         self.assertIn('versoin', str(error))
-
-
-class TestPlatform(base.TestCase):
-    """A system that is not supported."""
-
-    def test_check(self) -> None:
-        """The command says so."""
-        with (
-            mock.patch.dict(sys.modules, fcntl=None),
-            contextlib.redirect_stderr(io.StringIO()) as printed,
-        ):
-            self.assertEqual(1, commands.main(['check']))
-        self.assertIn('Windows', printed.getvalue())
-
-    def test_supported(self) -> None:
-        """This one is."""
-        service.check_platform()
