@@ -123,5 +123,5 @@ def without_lock(pool: Any) -> None:
         other pools, too. One that is closed, or that makes threads wait for
         connections, stays as it is.
     """
-    if isinstance(pool.pool, queue.LifoQueue) and not pool.block:
+    if isinstance(pool.pool, queue.Queue) and not pool.block:
         pool.pool = IdleConnections(pool.pool)
