@@ -12,30 +12,56 @@
 
 """Image downloads for openstacksdk that stream, verified."""
 
+from typing import TYPE_CHECKING
+
+from openstack_image_stream._installation import install
+from openstack_image_stream._installation import uninstall
 from openstack_image_stream.exceptions import ChecksumMismatchError
 from openstack_image_stream.exceptions import DownloadClosedError
+from openstack_image_stream.exceptions import ForeignServiceError
 from openstack_image_stream.exceptions import ImageChangedError
 from openstack_image_stream.exceptions import ImageDataMissingError
 from openstack_image_stream.exceptions import ImageStreamError
 from openstack_image_stream.exceptions import IncompleteDownloadError
 from openstack_image_stream.exceptions import InvalidArgumentError
 from openstack_image_stream.exceptions import NotRegisteredError
+from openstack_image_stream.exceptions import UnsupportedPlatformError
 from openstack_image_stream.exceptions import UnusableHashError
 from openstack_image_stream.progress import Progress
+from openstack_image_stream.proxy import ImageProxy
 from openstack_image_stream.service import ImageStreamService
 from openstack_image_stream.service import load
+from openstack_image_stream.service import version as _version
 
 __all__ = [
     'ChecksumMismatchError',
     'DownloadClosedError',
+    'ForeignServiceError',
     'ImageChangedError',
     'ImageDataMissingError',
+    'ImageProxy',
     'ImageStreamError',
     'ImageStreamService',
     'IncompleteDownloadError',
     'InvalidArgumentError',
     'NotRegisteredError',
     'Progress',
+    'UnsupportedPlatformError',
     'UnusableHashError',
+    'install',
     'load',
+    'uninstall',
 ]
+
+#: The version of the installed distribution.
+__version__: str
+
+# Type checkers would take a module with this function to have every name.
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        if name != '__version__':
+            raise AttributeError(
+                f'module {__name__!r} has no attribute {name!r}'
+            )
+        return _version()

@@ -50,6 +50,20 @@ class NotRegisteredError(ImageStreamError):
     """
 
 
+class UnsupportedPlatformError(ImageStreamError):
+    """This system lacks what the plugin needs to write files safely.
+
+    Windows, for example, has no :mod:`fcntl`.
+    """
+
+
+class ForeignServiceError(ImageStreamError):
+    """The Image service of all connections was replaced by other software.
+
+    :func:`~openstack_image_stream.install` does not replace it once more.
+    """
+
+
 class ImageDataMissingError(ImageStreamError):
     """The image exists but has no data yet.
 

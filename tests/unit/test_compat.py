@@ -23,6 +23,8 @@ from typing import Any
 from unittest import mock
 
 from keystoneauth1 import session as ksa_session
+from openstack import connection
+from openstack.image import image_service
 from openstack.image.v2 import image as upstream_image
 import requests
 import urllib3
@@ -70,6 +72,24 @@ class TestSDK(base.GlanceTestCase):
         """The proxy that was used is among those that were made."""
         made = self.conn.image
         self.assertIs(made, sdk_compat.made_proxies(self.conn)['image'])
+
+    def test_added_service(self) -> None:
+        """The description that add_service() hid is found again."""
+        # The class of this connection alone, which load() made.
+        cls = type(self.conn)
+        self.assertIsNot(connection.Connection, cls)
+        description = image_service.ImageService('image')
+        self.conn.add_service(description)
+        found = inspect.getattr_static(cls, 'image')
+        self.assertIsNot(description, found)
+        self.assertIs(description, sdk_compat.added_service(found))
+        for other in (
+            inspect.getattr_static(connection.Connection, 'image'),
+            property(lambda conn: None),
+            property(),
+            None,
+        ):
+            self.assertIsNone(sdk_compat.added_service(other))
 
     def test_resource_registry(self) -> None:
         """The class of images is registered by its name."""
