@@ -112,7 +112,7 @@ class LocalDownload:
         :param changes: Of the response.
         """
         self.change(**changes)
-        self.glance.stubborn = False
+        self.glance.repeat_last = False
 
     def slow_down(self, seconds: float = DURATION) -> None:
         """Let all further downloads take their time.
@@ -135,9 +135,9 @@ class LocalDownload:
     def _script(
         self, change: Callable[[responses.Response], responses.Response]
     ) -> None:
-        self.glance.spoilers.clear()
-        self.glance.spoilers.append(change)
-        self.glance.stubborn = True
+        self.glance.changes.clear()
+        self.glance.changes.append(change)
+        self.glance.repeat_last = True
 
     def restart(self) -> int:
         """Have another server, which changes nothing.

@@ -94,8 +94,8 @@ def store() -> Iterator[scripted.ScriptedGlance]:
     """A web server that has the image."""
     with scripted.ScriptedGlance(DATA) as store:
         # Glance would use a connection again after the store has closed.
-        store.stubborn = True
-        store.spoilers.append(
+        store.repeat_last = True
+        store.changes.append(
             lambda response: dataclasses.replace(
                 response, headers={**response.headers, 'Connection': 'close'}
             )

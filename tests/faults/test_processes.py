@@ -14,9 +14,6 @@
 
 from collections.abc import Callable
 import contextlib
-import dataclasses
-import errno
-import functools
 import pathlib
 import random
 import time
@@ -24,57 +21,16 @@ import time
 import pytest
 
 from tests.faults import attempt
-from tests.faults.catalogue import base
+from tests.faults.catalogue import processes
 from tests.faults import clients
 from tests.faults import local_download
-from tests.faults import machine
 from tests.faults import table as _table
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Crowd(base.Fault):
-    """Several processes at one name.
-
-    :param count: How many.
-    :param killed: How many of them are killed.
-    :param prepare: Called in each before it downloads.
-    """
-
-    count: int = 2
-    killed: int = 0
-    prepare: Callable[[], None] | None = None
-    promise: str = 'each delivers the image, nothing else is left'
-
-
-FAULTS = [
-    Crowd(name='two', title='two processes with one output path'),
-    Crowd(name='ten', title='ten processes with one output path', count=10),
-    Crowd(
-        name='ten-killed',
-        title='ten processes with one output path, five of them killed',
-        promise='each of the others delivers the image',
-        count=10,
-        killed=5,
-    ),
-    Crowd(
-        name='useless-locks',
-        title='two processes with one output path, and locks do nothing',
-        prepare=machine.have_useless_locks,
-    ),
-    Crowd(
-        name='enolck',
-        title='two processes with one output path, and locks fail (ENOLCK)',
-        prepare=functools.partial(machine.have_no_locks, errno.ENOLCK),
-    ),
-    Crowd(
-        name='enotsup',
-        title='two processes with one output path, and locks fail (ENOTSUP)',
-        prepare=functools.partial(machine.have_no_locks, errno.ENOTSUP),
-    ),
-]
-
 _each_fault = pytest.mark.parametrize(
-    'fault', FAULTS, ids=[fault.name for fault in FAULTS]
+    'fault',
+    processes.SHARED_PATH,
+    ids=[fault.name for fault in processes.SHARED_PATH],
 )
 
 
@@ -88,7 +44,7 @@ def chance(request: pytest.FixtureRequest) -> random.Random:
 def _outcomes(
     on: local_download.LocalDownload,
     way: clients.Client,
-    fault: Crowd,
+    fault: processes.SharedPath,
     chance: random.Random,
 ) -> list[attempt.Outcome]:
     """Return what came of the processes; first those to be killed."""
@@ -122,7 +78,7 @@ def _left(on: local_download.LocalDownload) -> set[pathlib.Path]:
     ['path', pytest.param('connections', marks=pytest.mark.thorough)],
 )
 def test_plugin(
-    fault: Crowd,
+    fault: processes.SharedPath,
     mode: str,
     chance: random.Random,
     tmp_path: pathlib.Path,
@@ -139,6 +95,9 @@ def test_plugin(
             assert outcome.error is None, outcome
             assert outcome.content == 'right'
         assert on.content() == on.data
+        if not fault.killed and fault.prepare is None:
+            # Each has a partial file of its own.
+            assert on.sent() == fault.count * len(on.data)
         left = _left(on)
         assert len(left) <= fault.killed
         # Nobody is left who keeps a partial file from being finished.
@@ -155,11 +114,11 @@ def test_plugin(
 @pytest.mark.parametrize(
     'fault',
     # They take no locks.
-    [fault for fault in FAULTS if fault.prepare is None],
+    [fault for fault in processes.SHARED_PATH if fault.prepare is None],
     ids=lambda fault: fault.name,
 )
 def test_peers(
-    fault: Crowd,
+    fault: processes.SharedPath,
     chance: random.Random,
     tmp_path: pathlib.Path,
     table: _table.Table,

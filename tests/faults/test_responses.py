@@ -78,15 +78,15 @@ def _script(
     fault: base.ResponseFault,
     context: changes.Context,
 ) -> None:
-    glance.stubborn = fault.always
+    glance.repeat_last = fault.always
     glance.metadata.update(fault.metadata)
     for change in fault.changes:
-        glance.spoilers.append(
+        glance.changes.append(
             lambda response, change=change: change(response, context)
         )
     described = responses.json_response(glance.metadata)
     for change in fault.metadata_changes:
-        glance.metadata_answers.append(change(described, context))
+        glance.metadata_responses.append(change(described, context))
 
 
 def _run(

@@ -14,17 +14,15 @@
 
 from collections.abc import Callable
 import contextlib
-import dataclasses
 import os
 import pathlib
 import random
-import signal
 import time
 
 import pytest
 
 from tests.faults import attempt
-from tests.faults.catalogue import base
+from tests.faults.catalogue import processes as faults
 from tests.faults import clients
 from tests.faults import local_download
 from tests.faults import machine
@@ -39,52 +37,8 @@ SOON = 5.0
 SAID = 6 * local_download.MIB
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class SignalFault(base.Fault):
-    """A signal that ends the process.
-
-    :param number: The signal.
-    :param ends: What the process says to that: an error, or nothing.
-    """
-
-    number: int
-    ends: str
-    promise: str = (
-        'the old file stays, the same call completes the partial file'
-    )
-
-
-FAULTS = [
-    SignalFault(
-        name='sigkill',
-        title='SIGKILL at any moment',
-        number=signal.SIGKILL,
-        ends='died',
-    ),
-    SignalFault(
-        name='sigterm',
-        title='SIGTERM at any moment',
-        number=signal.SIGTERM,
-        ends='died',
-    ),
-    SignalFault(
-        name='sigint',
-        title='Ctrl-C at any moment',
-        number=signal.SIGINT,
-        ends='KeyboardInterrupt',
-    ),
-]
-
-SILENT = SignalFault(
-    name='sigint-silent',
-    title='Ctrl-C while the server is silent',
-    promise='ends at once; the same call completes the partial file',
-    number=signal.SIGINT,
-    ends='KeyboardInterrupt',
-)
-
 _each_fault = pytest.mark.parametrize(
-    'fault', FAULTS, ids=[fault.name for fault in FAULTS]
+    'fault', faults.SIGNALS, ids=[fault.name for fault in faults.SIGNALS]
 )
 _each_mode = pytest.mark.parametrize('mode', local_download.TO_PATH)
 
@@ -125,7 +79,7 @@ def _again(
 @_each_fault
 @_each_mode
 def test_plugin(
-    fault: SignalFault,
+    fault: faults.SignalFault,
     mode: str,
     moments: list[float],
     tmp_path: pathlib.Path,
@@ -181,27 +135,27 @@ def test_silent_server(
         with on.start(way, prepare=machine.be_interruptible) as running:
             processes.wait_for(lambda: on.glance.sent >= said)
             assert on.grown(running.process, kept)
-            _send(running, SILENT.number)
+            _send(running, faults.SILENT.number)
             outcome = running.outcome(SOON)
-        note(SILENT, outcome)
-        assert outcome.error == SILENT.ends, outcome
+        note(faults.SILENT, outcome)
+        assert outcome.error == faults.SILENT.ends, outcome
         assert on.content() == local_download.OLD
         assert kept <= on.kept() <= said
-        note(SILENT, _again(on, way), again=on.sent() - len(on.data))
+        note(faults.SILENT, _again(on, way), again=on.sent() - len(on.data))
 
 
 @pytest.mark.peers
 @pytest.mark.parametrize(
-    'fault', [*FAULTS, SILENT], ids=lambda fault: fault.name
+    'fault', [*faults.SIGNALS, faults.SILENT], ids=lambda fault: fault.name
 )
 def test_peers(
-    fault: SignalFault, tmp_path: pathlib.Path, table: _table.Table
+    fault: faults.SignalFault, tmp_path: pathlib.Path, table: _table.Table
 ) -> None:
     """What others make of it is written down, whatever it is."""
 
     def see(peer: str, way: clients.Client) -> str:
         with local_download.LocalDownload(tmp_path / peer) as on:
-            if fault is SILENT:
+            if fault is faults.SILENT:
                 on.change(silent_after=SAID)
             else:
                 on.slow_down()

@@ -74,20 +74,20 @@ class ScriptedGlance(server.ScriptedServer):
         }
         #: Responses to the next requests for the data; an honest one when
         #: empty.
-        self.file_answers: collections.deque[responses.Response] = (
+        self.data_responses: collections.deque[responses.Response] = (
             collections.deque()
         )
         #: Likewise for the metadata.
-        self.metadata_answers: collections.deque[responses.Response] = (
+        self.metadata_responses: collections.deque[responses.Response] = (
             collections.deque()
         )
         #: Whether the last of them is given again and again, and the last of
         #: the spoilers used so.
-        self.stubborn = False
+        self.repeat_last = False
         #: Whether range requests are served, or refused with 400.
         self.ranged = True
         #: What becomes of the next honest responses to requests for the data.
-        self.spoilers: collections.deque[
+        self.changes: collections.deque[
             Callable[[responses.Response], responses.Response]
         ] = collections.deque()
         #: Where the next honest responses end, in bytes, and whether by a
@@ -96,8 +96,8 @@ class ScriptedGlance(server.ScriptedServer):
         #: Bytes after which every honest response ends.
         self.cut_every: int | None = None
         #: Set while responses to range requests beyond the first may be sent.
-        self.may_answer = threading.Event()
-        self.may_answer.set()
+        self.may_respond = threading.Event()
+        self.may_respond.set()
         super().__init__(certificate)
 
     def connect(self, **settings: Any) -> openstack.connection.Connection:
@@ -118,7 +118,7 @@ class ScriptedGlance(server.ScriptedServer):
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self.may_answer.set()
+        self.may_respond.set()
         super().__exit__(*exc_info)
 
     def _respond(self, request: responses.Request) -> responses.Response:
@@ -134,24 +134,24 @@ class ScriptedGlance(server.ScriptedServer):
                 return responses.Response(status=204)
             if request.method == 'HEAD':
                 return self.honest()
-            if self.file_answers:
-                return self._next(self.file_answers)
+            if self.data_responses:
+                return self._next(self.data_responses)
             return self._spoil(self._cut(self._honest_to(request)))
-        if self.metadata_answers:
-            return self._next(self.metadata_answers)
+        if self.metadata_responses:
+            return self._next(self.metadata_responses)
         if path == '/v2/images' and request.method == 'GET':
             return responses.json_response({'images': [self.metadata]})
         return responses.json_response(self.metadata)
 
     def _next(self, answers: collections.deque[_Item]) -> _Item:
         with self._lock:
-            if self.stubborn and len(answers) == 1:
+            if self.repeat_last and len(answers) == 1:
                 return answers[0]
             return answers.popleft()
 
     def _spoil(self, answer: responses.Response) -> responses.Response:
         try:
-            spoiler = self._next(self.spoilers)
+            spoiler = self._next(self.changes)
         except IndexError:
             return answer
         return spoiler(answer)
@@ -175,7 +175,7 @@ class ScriptedGlance(server.ScriptedServer):
             return responses.Response(status=400)
         start, size = int(wanted[1]), len(self.data)
         if start > 0:
-            self.may_answer.wait(30)
+            self.may_respond.wait(30)
         stop = min(int(wanted[2]) + 1, size) if wanted[2] else size
         if start >= size:
             return responses.Response(

@@ -31,8 +31,8 @@ import urllib3
 
 from openstack_image_stream._http import compat as http_compat
 from openstack_image_stream._sdk import compat as sdk_compat
+from tests.servers import scripted
 from tests.unit import base
-from tests.unit import fake_glance
 
 
 class TestSDK(base.GlanceTestCase):
@@ -59,7 +59,7 @@ class TestSDK(base.GlanceTestCase):
         client = mock.Mock()
         self.conn.image._statsd_client = client
         self.conn.image._statsd_prefix = 'prefix'
-        self.conn.image.get_image(fake_glance.IMAGE_ID)
+        self.conn.image.get_image(scripted.IMAGE_ID)
         counted = client.pipeline.call_count + client.timing.call_count
         self.assertGreater(counted, 0)
         response = self.conn.session.get(f'{self.glance.url}/v2/images')
@@ -103,9 +103,9 @@ class TestSDK(base.GlanceTestCase):
     def test_resource(self) -> None:
         """A resource is made of a response, and copied into another."""
         image = upstream_image.Image.existing(
-            id=fake_glance.IMAGE_ID, connection=self.conn
+            id=scripted.IMAGE_ID, connection=self.conn
         )
-        response = self.conn.image.get(f'/images/{fake_glance.IMAGE_ID}')
+        response = self.conn.image.get(f'/images/{scripted.IMAGE_ID}')
         made = sdk_compat.described(image, response)
         self.assertEqual(5, made.size)
         self.assertIsNone(image.size)

@@ -25,8 +25,9 @@ from openstack_image_stream._transfer import coordination
 from openstack_image_stream._transfer import parallel
 from openstack_image_stream._transfer import workers
 from openstack_image_stream import exceptions
+from tests.servers import responses
+from tests.servers import scripted
 from tests.unit import base
-from tests.unit import fake_glance
 from tests.unit import modes
 
 MIB = 1024 * 1024
@@ -277,9 +278,9 @@ class TestAuto(base.GlanceTestCase):
         self.worth(-100.0)
         honest = self.glance._honest_to
 
-        def answer(request: fake_glance.Request) -> Any:
+        def answer(request: responses.Request) -> Any:
             if 'range' in request.headers:
-                return fake_glance.Answer(status=403)
+                return responses.Response(status=403)
             return honest(request)
 
         self.patch(self.glance, '_honest_to', answer)
@@ -289,10 +290,10 @@ class TestAuto(base.GlanceTestCase):
     def test_second_connection_later(self) -> None:
         """One that cannot be had at the moment is tried again."""
         self.worth(-100.0)
-        self.glance.spoilers.extend(
+        self.glance.changes.extend(
             [
                 lambda answer: answer,
-                lambda answer: fake_glance.Answer(status=503),
+                lambda answer: responses.Response(status=503),
             ]
         )
         self.assert_same(DATA, self.download(modes.InMemory))
@@ -305,7 +306,7 @@ class TestAuto(base.GlanceTestCase):
         glance = self.serve(small)
         conn = self.connect(glance)
         response = conn.image.download_image(
-            fake_glance.IMAGE_ID, connections='auto'
+            scripted.IMAGE_ID, connections='auto'
         )
         self.assert_same(small, response.content)
         data = [r for r in glance.requests if r.path.endswith('/file')]

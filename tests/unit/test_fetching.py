@@ -34,8 +34,8 @@ from openstack_image_stream._sdk import sending
 from openstack_image_stream._transfer import coordination
 from openstack_image_stream._transfer import image_source
 from openstack_image_stream import exceptions
+from tests.servers import scripted
 from tests.unit import base
-from tests.unit import fake_glance
 
 DATA = base.some_bytes(20_000)
 
@@ -59,14 +59,14 @@ class SourceTestCase(base.GlanceTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.glance = self.serve(DATA)
-        self.coordinator = coordination.Coordinator(fake_glance.IMAGE_ID)
+        self.coordinator = coordination.Coordinator(scripted.IMAGE_ID)
         self.session = requests.Session()
         self.addCleanup(self.session.close)
 
     def get(self, headers: Mapping[str, str]) -> requests.Response:
         """Ask for the data, as the SDK would."""
         return self.session.get(
-            f'{self.glance.url}/v2/images/{fake_glance.IMAGE_ID}/file',
+            f'{self.glance.url}/v2/images/{scripted.IMAGE_ID}/file',
             headers=headers,
             stream=True,
             allow_redirects=False,
@@ -82,7 +82,7 @@ class SourceTestCase(base.GlanceTestCase):
         source = image_source.ImageSource(
             fetching.Fetcher(
                 opener or self.get,
-                image_id=fake_glance.IMAGE_ID,
+                image_id=scripted.IMAGE_ID,
                 image_status=status,
                 size=size,
                 reopenings=3,
@@ -95,9 +95,9 @@ class SourceTestCase(base.GlanceTestCase):
 
     def answer(self, **changes: Any) -> None:
         """Have every request for the data answered so."""
-        self.glance.stubborn = True
-        self.glance.file_answers.clear()
-        self.glance.file_answers.append(self.glance.honest(**changes))
+        self.glance.repeat_last = True
+        self.glance.data_responses.clear()
+        self.glance.data_responses.append(self.glance.honest(**changes))
 
     def read_all(
         self, source: image_source.ImageSource, size: int = 4_096
@@ -139,7 +139,7 @@ class TestRequest(SourceTestCase):
             self.source().open()
         (record,) = logged.records
         self.assertEqual('DEBUG', record.levelname)
-        for word in (fake_glance.IMAGE_ID, '200', str(len(DATA))):
+        for word in (scripted.IMAGE_ID, '200', str(len(DATA))):
             self.assertIn(word, record.getMessage())
 
 
@@ -165,7 +165,7 @@ class TestStatus(SourceTestCase):
         error = self.assertRaises(expected, self.source().open)
         self.assertIs(expected, type(error))
         self.assertEqual(status, error.response.status_code)
-        self.assertIn(fake_glance.IMAGE_ID, str(error))
+        self.assertIn(scripted.IMAGE_ID, str(error))
         self.assert_nothing_left()
 
     @base.for_each({'json': True, 'html': False})
@@ -281,7 +281,7 @@ class TestStatus(SourceTestCase):
         error = self.assertRaises(
             exceptions.ImageDataMissingError, source.open
         )
-        self.assertEqual(fake_glance.IMAGE_ID, error.image_id)
+        self.assertEqual(scripted.IMAGE_ID, error.image_id)
         self.assertEqual('queued', error.status)
         self.assertIn('queued', str(error))
         self.assert_nothing_left()
@@ -589,7 +589,7 @@ def _failing(failure: Exception) -> fetching.Opener:
     adapter = mock.Mock()
     adapter.get.side_effect = failure
     return functools.partial(
-        sending.get_file, adapter, 'url', fake_glance.IMAGE_ID
+        sending.get_file, adapter, 'url', scripted.IMAGE_ID
     )
 
 
@@ -626,7 +626,7 @@ class TestNoAnswer(SourceTestCase):
         error = self.assertRaises(exceptions.ImageStreamError, source.open)
         self.assertNotIsInstance(error, exceptions.IncompleteDownloadError)
         self.assertIs(failure, error.__cause__)
-        self.assertIn(fake_glance.IMAGE_ID, str(error))
+        self.assertIn(scripted.IMAGE_ID, str(error))
         self.assertIn('no way', str(error))
 
 

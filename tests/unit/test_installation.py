@@ -26,8 +26,8 @@ from openstack.image.v2 import _proxy as upstream
 import openstack_image_stream
 from openstack_image_stream import proxy
 from openstack_image_stream import service
+from tests.servers import scripted
 from tests.unit import base
-from tests.unit import fake_glance
 from tests.unit import test_service
 
 
@@ -121,7 +121,7 @@ class TestInstall(InstallationTestCase):
         self.assert_ours(conn)
         openstack_image_stream.uninstall()
         self.assert_upstreams(conn)
-        content = conn.image.download_image(fake_glance.IMAGE_ID).content
+        content = conn.image.download_image(scripted.IMAGE_ID).content
         self.assert_same(test_service.DATA, content)
 
     def test_twice(self) -> None:
@@ -167,7 +167,7 @@ class TestUninstall(InstallationTestCase):
         # Also for programs that do not use conn.image again.
         self.assertIs(upstream.Proxy, type(made))
         self.assertIs(made, conn.image)
-        content = made.download_image(fake_glance.IMAGE_ID).content
+        content = made.download_image(scripted.IMAGE_ID).content
         self.assert_same(test_service.DATA, content)
 
     def test_proxy_of_a_class(self) -> None:
@@ -206,7 +206,7 @@ class TestUninstall(InstallationTestCase):
             seen.append(snapshot)
 
         conn.image.download_image(
-            fake_glance.IMAGE_ID, output=self.path(), progress=progress
+            scripted.IMAGE_ID, output=self.path(), progress=progress
         )
         self.assertTrue(seen)
         self.assert_same(glance.data, self.content())

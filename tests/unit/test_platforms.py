@@ -31,8 +31,8 @@ from openstack_image_stream._output import files
 from openstack_image_stream._output import owned
 from openstack_image_stream import exceptions
 from openstack_image_stream import service
+from tests.servers import scripted
 from tests.unit import base
-from tests.unit import fake_glance
 
 #: What only Linux has, of what the package uses or could.
 LINUX_ONLY = (
@@ -105,7 +105,7 @@ class TestMac(MacTestCase):
 
     def _download(self, **options: Any) -> None:
         self.conn.image.download_image(
-            fake_glance.IMAGE_ID, output=self.path(), **options
+            scripted.IMAGE_ID, output=self.path(), **options
         )
         self.assert_same(self.data, self.content())
         self.assertEqual(['image'], self.files())
@@ -156,7 +156,7 @@ class TestMac(MacTestCase):
     def test_file_object(self, mode: str) -> None:
         """A file that the caller opened."""
         with open(self.path(), mode) as file:
-            self.conn.image.download_image(fake_glance.IMAGE_ID, output=file)
+            self.conn.image.download_image(scripted.IMAGE_ID, output=file)
         self.assert_same(self.data, self.content())
 
     def test_descriptor(self) -> None:
@@ -164,14 +164,14 @@ class TestMac(MacTestCase):
         for name in (int, '/dev/fd/{}'.format):
             with open(self.path(), 'wb') as file:
                 self.conn.image.download_image(
-                    fake_glance.IMAGE_ID, output=name(file.fileno())
+                    scripted.IMAGE_ID, output=name(file.fileno())
                 )
             self.assert_same(self.data, self.content())
 
     def test_stream(self) -> None:
         """A stream."""
         response = self.conn.image.download_image(
-            fake_glance.IMAGE_ID, stream=True
+            scripted.IMAGE_ID, stream=True
         )
         digest = hashlib.sha256()
         for chunk in response.iter_content(1_000_000):
@@ -206,7 +206,7 @@ class TestMacLocks(MacTestCase):
         self.write(b'')
         error = OSError(errno.ENOTSUP, 'no locks')
         with mock.patch.object(fcntl, 'flock', side_effect=error):
-            conn.image.download_image(fake_glance.IMAGE_ID, output=self.path())
+            conn.image.download_image(scripted.IMAGE_ID, output=self.path())
         self.assert_same(b'image', self.content())
 
 

@@ -30,8 +30,8 @@ from openstack_image_stream._http import retry_after
 from openstack_image_stream._sdk import image_info
 from openstack_image_stream._sdk import sending
 from openstack_image_stream._transfer import coordination
+from tests.servers import scripted
 from tests.unit import base
-from tests.unit import fake_glance
 
 #: What a time limit may raise.
 KINDS: dict[str, type[Exception]] = {
@@ -111,7 +111,7 @@ class HandlerTestCase(base.GlanceTestCase):
     def test_metadata(self, kind: type[Exception]) -> None:
         """While the metadata are asked for, or looked at."""
         conn = self.connect(self.serve(b'image'))
-        image = conn.image.get_image(fake_glance.IMAGE_ID)
+        image = conn.image.get_image(scripted.IMAGE_ID)
         for place, function in (
             ('requests.Session.request', self.interrupt(kind)),
             (

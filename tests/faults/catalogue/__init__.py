@@ -23,8 +23,13 @@ they are made of, and the table of the reliability page is made from it.
     Hashes, headers and redirects that are wrong.
 :mod:`~tests.faults.catalogue.cloud`
     Incidents in a real cloud.
-:mod:`~tests.faults.catalogue.local`
-    Disks, files, processes and signals of the machine that downloads.
+:mod:`~tests.faults.catalogue.disks`, :mod:`~tests.faults.catalogue.files`
+    The place that is written to, and other programs that change it.
+:mod:`~tests.faults.catalogue.processes`
+    Several processes with one output path, and signals.
+
+A power cut and slow readers stand in their tests, as each of them is one
+arrangement rather than a list.
 
 What becomes of a single response is in
 :mod:`~tests.faults.catalogue.changes` and
