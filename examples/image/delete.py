@@ -12,21 +12,28 @@
 
 """Delete an image."""
 
+import argparse
+
 import openstack
 
 import openstack_image_stream
 
 
-def delete_image(conn, name='example'):
+def delete_image(conn, name):
     """Delete an image by its name or ID."""
     image = conn.image.find_image(name, ignore_missing=False)
     conn.image.delete_image(image)
+    return image
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('image', help='name or ID of the image')
+    arguments = parser.parse_args()
     with openstack.connect() as conn:
         openstack_image_stream.load(conn)
-        delete_image(conn)
+        image = delete_image(conn, arguments.image)
+        print(f'deleted {image.id}, {image.name}')
 
 
 if __name__ == '__main__':
