@@ -20,9 +20,10 @@ import openstack_image_stream
 
 
 def delete_image(conn, name):
-    """Delete an image by its name or ID."""
-    image = conn.image.find_image(name, ignore_missing=False)
-    conn.image.delete_image(image)
+    """Delete an image by its name or ID, if there is one."""
+    image = conn.image.find_image(name)
+    if image:
+        conn.image.delete_image(image)
     return image
 
 
@@ -33,7 +34,10 @@ def main():
     with openstack.connect() as conn:
         openstack_image_stream.load(conn)
         image = delete_image(conn, arguments.image)
-        print(f'deleted {image.id}, {image.name}')
+        if image:
+            print(f'deleted {image.id}, {image.name}')
+        else:
+            print(f'there is no image {arguments.image}')
 
 
 if __name__ == '__main__':

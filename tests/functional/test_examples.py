@@ -366,6 +366,7 @@ class TestCommandLine:
             ]
             assert output.read_bytes() == expected
         assert image_id in run('delete.py', name)
+        assert run('delete.py', name) == f'there is no image {name}\n'
         assert name not in run('list.py')
 
     def test_file_and_output_are_arguments(
