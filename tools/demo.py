@@ -20,6 +20,7 @@ import argparse
 import collections.abc
 import dataclasses
 from importlib import metadata
+import io
 import json
 import os
 import pathlib
@@ -350,6 +351,9 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.size < 8:
         parser.error('--size must be at least 8')
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Also into a pipe, as each comparison is made.
+        sys.stdout.reconfigure(line_buffering=True)
     try:
         with _Step('Starting a real Keystone and a real Glance'):
             running = cloud.Cloud.start()
