@@ -35,7 +35,7 @@ MIB = 1024 * 1024
 #: What the plugin is doing at the time, by how the image is served. A cut is
 #: at another byte than a part's end.
 _STATES: dict[str, dict[str, Any]] = {
-    'receiving': {'always': {'pace': [256 * 1024, 0.1]}},
+    'receiving': {'always': {'throttle': [256 * 1024, 0.1]}},
     'silent': {'always': {'silent_after': 4 * MIB}},
     'later_parts_silent': {'beyond': {'silent_after': MIB}},
     'waiting_to_retry': {

@@ -145,7 +145,7 @@ def _collect_in_any_thread(
         victim_id,
         seed=2,
         size=images.LARGE,
-        always={'pace': [256 * 1024, 0.01]},
+        always={'throttle': [256 * 1024, 0.01]},
     )
     gc.collect()
     gc.freeze()

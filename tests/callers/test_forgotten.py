@@ -27,17 +27,17 @@ from tests.servers import images
 MIB = 1024 * 1024
 
 _SCRIPTS: dict[str, dict[str, Any]] = {
-    'receiving': {'always': {'pace': [256 * 1024, 0.05]}},
+    'receiving': {'always': {'throttle': [256 * 1024, 0.05]}},
     'silent': {'always': {'silent_after': 4 * MIB}},
     'later_parts_silent': {'beyond': {'silent_after': MIB}},
     'resumed': {
         'changes': [{'cut_after': MIB + 1}],
-        'always': {'pace': [256 * 1024, 0.05]},
+        'always': {'throttle': [256 * 1024, 0.05]},
     },
     'begun_again': {
         'ranged': False,
         'changes': [{'cut_after': MIB + 1}] * 2,
-        'always': {'pace': [256 * 1024, 0.05]},
+        'always': {'throttle': [256 * 1024, 0.05]},
     },
     'retrying': {
         'changes': [{'cut_after': 4 * MIB + 1}],

@@ -314,7 +314,7 @@ def _fork_all_the_time(
         image_id,
         seed=1,
         size=images.LARGE,
-        always={'pace': [256 * 1024, 0.01]},
+        always={'throttle': [256 * 1024, 0.01]},
     )
     over = threading.Event()
 

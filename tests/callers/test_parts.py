@@ -29,12 +29,12 @@ from tests.servers import images
 MIB = 1024 * 1024
 
 #: How a download of some three seconds is sent.
-_PACE = {'pace': [256 * 1024, 0.02]}
+_SLOWLY = {'throttle': [256 * 1024, 0.02]}
 
 
 def _download_one_at_a_time(remote: control.Remote, mode: str) -> None:
     image_id = images.new_id()
-    remote.show(image_id, seed=1, size=images.LARGE, always=_PACE, workers=1)
+    remote.show(image_id, seed=1, size=images.LARGE, always=_SLOWLY, workers=1)
     began = time.monotonic()
     with actions.temporary() as directory, actions.connected(remote) as conn:
         content = actions.download(
@@ -52,7 +52,7 @@ def _download_one_at_a_time(remote: control.Remote, mode: str) -> None:
 
 
 class TestOneAtATime:
-    """A service with one worker leaves a second request unanswered."""
+    """A service with one worker leaves a second request without a response."""
 
     @pytest.mark.parametrize(
         'mode',
@@ -66,7 +66,7 @@ class TestOneAtATime:
     def test_auto_does_not_stand_still(
         self, remote: control.Remote, mode: str
     ) -> None:
-        """The first connection goes on receiving while another one waits."""
+        """The first connection keeps receiving while another one waits."""
         processes.run_function(_download_one_at_a_time, remote, mode)
 
 

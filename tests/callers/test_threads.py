@@ -42,10 +42,10 @@ def _with_few_threads(
 ) -> None:
     image_id = images.new_id()
     # Slow enough for 'auto' to want more.
-    pace: dict[str, Any] = {}
+    slow: dict[str, Any] = {}
     if connections == 'auto':
-        pace = {'pace': [256 * 1024, 0.01]}
-    remote.show(image_id, seed=1, size=images.LARGE, always=pace)
+        slow = {'throttle': [256 * 1024, 0.01]}
+    remote.show(image_id, seed=1, size=images.LARGE, always=slow)
     before = resources.now()
     with actions.temporary() as directory, actions.connected(remote) as conn:
         start = threading.Thread.start

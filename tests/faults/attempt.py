@@ -59,7 +59,7 @@ class Outcome:
 
     @property
     def harmful(self) -> bool:
-        """Whether somebody holds bad bytes and believes them good."""
+        """Whether bad bytes were delivered as good ones."""
         return self.error is None and self.content != 'right'
 
     def summary(self, size: int) -> str:

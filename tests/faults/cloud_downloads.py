@@ -158,12 +158,12 @@ class CloudDownloads:
 
     def is_good(self, token: str) -> bool:
         """Tell whether Glance accepts a token."""
-        answer = requests.get(
+        response = requests.get(
             f'{self.cloud.image_url}/v2/images',
             headers={'X-Auth-Token': token},
             timeout=processes.DEADLINE,
         )
-        return answer.status_code == 200
+        return response.status_code == 200
 
     def _place(self, proxy: Proxy, directory: pathlib.Path) -> clients.Place:
         """Describe the cloud, with Glance behind a proxy."""

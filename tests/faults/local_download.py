@@ -127,7 +127,7 @@ class LocalDownload:
             steps = max(1, len(response.body) // _STEP)
             share = _end(response, len(self.data)) / len(self.data)
             return dataclasses.replace(
-                response, pace=(_STEP, seconds * share / steps)
+                response, throttle=(_STEP, seconds * share / steps)
             )
 
         self._script(slow)

@@ -54,7 +54,7 @@ class Row:
     right: int = 0
     #: Those that gave an error, as promised.
     refused: int = 0
-    #: Those in which somebody was given bad bytes for good ones.
+    #: Those that delivered bad bytes as good ones.
     wrong: int = 0
     #: Bytes that were sent beyond the size of each image, and how many of
     #: the cases that is known of.

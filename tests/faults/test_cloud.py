@@ -42,7 +42,7 @@ DATA = random.Random(29).randbytes(40 * cloud_downloads.MIB + 17)
 TIMEOUT = 30.0
 
 #: Seconds after which another client is taken to wait for ever. The SDK
-#: by itself repeats what is answered 503 for some fifteen.
+#: by itself repeats what gets a 503 for some fifteen.
 _PEERS_DEADLINE = 30.0
 
 #: Makes the downloads of a fault.

@@ -30,7 +30,7 @@ from tests.faults import table as _table
 EARLY = 4 * local_download.MIB
 
 #: Seconds that a download takes.
-PACE = 0.6
+DURATION = 0.6
 
 #: Of the plugin; they end alike.
 MODES = ['path', pytest.param('connections', marks=pytest.mark.thorough)]
@@ -42,7 +42,7 @@ def _disturbed(
     act: Callable[[pathlib.Path], None],
 ) -> attempt.Outcome:
     """Download, and change the file that grows meanwhile."""
-    on.slow_down(PACE)
+    on.slow_down(DURATION)
     with on.start(way) as running:
         path = on.grown(running.process, EARLY)
         assert path is not None

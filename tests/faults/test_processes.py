@@ -128,11 +128,11 @@ def test_peers(
         with local_download.LocalDownload(tmp_path / peer) as on:
             on.slow_down()
             outcomes = _outcomes(on, way, fault, chance)
-        words = [
+        summaries = [
             outcome.summary(len(on.data))
             for outcome in outcomes[fault.killed :]
         ]
-        bad = [word for word in words if word != 'right']
+        bad = [word for word in summaries if word != 'right']
         table.row(fault, '').peers[peer] = (
-            f'{len(bad)} of {len(words)}: {bad[0]}' if bad else 'right'
+            f'{len(bad)} of {len(summaries)}: {bad[0]}' if bad else 'right'
         )

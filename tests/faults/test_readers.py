@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Somebody reads slowly, and the server does not wait."""
+"""A reader is slow, and the server does not wait."""
 
 from collections.abc import Callable, Mapping
 import dataclasses
@@ -28,7 +28,7 @@ from tests.faults import local_download
 from tests.faults import table as _table
 
 #: Seconds for which the server waits.
-PATIENCE = 1.0
+SERVER_WAITS = 1.0
 
 #: Seconds for which nothing is read.
 PAUSE = 1.6
@@ -152,7 +152,7 @@ def test_plugin(
     data = local_download.DATA * (2 if connections == 1 else 4)
     for name, way in fault.ways.items():
         with local_download.LocalDownload(tmp_path / name, data=data) as on:
-            on.change_once(patience=PATIENCE, reset=fault.reset)
+            on.change_once(client_timeout=SERVER_WAITS, reset=fault.reset)
             outcome = on.run(way, options={'connections': connections})
             note(fault, outcome, again=on.sent() - len(data))
             assert outcome.error is None, outcome
@@ -172,7 +172,7 @@ def test_peers(
         if peer not in fault.peers:
             return ''
         with local_download.LocalDownload(tmp_path / peer) as on:
-            on.change_once(patience=PATIENCE, reset=fault.reset)
+            on.change_once(client_timeout=SERVER_WAITS, reset=fault.reset)
             outcome = on.run(fault.peers[peer], deadline=10.0)
         return outcome.summary(len(on.data))
 

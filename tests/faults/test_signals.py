@@ -71,7 +71,7 @@ def _again(
     assert outcome.error is None, outcome
     assert outcome.content == 'right'
     assert outcome.others == ()
-    # There has to be an answer, so that one byte is asked for in any case.
+    # There has to be a response, so that one byte is asked for in any case.
     assert on.sent() - before == max(1, len(on.data) - kept)
     return outcome
 
@@ -85,7 +85,7 @@ def test_plugin(
     tmp_path: pathlib.Path,
     note: Callable[..., None],
 ) -> None:
-    """There is the old file or the image; the next call goes on."""
+    """There is the old file or the image; the next call resumes."""
     way = clients.PLUGIN[mode]
     for index, moment in enumerate(moments):
         old = local_download.OLD if index % 2 else None

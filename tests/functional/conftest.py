@@ -40,7 +40,7 @@ def connect(running_cloud: cloud.Cloud) -> collections.abc.Iterator[Connect]:
     """A function that connects to a cloud of clouds.yaml by its name.
 
     Further keywords override what the file says. Neither the environment
-    nor the files of whoever runs the tests are looked at.
+    nor the files of the user who runs the tests are read.
     """
     config = openstack.config.OpenStackConfig(
         config_files=[str(running_cloud.clouds_yaml)],

@@ -167,7 +167,7 @@ class TestServices:
     def test_a_wrong_password_is_refused(
         self, connect: conftest.Connect
     ) -> None:
-        """Keystone answers 401."""
+        """Keystone responds with 401."""
         connection = connect('plain', auth={'password': 'guessed'})
 
         with pytest.raises(exceptions.Unauthorized):
@@ -176,7 +176,7 @@ class TestServices:
     def test_a_wrong_token_is_refused(
         self, running_cloud: cloud.Cloud, connect: conftest.Connect
     ) -> None:
-        """Glance asks Keystone before it answers."""
+        """Glance asks Keystone before it responds."""
         url = f'{running_cloud.image_url}/v2/images'
         token = connect('plain').authorize()
 
@@ -212,7 +212,7 @@ class TestServices:
                 )
                 for _ in range(6)
             ]
-            assert [len(answer.content) for answer in responses] == (
+            assert [len(response.content) for response in responses] == (
                 [32 * 1024 * 1024] * 6
             )
 
@@ -224,7 +224,7 @@ class TestSetImageHash:
         self, running_cloud: cloud.Cloud, connect: conftest.Connect
     ) -> None:
         """What was given has changed, what was not has stayed."""
-        image_id = running_cloud.upload('lied about', b'data')
+        image_id = running_cloud.upload('described wrongly', b'data')
         image = connect('plain').image
         before = image.get_image(image_id)
 
@@ -357,7 +357,7 @@ class TestEnd:
     def test_a_signal_takes_everything_down(
         self, tmp_path: pathlib.Path, number: signal.Signals
     ) -> None:
-        """Whoever presses Ctrl-C, or worse, has no uwsgi left."""
+        """After Ctrl-C, or worse, no uwsgi is left."""
         with subprocess.Popen(
             [sys.executable, '-m', 'tests.servers.cloud'],
             cwd=_REPOSITORY,

@@ -126,7 +126,7 @@ class TestCuts:
         tmp_path: pathlib.Path,
         connections: int,
     ) -> None:
-        """Connections without a new byte end it; the next call goes on."""
+        """Connections without a new byte end it; the next call resumes."""
         output = tmp_path / 'image'
         with (
             fault_proxy.FaultProxy(

@@ -22,7 +22,7 @@ from openstack import exceptions as sdk_exceptions
 from tests import processes
 
 #: Errors that a download may end with, whatever the server does. That of the
-#: local machine is for whoever gives it something to fail at.
+#: local machine is for tests that make it fail.
 DOCUMENTED = (sdk_exceptions.SDKException,)
 
 
@@ -57,7 +57,7 @@ class Target:
     ) -> Iterator[None]:
         """Judge one input: what comes out, how long it takes, what is left.
 
-        :param refusals: Errors that are a right answer to it.
+        :param refusals: Errors that are a right response to it.
         """
         self.tried += 1
         try:

@@ -88,7 +88,7 @@ class TestAttributes:
 
 
 class TestDocuments:
-    """An answer that is no image at all."""
+    """A response that is no image at all."""
 
     @hypothesis.given(_BODIES)
     def test_are_no_images(self, cloud: _cloud.Cloud, body: bytes) -> None:

@@ -133,7 +133,7 @@ class TestRetryAfter:
 
 
 class TestContentMD5:
-    """The digest in the answer, in hexadecimal or base64."""
+    """The digest in the response, in hexadecimal or base64."""
 
     @hypothesis.given(
         values.near(

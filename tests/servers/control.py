@@ -105,8 +105,8 @@ class ImageScript:
         else:
             change = self._always
         change = {**change}
-        if 'pace' in change:
-            change['pace'] = tuple(change['pace'])
+        if 'throttle' in change:
+            change['throttle'] = tuple(change['throttle'])
         if 'body' in change:
             change['body'] = change['body'].encode()
         return dataclasses.replace(

@@ -105,7 +105,7 @@ class ScriptedGlance(server.ScriptedServer):
         return connect(self.url, **settings)
 
     def honest(self, **changes: Any) -> responses.Response:
-        """Return what Glance would answer to a request for the data."""
+        """Return the response of Glance to a request for the data."""
         headers = {'Content-Type': responses.BINARY}
         if self.metadata['checksum']:
             headers['Content-MD5'] = self.metadata['checksum']
@@ -136,33 +136,33 @@ class ScriptedGlance(server.ScriptedServer):
                 return self.honest()
             if self.data_responses:
                 return self._next(self.data_responses)
-            return self._spoil(self._cut(self._honest_to(request)))
+            return self._change(self._cut(self._honest_to(request)))
         if self.metadata_responses:
             return self._next(self.metadata_responses)
         if path == '/v2/images' and request.method == 'GET':
             return responses.json_response({'images': [self.metadata]})
         return responses.json_response(self.metadata)
 
-    def _next(self, answers: collections.deque[_Item]) -> _Item:
+    def _next(self, queue: collections.deque[_Item]) -> _Item:
         with self._lock:
-            if self.repeat_last and len(answers) == 1:
-                return answers[0]
-            return answers.popleft()
+            if self.repeat_last and len(queue) == 1:
+                return queue[0]
+            return queue.popleft()
 
-    def _spoil(self, answer: responses.Response) -> responses.Response:
+    def _change(self, response: responses.Response) -> responses.Response:
         try:
-            spoiler = self._next(self.changes)
+            change = self._next(self.changes)
         except IndexError:
-            return answer
-        return spoiler(answer)
+            return response
+        return change(response)
 
-    def _cut(self, answer: responses.Response) -> responses.Response:
+    def _cut(self, response: responses.Response) -> responses.Response:
         after, reset = self.cut_every, False
-        if self.cuts and answer.status < 400:
+        if self.cuts and response.status < 400:
             after, reset = self.cuts.popleft()
-        if after is None or after >= len(answer.body):
-            return answer
-        return dataclasses.replace(answer, cut_after=after, reset=reset)
+        if after is None or after >= len(response.body):
+            return response
+        return dataclasses.replace(response, cut_after=after, reset=reset)
 
     def _honest_to(self, request: responses.Request) -> responses.Response:
         wanted = re.fullmatch(
@@ -230,7 +230,7 @@ def close(conn: Any) -> None:
     with contextlib.closing(conn):
         for adapter in conn.session.session.adapters.values():
             pools = adapter.poolmanager.pools
-            # Whoever still holds a response holds its pool, so it would not
+            # A response that is held holds its pool, so it would not
             # be enough to forget them.
             for key in list(pools.keys()):
                 pools[key].close()

@@ -22,7 +22,7 @@ from tests.soak import server
 
 _BUSY = (408, 429, 500, 502, 503, 504)
 
-#: What may answer in place of an Image service.
+#: What may respond in place of an Image service.
 _GARBAGE = (
     b'',
     b'<html>Log in</html>',
@@ -37,7 +37,7 @@ _Draw = Callable[[random.Random], changes.Change]
 
 
 def _at(dice: random.Random) -> float:
-    # The borders of an answer are where mistakes are made.
+    # The borders of a response are where mistakes are made.
     return dice.choice((0.0, 1.0, dice.random(), dice.random()))
 
 
@@ -100,7 +100,7 @@ def draw(
     :param dice: The chance.
     :param image: The image that is served.
     :param provable: Whether the download compares a hash that it knows before
-        the first answer. Some faults nobody could see without.
+        the first response. Some faults nobody could see without.
     """
     ranges = dice.choices(('served', 'refused', 'ignored'), (7, 2, 1))[0]
     framings = ['length'] * 6 + ['chunked', 'chunked']

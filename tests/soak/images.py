@@ -33,7 +33,7 @@ _HASHINGS = {
     'sha512': 10,
     'sha256': 3,
     'md5': 3,
-    # A Content-MD5 of the answer, and nothing in the metadata.
+    # A Content-MD5 of the response, and nothing in the metadata.
     'header': 1,
     'none': 2,
     # A multihash that no Python knows, beside an MD5.

@@ -90,7 +90,7 @@ def run(killing: Killing) -> single.Result:
         _remove_orphans(directory, killing, result)
         with single.connected(glance, result) as conn:
             single.repeat(conn, glance, directory, plan, result)
-        result.counts.faults += glance.faults_played
+        result.counts.faults += glance.faults_made
     return result
 
 

@@ -141,7 +141,7 @@ class _Side:
         return single.download(self._conn, plan, consume, self._own, allowed)
 
     def _hand_in(self) -> None:
-        self._own.counts.faults = self._glance.faults_played
+        self._own.counts.faults = self._glance.faults_made
         self._result.counts.add(self._own.counts)
         self._result.flaws += self._own.flaws
 

@@ -82,8 +82,8 @@ class Server(scripted.ScriptedGlance):
         self.ranged = script.ranges != 'refused'
         #: Set once the data were asked for.
         self.asked = threading.Event()
-        #: How many faults were played.
-        self.faults_played = 0
+        #: How many faults were made.
+        self.faults_made = 0
         self.show(image)
 
     def __enter__(self) -> 'Server':
@@ -135,7 +135,7 @@ class Server(scripted.ScriptedGlance):
             waiting = self._metadata_faults
         with self._script_lock:
             fault = waiting.popleft() if waiting else None
-            self.faults_played += fault is not None
+            self.faults_made += fault is not None
             if fault is not None:
                 fault.begin(self)
             response = super()._respond(request)

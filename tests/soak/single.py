@@ -82,7 +82,7 @@ def run(plan: plans.Plan) -> Result:
             )
             if error is not None and plan.again:
                 repeat(conn, glance, directory, plan, result)
-        result.counts.faults += glance.faults_played
+        result.counts.faults += glance.faults_made
     return result
 
 

@@ -24,7 +24,7 @@ class Totals:
     :param cases: Cases that are over.
     :param downloads: Downloads that were begun.
     :param bytes: Bytes of images that arrived whole.
-    :param faults: Faults that servers played.
+    :param faults: Faults that servers made.
     :param retries: Waits before further attempts.
     :param killed: Processes that were killed.
     :param wrong: Flaws that were found.

@@ -214,7 +214,9 @@ def _moment(dice: random.Random, server: str) -> float:
 
 def _slow(dice: random.Random, size: int) -> dict[str, Any]:
     steps = size / (256 * 1024)
-    return {'always': {'pace': [256 * 1024, dice.uniform(0.1, 0.5) / steps]}}
+    return {
+        'always': {'throttle': [256 * 1024, dice.uniform(0.1, 0.5) / steps]}
+    }
 
 
 def _cuts(dice: random.Random, size: int) -> dict[str, Any]:
@@ -229,7 +231,7 @@ def _cuts(dice: random.Random, size: int) -> dict[str, Any]:
 
 def _pauses(dice: random.Random, size: int) -> dict[str, Any]:
     amount = dice.randrange(size // 4, size // 2)
-    return {'changes': [{'pace': [amount, 0.15]}] * 3}
+    return {'changes': [{'throttle': [amount, 0.15]}] * 3}
 
 
 def _silent(dice: random.Random, size: int) -> dict[str, Any]:

@@ -243,7 +243,7 @@ def attempt(function: Any, *args: Any, **kwargs: Any) -> Outcome:
 def run_case(
     case: cases.Case, remote: control.Remote
 ) -> list[tuple[str, str]]:
-    """Play a case.
+    """Run a case.
 
     :param case: The case.
     :param remote: The service.

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A process that plays cases of one kind, and tells what was wrong."""
+"""A process that runs cases of one kind, and tells what was wrong."""
 
 import faulthandler
 import gc
@@ -26,7 +26,7 @@ DEADLINE = 30.0
 
 
 def main(arguments: list[str]) -> None:
-    """Play cases.
+    """Run cases.
 
     :param arguments: The kind of process, the address of a service, a file
         for stacks, and the cases as ``SEED:CASE``.

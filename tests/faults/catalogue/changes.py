@@ -195,7 +195,7 @@ class Slow(Change):
         self, response: responses.Response, context: Context
     ) -> responses.Response:
         amount = self.amount or max(len(response.body) // self.portions, 1)
-        return dataclasses.replace(response, pace=(amount, self.pause))
+        return dataclasses.replace(response, throttle=(amount, self.pause))
 
 
 @dataclasses.dataclass(frozen=True)

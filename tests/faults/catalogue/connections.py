@@ -78,7 +78,7 @@ CONNECTIONS = [
         keeps=('path', 'connections'),
     ),
     base.ResponseFault(
-        name='unanswered',
+        name='no-response',
         title='no response',
         promise='retries after the timeout',
         changes=(changes.Silence(-1),),

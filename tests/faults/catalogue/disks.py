@@ -86,7 +86,7 @@ class LocalFault(base.Fault):
     :param around: Makes of a way one to which it happens.
     :param prepare: Called in the process before it downloads.
     :param number: The errno that comes through.
-    :param keeps: Whether the next download goes on with what there is.
+    :param keeps: Whether the next download resumes from the partial file.
     :param for_peers: Whether it can be made to happen to others.
     """
 

@@ -82,7 +82,7 @@ def write_glance(
 
     :param paste: The WSGI pipelines that came with Glance.
     :param credentials: What Glance asks Keystone about tokens with.
-    :param settings: How long it remembers the answer.
+    :param settings: How long it remembers the response.
     """
     stores: _Sections = {}
     for section, name in (
@@ -162,7 +162,7 @@ def write_uwsgi(
                 # By default a reload waits a minute for slow requests.
                 'worker-reload-mercy': 1,
                 # By default a client that does not read for four seconds
-                # is cut off. Whoever wants that does it on purpose.
+                # is cut off. Tests that want that say so.
                 'socket-timeout': 600,
                 **options,
             }
