@@ -208,18 +208,18 @@ def _close_and_read_on(
     remote: control.Remote, connections: int | str, how: str
 ) -> None:
     with Closing(remote, 'receiving', connections) as closing:
-        pieces = actions.read(closing.response, how)
+        chunks = actions.read(closing.response, how)
         if how not in ('content', 'readall'):
-            next(iter(pieces))
+            next(iter(chunks))
         closing.response.close()
         closing.response.close()
         error = None
         try:
-            for _ in pieces:
+            for _ in chunks:
                 pass
         except Exception as exc:
             error = exc.with_traceback(None)
-        del pieces
+        del chunks
         if how != 'content':
             # That of requests does not look at the body again.
             actions.assert_closed(error)

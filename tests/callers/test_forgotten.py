@@ -65,17 +65,17 @@ def _forget(
             connections=connections,
             timeout=actions.SILENCE,
         )
-        pieces = None
+        chunks = None
         if how == 'read' and amount:
             response.raw.read(amount)
         elif how == 'iterated':
-            pieces = response.iter_content(MIB)
+            chunks = response.iter_content(MIB)
             for _ in range(amount // MIB):
-                next(pieces)
+                next(chunks)
         elif how == 'raised':
             with contextlib.suppress(KeyError):
                 _fail(response)
-        del response, pieces
+        del response, chunks
         # Before the pools of the connection are closed.
         actions.assert_nothing_left_but(before, 1)
     actions.assert_nothing_left(before)

@@ -34,7 +34,7 @@ MIB = 1024 * 1024
 #: Bytes that each download has when something goes wrong.
 HELD = 12 * MIB
 
-#: Bytes after which a connection is cut; not where a piece ends.
+#: Bytes after which a connection is cut; not where a chunk ends.
 CUT = 16 * MIB + 12_345
 
 

@@ -26,7 +26,7 @@ from tests.faults import clients
 from tests.faults import local_download
 from tests.faults import table as _table
 
-#: When it happens: after the first piece, and before the last.
+#: When it happens: after the first chunk, and before the last.
 EARLY = 4 * local_download.MIB
 
 #: Seconds that a download takes.

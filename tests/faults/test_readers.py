@@ -36,7 +36,7 @@ PAUSE = 1.6
 
 @dataclasses.dataclass(frozen=True)
 class SlowPipe:
-    """Download to a FIFO, whose reader has a pause after the first piece.
+    """Download to a FIFO, whose reader has a pause after the first chunk.
 
     :param way: How.
     """

@@ -46,9 +46,9 @@ class Zeros:
 
     def read(self, size: int) -> bytes:
         """Return the next zeros."""
-        piece = bytes(min(size, self._left))
-        self._left -= len(piece)
-        return piece
+        chunk = bytes(min(size, self._left))
+        self._left -= len(chunk)
+        return chunk
 
     def close(self) -> None:
         """Nothing to do."""

@@ -28,10 +28,10 @@ from tests.servers import cloud
 
 MIB = 1024 * 1024
 
-# Several pieces of every size that is read, and one that is not full.
+# Several chunks of every size that is read, and one that is not full.
 DATA = os.urandom(9 * MIB + 17)
 
-#: A byte in the first piece, in the middle, the last one.
+#: A byte in the first chunk, in the middle, the last one.
 DAMAGES = (5, 5 * MIB, len(DATA) - 1)
 
 

@@ -69,12 +69,12 @@ if way == 'path':
     conn.image.download_image(image_id, output=output, **options)
 else:
     response = conn.image.download_image(image_id, stream=True, **options)
-    pieces = response.iter_content(1024 * 1024)
-    got = len(next(pieces))
+    chunks = response.iter_content(1024 * 1024)
+    got = len(next(chunks))
     if way == 'late':
         print('first', flush=True)
         sys.stdin.readline()
-    assert got + sum(map(len, pieces)) == {size}
+    assert got + sum(map(len, chunks)) == {size}
 print(status('VmHWM') - before)
 """
 

@@ -32,7 +32,7 @@ from tests.servers import fault_proxy
 MIB = 1024 * 1024
 
 #: What is read at a time for a file.
-PIECE = 4 * MIB
+CHUNK = 4 * MIB
 
 # Some parts for each of four connections, and one that is not full.
 DATA = os.urandom(48 * MIB + 17)
@@ -101,7 +101,7 @@ class TestCuts:
         tmp_path: pathlib.Path,
         connections: int,
     ) -> None:
-        """A reset costs a piece at the most."""
+        """A reset costs a chunk at the most."""
         cut = 8 * MIB if connections == 1 else 5 * MIB
         with fault_proxy.FaultProxy(
             running_cloud.image_url, cuts=itertools.repeat(cut), reset=True
@@ -114,8 +114,8 @@ class TestCuts:
             )
         assert content == DATA
         assert proxy.broken >= 6
-        # What came of a piece is lost with the connection.
-        assert proxy.fetched <= len(DATA) + proxy.broken * PIECE
+        # What came of a chunk is lost with the connection.
+        assert proxy.fetched <= len(DATA) + proxy.broken * CHUNK
 
     @pytest.mark.parametrize('connections', [1, 4])
     def test_retries_end(

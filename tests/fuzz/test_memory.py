@@ -45,8 +45,8 @@ def _bomb() -> bytes:
     # A thousandth of what it becomes.
     packer = zlib.compressobj(9, wbits=31)
     zeros = bytes(_MIB)
-    pieces = [packer.compress(zeros) for _ in range(_SENT // _MIB)]
-    return b''.join([*pieces, packer.flush()])
+    chunks = [packer.compress(zeros) for _ in range(_SENT // _MIB)]
+    return b''.join([*chunks, packer.flush()])
 
 
 _OK = b'HTTP/1.1 200 OK'

@@ -45,7 +45,7 @@ TEXTS = strategies.one_of(
 
 @strategies.composite
 def mutated(draw: Any, valid: strategies.SearchStrategy[str]) -> str:
-    """Return valid texts of which a piece was exchanged.
+    """Return valid texts of which a chunk was exchanged.
 
     :param valid: The valid texts.
     """

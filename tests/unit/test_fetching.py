@@ -413,7 +413,7 @@ class TestReading(SourceTestCase):
 
     @base.for_each({'chunked': 'chunked', 'close': 'close'})
     def test_more_than_the_image(self, framing: str) -> None:
-        """A body that goes on after the image's end is another image."""
+        """A body that continues after the image's end is another image."""
         self.answer(framing=framing, body=DATA + b'x')
         source = self.source()
         source.open()

@@ -372,7 +372,7 @@ class TestPartialFile(SinkTestCase):
         self.assertEqual(['image'], self.files())
 
     def test_does_not_follow_what_is_there(self) -> None:
-        """A name that somebody has put there is passed over."""
+        """A name that another program has put there is passed over."""
         taken = self.path('image.taken.part')
         os.symlink(self.write(OLD, 'precious'), taken)
         free = self.path('image.free.part')
@@ -430,7 +430,7 @@ class TestPartialFile(SinkTestCase):
         self.assertLessEqual(len(os.fsencode(partial)), 255)
 
 
-class TestSomebodyElse(SinkTestCase):
+class TestOtherPrograms(SinkTestCase):
     """The partial file is not only ours to change."""
 
     def entered(self) -> sinks.Sink:
@@ -563,7 +563,7 @@ class TestExistingFile(SinkTestCase):
 
     @base.for_each({'600': 0o600, '644': 0o644, '755': 0o755, '4755': 0o4755})
     def test_mode_is_kept(self, mode: int) -> None:
-        """The umask does not change what somebody has set."""
+        """The umask does not change what another program has set."""
         self.addCleanup(os.umask, os.umask(0o077))
         os.chmod(self.write(OLD), mode)
         self.save(self.path())
@@ -647,7 +647,7 @@ class TestExistingFile(SinkTestCase):
         )
 
     def play_foreign(self) -> os.stat_result:
-        """Let the file be somebody else's, which only root could have it."""
+        """Let the file be another user's, which only root could have it."""
         real = os.stat(self.path())
         fields = list(real)
         fields[stat.ST_UID] += 1
@@ -699,7 +699,7 @@ class TestExistingFile(SinkTestCase):
 
 
 class TestEmptyFile(SinkTestCase):
-    """A file that somebody made a moment ago."""
+    """A file that the caller made a moment ago."""
 
     def test_is_filled_in_place(self) -> None:
         """It stays the same file, with its mode."""

@@ -112,7 +112,7 @@ class TestOrder(ParallelTestCase):
         connections: int,
         kind: type[modes.Mode],
     ) -> None:
-        """Each part goes on by itself where it was cut."""
+        """Each part resumes by itself where it was cut."""
         self.glance.cuts.extend(cuts)
         directory = self.useFixture(fixtures.TempDir()).path
         self.assert_same(

@@ -322,7 +322,7 @@ class TestWhatIsDownloaded(ProxyTestCase):
         )
 
     def test_hash_from_elsewhere(self) -> None:
-        """A hash that somebody brought along is the one that counts."""
+        """A hash that the caller brought along is the one that counts."""
         for digest, is_right in (
             (hashlib.sha512(DATA).hexdigest().upper(), True),
             (hashlib.sha512(b'').hexdigest(), False),

@@ -35,7 +35,7 @@ def redirect(location: str, status: int = 302) -> responses.Response:
 
 
 class RedirectTestCase(base.GlanceTestCase):
-    """A test with a Glance, somebody else, and a token."""
+    """A test with a Glance, another host, and a token."""
 
     def setUp(self) -> None:
         super().setUp()

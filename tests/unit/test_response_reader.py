@@ -41,7 +41,7 @@ from tests.unit import scripted_source
 DATA = base.some_bytes(1_000)
 LINES = b'first\nsecond\r\n\nlast'
 
-#: How to read all of a response, each as somebody may do it.
+#: How to read all of a response, each as a caller may do it.
 READERS: dict[str, Any] = {
     'content': lambda r: r.content,
     'iter_content_default': lambda r: b''.join(r.iter_content()),

@@ -255,10 +255,10 @@ class TestLoad(ServiceTestCase):
         self.assertEqual(connection.Connection.__doc__, type(conn).__doc__)
 
     def test_subclass(self) -> None:
-        """A connection of somebody's own class keeps that class."""
+        """A connection of a class of the caller's keeps that class."""
 
         class Mine(connection.Connection):
-            """Somebody's own."""
+            """The caller's own."""
 
         plain = self.plain()
         conn = Mine(config=plain.config)
@@ -478,7 +478,7 @@ class TestEntryPoint(ServiceTestCase):
         self.assert_ours(conn)
 
     def test_of_others(self) -> None:
-        """An image service that somebody else registers is not ours."""
+        """An image service that another package registers is not ours."""
         other = self._entry_point('another-plugin', image_service.ImageService)
         self.assertRaises(exceptions.NotRegisteredError, self._load, other)
         other.load.assert_not_called()

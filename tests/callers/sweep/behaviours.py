@@ -357,8 +357,8 @@ def break_off(run: _run.Run) -> None:
     """Stop reading in the middle."""
     seen = 0
     with run.open() as response:
-        for piece in response.iter_content(100_000):
-            seen += len(piece)
+        for chunk in response.iter_content(100_000):
+            seen += len(chunk)
             if seen >= run.case.amount:
                 break
 

@@ -156,7 +156,7 @@ def write_uwsgi(
                 'buffer-size': 65535,
                 # uwsgi closes every connection, but would not tell.
                 'add-header': 'Connection: close',
-                # A chunk of an upload may be as large as the pieces that
+                # A chunk of an upload may be as large as the chunks that
                 # a client is given; by default more than 1 MiB fails.
                 'chunked-input-limit': 300_000_000,
                 # By default a reload waits a minute for slow requests.
