@@ -53,7 +53,7 @@ class NotRegisteredError(ImageStreamError):
 class UnsupportedPlatformError(ImageStreamError):
     """This system lacks what the plugin needs to write files safely.
 
-    Windows, for example, has no :mod:`fcntl`.
+    Windows, for example, has no ``fcntl``.
     """
 
 

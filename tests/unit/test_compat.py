@@ -183,6 +183,21 @@ class TestHTTP(base.GlanceTestCase):
         self.assertEqual(2, len(shown))
         self.assertTrue(all(entry[0] is pool for entry in shown))
 
+    def test_idle_connections(self) -> None:
+        """The queue of a pool keeps its items where they are looked for."""
+        glance = self.serve(b'image')
+        pool = urllib3.HTTPConnectionPool(
+            '127.0.0.1', int(glance.url.rpartition(':')[2])
+        )
+        self.addCleanup(pool.close)
+        shared: Any = pool.pool
+        self.assertEqual(1, shared.qsize())
+        http_compat.without_lock(pool)
+        self.assertIsNot(shared, pool.pool)
+        pool.request('GET', '/v2/images')
+        (connection,) = shared.queue
+        self.assertIsInstance(connection, urllib3.connection.HTTPConnection)
+
 
 class TestEveryFunction(base.TestCase):
     """No private name without a test."""

@@ -27,8 +27,8 @@ ERRORS: dict[str, exceptions.ImageStreamError] = {
     'base': exceptions.ImageStreamError('it broke'),
     'invalid_argument': exceptions.InvalidArgumentError('chunk_size'),
     'not_registered': exceptions.NotRegisteredError('no entry point'),
-    'platform': exceptions.UnsupportedPlatformError('Windows'),
-    'foreign_service': exceptions.ForeignServiceError('not ours'),
+    'unsupported_platform': exceptions.UnsupportedPlatformError('no fcntl'),
+    'foreign_service': exceptions.ForeignServiceError('another service'),
     'data_missing': exceptions.ImageDataMissingError(
         'no data', image_id='1', status='queued'
     ),
