@@ -55,7 +55,7 @@ class Program:
         self._resources = resources
         self._images = images
         #: Seconds of a download that the server slows down.
-        self._slowly = {'throttle': [256 * 1024, 0.01]}
+        self._slowly = {'throttle': [MIB, 0.01]}
 
     def download(self, mode: str, connections: Any, **script: Any) -> bytes:
         """Download an image.
