@@ -32,6 +32,7 @@ import queue
 import threading
 from typing import Any, Generic, TypeVar
 
+from openstack_image_stream._common import signals
 from openstack_image_stream import exceptions
 
 _T = TypeVar('_T')
@@ -210,12 +211,13 @@ class Task(Generic[_T]):
         self._wake = self._outcome.wake
         coordinator.on_end(self._wake)
         try:
-            threading.Thread(
-                target=self._outcome.produce,
-                args=(function,),
-                name='openstack-image-stream-open',
-                daemon=True,
-            ).start()
+            with signals.reraised():
+                threading.Thread(
+                    target=self._outcome.produce,
+                    args=(function,),
+                    name='openstack-image-stream-open',
+                    daemon=True,
+                ).start()
         except BaseException:
             coordinator.off_end(self._wake)
             raise

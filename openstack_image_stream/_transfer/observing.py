@@ -81,7 +81,10 @@ class ObserverThread:
         )
         coordinator.on_end(self._work.abandon)
         try:
-            self._thread.start()
+            # That of Python may raise a KeyError in place of what a signal
+            # handler raised.
+            with signals.reraised():
+                self._thread.start()
         except RuntimeError as exc:
             if signals.find_raised(exc) is not None:
                 raise

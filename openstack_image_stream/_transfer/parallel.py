@@ -206,7 +206,8 @@ class ParallelReader:
             daemon=True,
         )
         try:
-            thread.start()
+            with signals.reraised():
+                thread.start()
         except RuntimeError as exc:
             if not self._workers or signals.find_raised(exc) is not None:
                 raise

@@ -14,6 +14,7 @@
 
 import functools
 import signal
+import threading
 from typing import Any
 from unittest import mock
 
@@ -30,6 +31,8 @@ from openstack_image_stream._http import retry_after
 from openstack_image_stream._sdk import image_info
 from openstack_image_stream._sdk import sending
 from openstack_image_stream._transfer import coordination
+from openstack_image_stream._transfer import observing
+from openstack_image_stream._transfer import parallel
 from tests.servers import scripted
 from tests.unit import base
 
@@ -130,6 +133,33 @@ class HandlerTestCase(base.GlanceTestCase):
                     validate=True,
                 )
         self.assertEqual([], self.waits)
+
+    @base.for_each(KINDS)
+    def test_thread(self, kind: type[Exception]) -> None:
+        """While a thread is started, where Python raises a KeyError then."""
+        interrupted = self.interrupt(kind)
+
+        def start(thread: threading.Thread) -> None:
+            try:
+                interrupted()
+            finally:
+                raise KeyError(thread)
+
+        coordinator = coordination.Coordinator('id')
+        with mock.patch.object(threading.Thread, 'start', start):
+            self.assert_passes(coordination.Task, coordinator, mock.Mock())
+            self.assert_passes(
+                observing.ObserverThread, [mock.Mock()], coordinator
+            )
+            self.assert_passes(
+                parallel.ParallelReader,
+                0,
+                10,
+                [],
+                mock.Mock(),
+                connections=2,
+                coordinator=coordinator,
+            )
 
     def test_parsers(self) -> None:
         """While something is parsed that may be anything."""
