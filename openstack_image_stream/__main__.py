@@ -86,11 +86,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(words)
     options = parser.parse_args(given)
     if options.version:
-        print(service.version())
-        return 0
+        return _version()
     if options.command is None:
         parser.error('no command is given: check or run')
     return _check(options.os_cloud)
+
+
+def _version() -> int:
+    try:
+        print(service.version())
+    except AttributeError as exc:
+        print(exc, file=sys.stderr)
+        return 1
+    return 0
 
 
 def _run(words: Sequence[str]) -> int:

@@ -169,8 +169,13 @@ def _compiled(path: str) -> types.CodeType:
     :raises: :exc:`~openstack_image_stream.exceptions.InvalidArgumentError`
         when it is not a Python program.
     """
-    with io.open_code(os.path.abspath(path)) as file:
-        source = file.read()
+    try:
+        with io.open_code(os.path.abspath(path)) as file:
+            source = file.read()
+    except OSError as exc:
+        raise exceptions.InvalidArgumentError(
+            f'program {path!r} cannot be read: {exc.strerror}'
+        ) from exc
     is_marked = path.endswith(('.py', '.pyw')) or bool(
         _PYTHON_LINE.match(source) or _SHELL_LINES.match(source)
     )

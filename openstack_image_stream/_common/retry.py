@@ -64,12 +64,12 @@ class RetriableError(Exception):
 class Waiter(Protocol):
     """The owner of a download, which can end while a retry is due."""
 
-    def wait(self, seconds: float) -> bool:
-        """Wait, but not beyond the end; tell whether it has come."""
+    def wait(self, seconds: float) -> object:
+        """Wait, but not beyond the end."""
 
 
-def _wait(waiter: Waiter, seconds: float) -> bool:
-    return waiter.wait(seconds)
+def _wait(waiter: Waiter, seconds: float) -> None:
+    waiter.wait(seconds)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,13 +78,12 @@ class RetryPolicy:
 
     :param retries: Retries in a row without a single new byte; none with 0.
     :param uniform: Picks a number between two others.
-    :param wait: Waits for some seconds, but not beyond the end of a download,
-        and tells whether that has come.
+    :param wait: Waits for some seconds, but not beyond the end of a download.
     """
 
     retries: int
     uniform: Callable[[float, float], float] = random.uniform
-    wait: Callable[[Waiter, float], bool] = _wait
+    wait: Callable[[Waiter, float], object] = _wait
 
 
 class Retries:

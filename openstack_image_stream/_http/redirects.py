@@ -20,6 +20,7 @@ import requests
 
 from openstack_image_stream._common import printing
 from openstack_image_stream._common import signals
+from openstack_image_stream._http import compat
 from openstack_image_stream._http import responses
 from openstack_image_stream import exceptions
 
@@ -99,7 +100,7 @@ class _Redirects:
             return
         # A header and no attribute: it goes into the SDK's cache.
         response.headers[_ASIDE] = location
-        if not responses.is_loaded(response):
+        if not compat.is_loaded(response):
             response.raw.close()
             responses.put_content(response, b'')
 

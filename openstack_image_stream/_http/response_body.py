@@ -17,6 +17,7 @@ from typing import Any
 
 import requests
 
+from openstack_image_stream._http import compat
 from openstack_image_stream._http import decoding
 from openstack_image_stream._http import responses
 
@@ -52,7 +53,7 @@ class Body:
         # Not to be taken from the response later on: the caller finds
         # a reader of the whole image in its place.
         self._raw: Any = response.raw
-        responses.check_chunk_sizes(response)
+        compat.check_chunk_sizes(response)
         self._decoder = (
             decoding.Decoder(responses.content_coding(response))
             if encoded

@@ -45,10 +45,6 @@ _FAILURES = (
 #: the square of it to find tags there.
 _ERROR_TEXT = 4 * 1024
 
-#: Whether the body of a response was read already.
-is_loaded = compat.is_loaded
-check_chunk_sizes = compat.check_chunk_sizes
-
 #: Codings that can be undone.
 CODINGS = decoding.CODINGS
 
@@ -106,14 +102,22 @@ def is_page(response: requests.Response) -> bool:
 def load(response: requests.Response, most: int, what: str) -> None:
     """Read all of a body, if it is not too long.
 
-    :param response: A response with its body unread.
+    :param response: Any response, closed afterwards. keystoneauth has read
+        the body already where it logs bodies.
     :param most: Bytes that are accepted.
     :param what: What the body is, for a message.
     :raises: :exc:`.RetriableError` when the connection fails, and
         :exc:`~openstack_image_stream.exceptions.ImageStreamError` when the
         body is longer.
     """
-    check_chunk_sizes(response)
+    if not compat.is_loaded(response):
+        with contextlib.closing(response):
+            put_content(response, _read(response, most, what))
+        fix_charset(response)
+
+
+def _read(response: requests.Response, most: int, what: str) -> bytes:
+    compat.check_chunk_sizes(response)
     body = bytearray()
     with retriable_errors():
         while chunk := response.raw.read(_BLOCK, decode_content=True):
@@ -124,8 +128,7 @@ def load(response: requests.Response, most: int, what: str) -> None:
                     'which is the most that is accepted'
                 )
         _check_length(response, len(body))
-    put_content(response, bytes(body))
-    fix_charset(response)
+    return bytes(body)
 
 
 def _check_length(response: requests.Response, length: int) -> None:
@@ -144,8 +147,8 @@ def load_error_text(response: requests.Response) -> None:
     :param response: A response with an error status, closed afterwards.
     """
     # keystoneauth has read it already where it logs at DEBUG.
-    if not is_loaded(response):
-        check_chunk_sizes(response)
+    if not compat.is_loaded(response):
+        compat.check_chunk_sizes(response)
         name = content_coding(response)
         body = b''
         if not name or name in CODINGS:

@@ -136,12 +136,7 @@ def _get(image: Any, session: adapter.Adapter) -> requests.Response:
     url = utils.urljoin(image.base_path, image.id)
     with errors.translated(_cannot_read(image), shown=True):
         response: requests.Response = session.get(url, stream=True)
-    # keystoneauth has read it already where it logs bodies.
-    if not responses.is_loaded(response):
-        try:
-            responses.load(response, _LONGEST, 'the metadata')
-        finally:
-            response.close()
+    responses.load(response, _LONGEST, 'the metadata')
     return response
 
 

@@ -12,7 +12,6 @@
 
 """A second connection that is tried while the first one is read."""
 
-from collections.abc import Callable
 import logging
 import time
 
@@ -22,6 +21,7 @@ from openstack_image_stream._common import signals
 from openstack_image_stream._transfer import concurrency
 from openstack_image_stream._transfer import coordination
 from openstack_image_stream._transfer import resumable
+from openstack_image_stream._transfer import workers
 
 #: Parts that the first connection receives while a second one is tried, and
 #: parts that must be left then for it to be worth it.
@@ -46,10 +46,7 @@ class AutomaticStream:
         self,
         controller: concurrency.ConcurrencyController,
         single: resumable.ResumableStream,
-        make_part: Callable[
-            [byte_ranges.ByteRange, coordination.Coordinator],
-            resumable.ResumableStream,
-        ],
+        make_part: workers.StreamFactory,
         coordinator: coordination.Coordinator,
         *,
         part_size: int,

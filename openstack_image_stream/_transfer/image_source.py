@@ -38,11 +38,11 @@ class ImageSource:
     The caller calls :meth:`close`.
 
     :param fetcher: Requests the bytes; closed with the source.
-    :param policy: When to try again.
+    :param policy: When to retry.
     :param coordinator: Owns the download.
     :param start: Position in the image to begin at.
-    :param connections: How many ranges to ask for at a time.
-    :param controller: Finds that out instead, up to ``connections``, if it is
+    :param connections: How many byte ranges to request at a time.
+    :param controller: Decides that instead, up to ``connections``, if it is
         given.
     :param part_size: Bytes of such a range.
     """
@@ -79,7 +79,7 @@ class ImageSource:
         return self._fetcher.size
 
     def open(self) -> requests.Response:
-        """Ask for the image.
+        """Request the image.
 
         :returns: The response, its body unread. The source closes that.
         :raises: :exc:`~openstack_image_stream.exceptions.\

@@ -123,6 +123,12 @@ class Shared:
 
 
 def work(shared: Shared, part: Part | None) -> None:
+    """Fetch parts, until the download ends or one worker less is needed.
+
+    :param shared: Where parts come from, and chunks go to. What a part fails
+        with goes there, too.
+    :param part: The first one, ``None`` to wait for it.
+    """
     if part is not None:
         _fetch(shared, part)
     while True:

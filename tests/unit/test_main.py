@@ -253,6 +253,15 @@ class TestUsage(base.TestCase):
         self.assertEqual((0, f'{version}\n'), self._main('--version'))
         self.assertEqual(version, openstack_image_stream.__version__)
 
+    def test_no_version(self) -> None:
+        """Where it is not installed, that is what is printed."""
+        with mock.patch.object(
+            metadata, 'version', side_effect=metadata.PackageNotFoundError
+        ):
+            status, text = self._main('--version')
+        self.assertEqual(1, status)
+        self.assertIn('is not installed', text)
+
 
 class TestVersion(base.TestCase):
     """The version as an attribute."""

@@ -202,6 +202,14 @@ class TestRun(base.TestCase):
         self.assertIn(path, done.stderr)
         self.assertNotIn('Traceback', done.stderr)
 
+    def test_not_readable(self) -> None:
+        """What cannot be read is refused as well."""
+        # There, also for the administrator, and reading its beginning fails.
+        done = self.run_program('/proc/self/mem')
+        self.assertEqual(2, done.returncode, done.stderr)
+        self.assertIn("'/proc/self/mem' cannot be read", done.stderr)
+        self.assertNotIn('Traceback', done.stderr)
+
     @base.for_each(
         {
             'program': (['nonesuch'], "program 'nonesuch' is not found"),
