@@ -140,7 +140,7 @@ def _locked(directory: str) -> list[str]:
 
 
 def let_go(port: int) -> bool:
-    """Wait until nobody on this machine holds a socket to a port.
+    """Wait until no process of this machine holds a socket to a port.
 
     The server does not know: its side of a connection may stand for some time
     after the client's was closed, until its system asks.

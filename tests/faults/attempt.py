@@ -179,7 +179,7 @@ def run(
 
     :param way: How.
     :param place: What, and from where.
-    :param path: Where to; its directory is nobody else's.
+    :param path: Where to; no other test uses its directory.
     :param data: The bytes of the image.
     :param options: Options of the plugin.
     :param deadline: Seconds after which the process is killed.

@@ -48,7 +48,7 @@ TO_PATH = ('path', 'connections')
 class LocalDownload:
     """A scripted Glance, and a directory to download to.
 
-    :param directory: Nobody else's; need not exist.
+    :param directory: Used by no other test; need not exist.
     :param data: The bytes of the image.
     :param old: What is at the path before.
     """
@@ -155,7 +155,7 @@ class LocalDownload:
         return self._sent_before
 
     def sent(self) -> int:
-        """Return how many bytes of data were sent, once nobody is left."""
+        """Return how many bytes of data were sent, once no client is left."""
         assert self.glance.wait_until_left()
         return self._sent_before + self.glance.sent
 

@@ -149,7 +149,7 @@ class RawGlance(scripted.ScriptedGlance):
             self._metadata, self._data, self._times = metadata, data, times
             #: How many requests for an image there were.
             self.asked = 0
-            # Nobody looks at them, and there are thousands.
+            # No test looks at them, and there are thousands.
             self.requests.clear()
 
     def _respond(self, request: responses.Request) -> responses.Response:

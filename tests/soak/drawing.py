@@ -100,12 +100,12 @@ def draw(
     :param dice: The chance.
     :param image: The image that is served.
     :param provable: Whether the download compares a hash that it knows before
-        the first response. Some faults nobody could see without.
+        the first response. Some faults do not show without.
     """
     ranges = dice.choices(('served', 'refused', 'ignored'), (7, 2, 1))[0]
     framings = ['length'] * 6 + ['chunked', 'chunked']
     if image.sized:
-        # Where nobody knows the size it has no end to tell from a cut.
+        # Where the size is unknown it has no end to tell from a cut.
         framings.append('close')
     return server.Script(
         ranges=ranges,

@@ -94,7 +94,7 @@ def draw(dice: random.Random) -> Image:
         image_id=str(uuid.UUID(int=dice.getrandbits(128), version=4)),
         data=_draw_data(dice, _draw_size(dice)),
         hashing=hashing,
-        # Without either nobody could tell a part from the whole.
+        # Without either nothing would tell a part from the whole.
         sized=hashing == 'none' or dice.random() < 0.95,
     )
 

@@ -124,7 +124,7 @@ def _kill(
 def _remove_orphans(
     directory: str, killing: Killing, result: single.Result
 ) -> None:
-    """Remove what nobody but a killed process may leave.
+    """Remove what only a killed process may leave.
 
     That is a partial file which no other download would find. The process
     that is only interrupted removes it itself.

@@ -73,7 +73,7 @@ class Report:
 
 
 class Worker:
-    """Runs cases until there are none or it is told to stop.
+    """Runs cases until there are no more, or it is told to stop.
 
     :param settings: What to do.
     :param tell: Takes reports.
@@ -101,7 +101,7 @@ class Worker:
 
     def run(self) -> None:
         """Run the cases."""
-        # What is raised where nobody can catch it is only printed otherwise.
+        # What is raised where it cannot be caught is only printed otherwise.
         uncaught.FOUND.listen()
         while self._left and not self._stop.is_set():
             self._run_block()

@@ -27,7 +27,7 @@ from tests.unit import base
 
 HOOK = 'openstack_image_stream:load'
 
-#: Nobody listens there.
+#: No server listens there.
 DEAD = 'http://127.0.0.1:9/v3'
 
 

@@ -137,7 +137,7 @@ class TestThread(TestCase):
     """The thread and its end."""
 
     def test_is_named(self) -> None:
-        """Whoever looks at the threads of a process sees whose it is."""
+        """Who looks at the threads of a process sees whose it is."""
         observed = self.observe(Forgetful())
         self.addCleanup(observed.close)
         self.assertEqual(1, len(base.observer_threads()))

@@ -61,7 +61,7 @@ class _ToFullDevice:
 
 @dataclasses.dataclass(frozen=True)
 class _ToReadOnlyDirectory:
-    """Download to a directory that nobody may change."""
+    """Download to a directory that must not be changed."""
 
     way: clients.Client
 

@@ -21,7 +21,7 @@ import shutil
 
 from tests.faults.catalogue import base
 
-#: As long as the image. Made before, since nobody waits for it later.
+#: As long as the image. Made before, as no test waits for it later.
 _FOREIGN = random.Random(19).randbytes(len(base.DATA))
 
 

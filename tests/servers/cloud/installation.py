@@ -48,7 +48,7 @@ def location() -> pathlib.Path:
 def installed() -> collections.abc.Iterator[pathlib.Path]:
     """Provide the virtual environment, installing it if need be.
 
-    While the context lasts nobody else replaces the environment; any
+    While the context lasts no other process replaces the environment; any
     number of test runs may use it together.
 
     :returns: The directory of the virtual environment.
