@@ -84,8 +84,9 @@ class DownloadOptions(TypedDict, total=False):
             64 MiB + (N + 2) x 8 MiB of memory above that of the connected
             process. ``'auto'`` begins with one, adds others as long as that
             makes the download faster, up to 8, and removes them again where
-            it does not. Images of up to 8 MiB and stores that serve no ranges
-            are downloaded over one all the same.
+            it does not. Images of up to 8 MiB, stores that serve no ranges,
+            and images that only the header ``Content-MD5`` of the whole can
+            verify are downloaded over one all the same.
             """,
         ),
     ]

@@ -14,6 +14,7 @@
 
 from collections.abc import Sequence
 import functools
+import logging
 from typing import Any
 
 from openstack_image_stream._check import hashes
@@ -30,6 +31,9 @@ from openstack_image_stream._transfer import coordination
 from openstack_image_stream._transfer import image_source
 from openstack_image_stream._transfer import parallel
 from openstack_image_stream import progress
+
+
+_LOG = logging.getLogger('openstack.image_stream')
 
 
 class Context:
@@ -105,6 +109,20 @@ class Context:
         """
         connections = self.options['connections']
         controller = None
+        if (
+            self.options['validate_checksum']
+            and self.expected is None
+            and connections not in (1, _rules.AUTO)
+        ):
+            # The Content-MD5 of a part may be that of the part, so that only
+            # a response with the whole image has a hash to verify it by.
+            _LOG.info(
+                'image %s: no hash in its metadata; falling back to one '
+                'connection instead of %s',
+                self.image_id,
+                connections,
+            )
+            connections = 1
         if connections == _rules.AUTO:
             controller = concurrency.ConcurrencyController()
             connections = concurrency.MAX_CONNECTIONS

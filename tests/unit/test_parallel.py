@@ -13,6 +13,7 @@
 """Tests of several connections, on real sockets."""
 
 import gc
+import hashlib
 import logging
 import threading
 from typing import Any
@@ -136,13 +137,48 @@ class TestOrder(ParallelTestCase):
         """What fits in one part is asked for as by one connection."""
         self.glance.data = DATA[:PART]
         self.glance.metadata.update(
-            size=PART, checksum=None, os_hash_algo=None, os_hash_value=None
+            size=PART,
+            checksum=None,
+            os_hash_value=base.sha512(DATA[:PART]).value,
         )
         response = self.conn.image.download_image(
             scripted.IMAGE_ID, connections=4
         )
         self.assert_same(DATA[:PART], response.content)
         self.assertEqual([None], self.ranges())
+
+    @base.for_each({'right': DATA, 'flipped': bytes([DATA[0] ^ 1]) + DATA[1:]})
+    def test_hash_in_a_header(self, data: bytes) -> None:
+        """That of the whole is compared, so the whole is requested."""
+        self.glance.data = data
+        self.glance.metadata.update(
+            checksum=None, os_hash_algo=None, os_hash_value=None
+        )
+        self.glance.data_responses.append(
+            self.glance.honest(
+                headers={'Content-MD5': hashlib.md5(DATA).hexdigest()}
+            )
+        )
+        response = self.stream()
+        if data == DATA:
+            self.assert_same(DATA, response.content)
+        else:
+            self.assertRaises(
+                exceptions.ChecksumMismatchError, lambda: response.content
+            )
+        self.assertEqual([None], self.ranges())
+        self.assertIn('falling back to one connection', self.log.output)
+
+    def test_no_verification(self) -> None:
+        """Where nothing is to be compared there are several all the same."""
+        self.glance.metadata.update(
+            checksum=None, os_hash_algo=None, os_hash_value=None
+        )
+        response = self.conn.image.download_image(
+            scripted.IMAGE_ID, connections=4, validate_checksum=False
+        )
+        self.assert_same(DATA, response.content)
+        self.assertGreater(len(self.ranges()), 4)
 
     def test_flipped_byte(self) -> None:
         """The digest is that of the whole, whatever the parts."""

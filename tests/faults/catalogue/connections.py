@@ -98,7 +98,7 @@ CONNECTIONS = [
         changes=(changes.Silence(), changes.Silence(-1)),
         always=True,
         error='IncompleteDownloadError',
-        keeps=('path',),
+        keeps=('path', 'connections'),
         brief=False,
     ),
     base.ResponseFault(
@@ -197,7 +197,7 @@ STATUSES = [
         changes=(changes.Cut(_EARLY), changes.Status(403)),
         always=True,
         error='ForbiddenException',
-        keeps=('path',),
+        keeps=('path', 'connections'),
         brief=False,
     ),
     base.ResponseFault(
@@ -238,9 +238,7 @@ STATUSES = [
         changes=(changes.Cut(_EARLY), changes.Status(500)),
         always=True,
         error='IncompleteDownloadError',
-        # Not one range is whole there.
-        errors={'connections': 'HttpException'},
-        keeps=('path',),
+        keeps=('path', 'connections'),
         brief=False,
     ),
     base.ResponseFault(

@@ -194,7 +194,7 @@ RANGES = [
         ),
         always=True,
         error='IncompleteDownloadError',
-        keeps=('path',),
+        keeps=('path', 'connections'),
         brief=False,
     ),
     base.ResponseFault(

@@ -120,7 +120,7 @@ HEADERS = [
         changes=(_CUT, changes.Status(307, {'Location': f'{_FOREIGN}/file'})),
         always=True,
         error='ImageStreamError',
-        keeps=('path',),
+        keeps=('path', 'connections'),
         brief=False,
     ),
     base.ResponseFault(
