@@ -63,7 +63,17 @@ def to_memory(context: _context.Context) -> requests.Response:
     """
     context.fetch_info()
     sink = sinks.MemorySink()
-    response = _drain(context, sink)
+    try:
+        response = _drain(context, sink)
+    except exceptions.InterruptedDownloadError as exc:
+        # Upstream's call receives the body within its request, which is what
+        # fails then; see exceptions.
+        raise exceptions.RequestFailedError(
+            exc.message,
+            received=exc.received,
+            expected=exc.expected,
+            reason=exc.reason,
+        ) from exc.__cause__
     responses.put_content(response, sink.content())
     return response
 

@@ -110,8 +110,8 @@ def load(response: requests.Response, most: int, what: str) -> None:
     :param most: Bytes that are accepted.
     :param what: What the body is, for a message.
     :raises: :exc:`.RetriableError` when the connection fails, and
-        :exc:`~openstack_image_stream.exceptions.ImageStreamError` when the
-        body is longer.
+        :exc:`~openstack_image_stream.exceptions.UnexpectedResponseError`
+        when the body is longer.
     """
     check_chunk_sizes(response)
     body = bytearray()
@@ -119,9 +119,10 @@ def load(response: requests.Response, most: int, what: str) -> None:
         while chunk := response.raw.read(_BLOCK, decode_content=True):
             body += chunk
             if len(body) > most:
-                raise exceptions.ImageStreamError(
+                raise unexpected(
                     f'{what} in the response are longer than {most} bytes, '
-                    'which is the most that is accepted'
+                    'which is the most that is accepted',
+                    response,
                 )
         _check_length(response, len(body))
     put_content(response, bytes(body))
@@ -187,6 +188,34 @@ def sanitize_error(error: sdk_exceptions.SDKException) -> None:
         printing.safe(arg) if isinstance(arg, str) else arg
         for arg in error.args
     )
+
+
+def unexpected(
+    message: str, response: requests.Response
+) -> exceptions.UnexpectedResponseError:
+    """Make the error for a response that is not one for an image.
+
+    :param message: What is wrong with it.
+    :param response: The response, which is closed. A body that was not loaded
+        is not read.
+    """
+    drop_body(response)
+    error = exceptions.UnexpectedResponseError(message, response=response)
+    sanitize_error(error)
+    return error
+
+
+def drop_body(response: requests.Response) -> None:
+    """Close a response, and leave it without content if it has none yet.
+
+    Its content can be asked for then, and it can be pickled.
+
+    :param response: The response.
+    """
+    if not is_loaded(response):
+        response.raw.close()
+        put_content(response, b'')
+    response.close()
 
 
 def put_content(response: requests.Response, body: bytes) -> None:

@@ -166,7 +166,7 @@ def _look(path: str) -> tuple[str, os.stat_result | None]:
         if found and there and os.path.samestat(found, there):
             return target, found
         # Another download may have put its file there in between.
-    raise exceptions.ImageStreamError(
+    raise exceptions.OutputError(
         f'output {path!r} was replaced each of {_LOOKS} times that it '
         'was looked at: choose a directory that others may not '
         'write to'

@@ -46,7 +46,7 @@ class FileSink(sinks.Sink):
         if self._file is None:
             raise ValueError('the output is not open')
         if not self._file.is_ours:
-            raise exceptions.ImageStreamError(
+            raise exceptions.OutputError(
                 f'{self._file.path!r} is written by the process that began '
                 'the download, a child cannot continue it: start a download '
                 'of its own'
@@ -75,7 +75,7 @@ class FileSink(sinks.Sink):
         try:
             file.lock(owned.lock_byte)
         except BlockingIOError as exc:
-            raise exceptions.ImageStreamError(
+            raise exceptions.OutputError(
                 f'another download is writing to {name!r}: wait until it is '
                 'done, or give another output'
             ) from exc
@@ -199,7 +199,7 @@ class RegularSink(FileSink):
         if not file.still_there() or file.size != self.position:
             raise self._changed()
 
-    def _changed(self) -> exceptions.ImageStreamError:
+    def _changed(self) -> exceptions.OutputError:
         """Return the error for a file that another program changed."""
         raise NotImplementedError
 

@@ -19,11 +19,12 @@ import threading
 
 from openstack import exceptions as sdk_exceptions
 
+from openstack_image_stream import exceptions
 from tests.fuzz import watchdog
 
 #: Errors that a download may end with, whatever the server does. That of the
 #: local machine is for whoever gives it something to fail at.
-DOCUMENTED = (sdk_exceptions.SDKException,)
+DOCUMENTED = (sdk_exceptions.SDKException, exceptions.ImageStreamError)
 
 
 class Refused(Exception):

@@ -291,7 +291,10 @@ class Garbage(Fault):
     """
 
     body: bytes
-    errors = (exceptions.ImageStreamError,)
+    errors = (
+        exceptions.UnexpectedResponseError,
+        exceptions.IncompleteDownloadError,
+    )
 
     def change(
         self, answer: responses.Response, server: Any
