@@ -89,7 +89,7 @@ class ImageProxy(_upstream.Proxy):
             path the file appears once it is complete and verified; what was
             there stays until then. To a descriptor or an object it is written
             in order from its present position, and it is not closed.
-        :param chunk_size: Bytes, positive, or ``None``, 1 MiB by default.
+        :param chunk_size: Bytes or ``None``, 1 MiB by default.
             Kept for compatibility, it changes nothing: ``iter_content`` takes
             its own, and how much is read at a time for an ``output`` is not
             the caller's concern.

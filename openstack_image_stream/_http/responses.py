@@ -251,16 +251,40 @@ def complete_headers(
         response.headers.setdefault('Content-MD5', str(checksum))
 
 
-def consume(response: requests.Response) -> requests.Response:
+class WrittenResponse(requests.Response):
+    """A response whose body was written to an output."""
+
+    #: What became of the body, for a message.
+    where = 'written to the output'
+
+    @property
+    def content(self) -> bytes:
+        raise RuntimeError(self._advice())
+
+    def iter_content(self, *args: Any, **kwargs: Any) -> Any:
+        raise requests.exceptions.StreamConsumedError(self._advice())
+
+    def _advice(self) -> str:
+        return (
+            f'the image was {self.where}, and its content is not in memory: '
+            'read it from there, or download it without output'
+        )
+
+
+def consume(response: requests.Response, where: str) -> requests.Response:
     """Mark the body of a response as read, where it was not read through it.
 
     :param response: The response.
+    :param where: What became of the body, for a message.
     :returns: The same response.
     """
     raw, response.raw = response.raw, io.BytesIO()
     for _ in response.iter_content():
         pass
     response.raw = raw
+    if type(response) is requests.Response:
+        response.__class__ = WrittenResponse
+        response.where = where  # type: ignore[attr-defined]
     return response
 
 

@@ -201,9 +201,13 @@ def _check_parent(path: str, target: str) -> None:
     try:
         os.stat(parent)
     except FileNotFoundError:
+        advice = 'make it first'
+        if path.startswith('~'):
+            # As open() does not either.
+            advice = '~ is not expanded, os.path.expanduser() does that'
         raise exceptions.InvalidArgumentError(
             f'output {path!r} cannot be created, there is no directory '
-            f'{parent!r}: make it first'
+            f'{parent!r}: {advice}'
         ) from None
     except PermissionError as exc:
         # A relative path works from within, its absolute one does not.

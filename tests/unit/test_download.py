@@ -21,6 +21,7 @@ import hashlib
 import io
 import logging
 import os
+import pickle
 import shutil
 import tempfile
 from typing import Any
@@ -229,8 +230,17 @@ class TestGoodImage(DownloadTestCase):
         self.answer(framing='chunked')
         self.assert_same(DATA, self.mode(kind).download(conn))
 
-    @base.for_each({'small': 1, 'default_of_the_client': 1024, 'large': 10**9})
-    def test_chunk_size(self, chunk_size: int) -> None:
+    @base.for_each(
+        {
+            'small': 1,
+            'default_of_the_client': 1024,
+            'large': 10**9,
+            'zero': 0,
+            'negative': -5,
+            'none': None,
+        }
+    )
+    def test_chunk_size(self, chunk_size: int | None) -> None:
         """The caller's chunk size changes nothing about the bytes."""
         conn = self.begin()
         conn.image.download_image(
@@ -1003,9 +1013,55 @@ class TestOutput(DownloadTestCase):
         )
 
     def test_memory_stays_small(self) -> None:
-        """The image is not in the response as well."""
-        response = self._save(io.BytesIO())
-        self.assertRaises(RuntimeError, lambda: response.content)
+        """The image is not in the response as well, which says where it is."""
+        for output in (self.path(), io.BytesIO()):
+            response = self._save(output)
+            for wants in (
+                lambda response: response.content,
+                lambda response: response.text,
+                lambda response: response.json(),
+            ):
+                error = self.assertRaises(RuntimeError, wants, response)
+                self.assertIn(f'written to {output!r}', str(error))
+                self.assertIn('without output', str(error))
+            again = pickle.loads(pickle.dumps(response))
+            self.assertRaises(RuntimeError, lambda r: r.content, again)
+            self.assertTrue(response.ok)
+
+    def test_mismatch_names_the_path(self) -> None:
+        """The error of a bad image says the image and the output."""
+        for resume in (True, False):
+            self.answer(body=b'x' + DATA[1:])
+            error = self.assertRaises(
+                exceptions.ChecksumMismatchError,
+                self._save,
+                self.path(),
+                resume=resume,
+            )
+            self.assertEqual(self.path(), error.path)
+            self.assertEqual(fake_glance.IMAGE_ID, error.image_id)
+            self.assertIn(repr(self.path()), str(error))
+            self.assertIn(fake_glance.IMAGE_ID, str(error))
+
+    def test_mismatch_of_a_file_object(self) -> None:
+        """Where there is no path, none is named."""
+        self.answer(body=b'x' + DATA[1:])
+        error = self.assertRaises(
+            exceptions.ChecksumMismatchError, self._save, io.BytesIO()
+        )
+        self.assertIsNone(error.path)
+
+    def test_home_directory(self) -> None:
+        """A path that begins with ~ is taken as it is, as open() does."""
+        before = os.getcwd()
+        self.addCleanup(os.chdir, before)
+        os.chdir(self.directory)
+        error = self.assertRaises(
+            exceptions.InvalidArgumentError, self._save, '~/image'
+        )
+        self.assertIn('~ is not expanded', str(error))
+        self._save('~image')
+        self.assertEqual(['~image'], self.files())
 
     def test_existing_file(self) -> None:
         """It is replaced by the whole image."""
@@ -1116,8 +1172,8 @@ class TestRefused(DownloadTestCase):
             'number': {'output': 99_999},
             'no_write': {'output': object()},
             'text': {'output': io.StringIO()},
-            'chunk_size': {'chunk_size': 0},
-            'chunk_size_unused': {'chunk_size': -1, 'stream': True},
+            'chunk_size': {'chunk_size': 'many'},
+            'chunk_size_unused': {'chunk_size': 0.5, 'stream': True},
             'validate_checksum': {'validate_checksum': 'no'},
             'allow_md5_fallback': {'allow_md5_fallback': 1},
         }

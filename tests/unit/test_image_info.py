@@ -114,7 +114,7 @@ class TestDocument(MetadataTestCase):
         try:
             self.assert_same(DATA, self.download())
         except exceptions.ImageStreamError as exc:
-            self.assertIn('did not describe', str(exc))
+            self.assertIn('does not describe', str(exc))
 
     def test_stale_resource(self) -> None:
         """What was known before does not stand in for an answer."""
