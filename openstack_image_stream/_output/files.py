@@ -69,7 +69,7 @@ class FileSink(sinks.Sink):
         """Lock the file; tell whether that was possible.
 
         :param name: What the caller calls the file.
-        :raises: :exc:`~openstack_image_stream.exceptions.ImageStreamError`
+        :raises: :exc:`~openstack_image_stream.exceptions.OutputError`
             when another download has locked it.
         """
         try:
@@ -139,7 +139,7 @@ class RegularSink(FileSink):
     def position(self) -> int:
         """Bytes of the image that are in the file, from its beginning on.
 
-        :raises: :exc:`~openstack_image_stream.exceptions.ImageStreamError`
+        :raises: :exc:`~openstack_image_stream.exceptions.OutputError`
             when the file was changed by another program.
         """
         if self._written != self._reach:
@@ -192,7 +192,7 @@ class RegularSink(FileSink):
     def _check_whole(self) -> None:
         """Check that the name leads to what was written, and to no more.
 
-        :raises: :exc:`~openstack_image_stream.exceptions.ImageStreamError`
+        :raises: :exc:`~openstack_image_stream.exceptions.OutputError`
             when it does not.
         """
         file = self._open

@@ -142,7 +142,7 @@ class _ReadBack:
 
     :param path: Of the file.
     :param file: The file, open for writing.
-    :raises: :exc:`~openstack_image_stream.exceptions.ImageStreamError` when
+    :raises: :exc:`~openstack_image_stream.exceptions.OutputError` when
         it cannot be read.
     """
 

@@ -53,7 +53,7 @@ class Region:
     def enter(self) -> None:
         """Begin to write.
 
-        :raises: :exc:`~openstack_image_stream.exceptions.ImageStreamError`
+        :raises: :exc:`~openstack_image_stream.exceptions.OutputError`
             when another download writes there.
         """
         forget = functools.partial(_forget, self._number)

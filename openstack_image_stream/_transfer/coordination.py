@@ -95,7 +95,7 @@ class Coordinator:
 
         :raises: :exc:`~openstack_image_stream.exceptions.\
 DownloadClosedError` after :meth:`close`, the error after :meth:`fail`, and
-            :exc:`~openstack_image_stream.exceptions.ImageStreamError` in a
+            :exc:`~openstack_image_stream.exceptions.ReadError` in a
             forked child, where the threads of the download are missing.
         """
         if self.elsewhere:
