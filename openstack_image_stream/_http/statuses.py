@@ -40,8 +40,8 @@ def raise_for(response: requests.Response, image_id: str) -> None:
         responses.load_error_text(response)
         if status == 403 and _names_stores(response):
             message = (
-                f'{message} (a service without multiple stores refuses every '
-                'request with store_preferences: leave them out)'
+                f'{message} (store_preferences may be what is forbidden, by '
+                'the policy download_from_store: leave them out)'
             )
         try:
             sdk_exceptions.raise_from_response(response, message)

@@ -1051,6 +1051,28 @@ class TestOutput(DownloadTestCase):
         )
         self.assertIsNone(error.path)
 
+    @base.for_each({'named': ['fast'], 'not_named': None})
+    def test_forbidden_stores(self, stores: list[str] | None) -> None:
+        """Where stores are named they may be what is forbidden."""
+        self.answer(status=403)
+        error = self.assertRaises(
+            sdk_exceptions.ForbiddenException,
+            self._save,
+            self.path(),
+            store_preferences=stores,
+        )
+        self.assertEqual(stores is not None, 'store_preferences' in str(error))
+
+    def test_no_data_keeps_the_partial_file(self) -> None:
+        """204 says nothing about the bytes that are there already."""
+        name = f'image.{fake_glance.IMAGE_ID}.part'
+        self.write(DATA[:5_000], name)
+        self.answer(status=204)
+        self.assertRaises(
+            exceptions.ImageDataMissingError, self._save, self.path()
+        )
+        self.assert_same(DATA[:5_000], self.content(name))
+
     def test_home_directory(self) -> None:
         """A path that begins with ~ is taken as it is, as open() does."""
         before = os.getcwd()
