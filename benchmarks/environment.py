@@ -72,6 +72,7 @@ def describe(
 ) -> dict[str, str]:
     """Return what is measured, and on what."""
     return {
+        'commit': _commit(),
         'processor': _processor(),
         'cores': str(len(os.sched_getaffinity(0))),
         'kernel': platform.release(),
@@ -93,6 +94,21 @@ def _version(distribution: str) -> str:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
         return ''
+
+
+def _commit() -> str:
+    """Return the commit that is measured, marked if there are changes."""
+    try:
+        return subprocess.run(
+            ['git', 'describe', '--always', '--dirty'],
+            cwd=pathlib.Path(__file__).parent,
+            check=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        ).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return 'unknown, there is no git'
 
 
 def _program_version(name: str) -> str:

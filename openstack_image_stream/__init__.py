@@ -12,11 +12,16 @@
 
 """Image downloads for openstacksdk that stream, verified."""
 
+from typing import TYPE_CHECKING
+
+from openstack_image_stream._installation import install
+from openstack_image_stream._installation import uninstall
 from openstack_image_stream.exceptions import AuthenticationError
 from openstack_image_stream.exceptions import ChecksumMismatchError
 from openstack_image_stream.exceptions import ConnectionFailedError
 from openstack_image_stream.exceptions import ConnectionTimeoutError
 from openstack_image_stream.exceptions import DownloadClosedError
+from openstack_image_stream.exceptions import ForeignServiceError
 from openstack_image_stream.exceptions import IdentityServiceError
 from openstack_image_stream.exceptions import ImageChangedError
 from openstack_image_stream.exceptions import ImageDataMissingError
@@ -31,10 +36,13 @@ from openstack_image_stream.exceptions import RequestFailedError
 from openstack_image_stream.exceptions import ServiceAccessError
 from openstack_image_stream.exceptions import TLSError
 from openstack_image_stream.exceptions import UnexpectedResponseError
+from openstack_image_stream.exceptions import UnsupportedPlatformError
 from openstack_image_stream.exceptions import UnusableHashError
 from openstack_image_stream.progress import Progress
+from openstack_image_stream.proxy import ImageProxy
 from openstack_image_stream.service import ImageStreamService
 from openstack_image_stream.service import load
+from openstack_image_stream.service import version as _version
 
 __all__ = [
     'AuthenticationError',
@@ -42,9 +50,11 @@ __all__ = [
     'ConnectionFailedError',
     'ConnectionTimeoutError',
     'DownloadClosedError',
+    'ForeignServiceError',
     'IdentityServiceError',
     'ImageChangedError',
     'ImageDataMissingError',
+    'ImageProxy',
     'ImageStreamError',
     'ImageStreamService',
     'IncompleteDownloadError',
@@ -58,6 +68,22 @@ __all__ = [
     'ServiceAccessError',
     'TLSError',
     'UnexpectedResponseError',
+    'UnsupportedPlatformError',
     'UnusableHashError',
+    'install',
     'load',
+    'uninstall',
 ]
+
+#: The version of the installed distribution.
+__version__: str
+
+# Type checkers would take a module with this function to have every name.
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        if name != '__version__':
+            raise AttributeError(
+                f'module {__name__!r} has no attribute {name!r}'
+            )
+        return _version()

@@ -77,6 +77,20 @@ class NotRegisteredError(ImageStreamError, exceptions.SDKException):
     """
 
 
+class UnsupportedPlatformError(ImageStreamError, exceptions.SDKException):
+    """This system lacks what the plugin needs to write files safely.
+
+    Windows, for example, has no ``fcntl``.
+    """
+
+
+class ForeignServiceError(ImageStreamError, exceptions.SDKException):
+    """The Image service of all connections was replaced by other software.
+
+    :func:`~openstack_image_stream.install` does not replace it once more.
+    """
+
+
 class OutputError(ImageStreamError, exceptions.SDKException):
     """The output, or its partial file, is used by another program, too.
 

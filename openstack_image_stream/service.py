@@ -14,6 +14,7 @@
 
 import functools
 from importlib import metadata
+import importlib.util
 import inspect
 from typing import Any, TYPE_CHECKING
 
@@ -32,14 +33,28 @@ _GROUP = 'openstack.service_description'
 _NAME = 'image'
 _DISTRIBUTION = 'openstack-image-stream'
 
+#: Where the class of a proxy that had a class of its own keeps that.
+_ORIGINAL = '_original_class'
+
 
 class ImageStreamService(image_service.ImageService):
-    """Describes the Image service to the SDK, with our proxy for its v2."""
+    """Describes the Image service to the SDK, with our proxy for its v2.
+
+    :raises: :exc:`~openstack_image_stream.exceptions.\
+UnsupportedPlatformError` where the plugin does not work, on Windows.
+    """
+
+    #: Whether :func:`~openstack_image_stream.uninstall` removes it again.
+    is_temporary = False
 
     supported_versions = {
         **image_service.ImageService.supported_versions,
         '2': proxy.ImageProxy,
     }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        check_platform()
+        super().__init__(*args, **kwargs)
 
     def __get__(self, instance: Any, owner: Any) -> Any:
         """Return the proxy of a connection.
@@ -51,6 +66,22 @@ class ImageStreamService(image_service.ImageService):
         if instance is not None:
             _change_proxy(instance)
         return super().__get__(instance, owner)
+
+
+def check_platform() -> None:
+    """Check that the plugin works on this system.
+
+    :raises: :exc:`~openstack_image_stream.exceptions.\
+UnsupportedPlatformError` when it does not.
+    """
+    # The SDK would turn the ImportError of a module into a line of the log,
+    # and downloads would continue unverified.
+    if importlib.util.find_spec('fcntl') is None:
+        raise exceptions.UnsupportedPlatformError(
+            'openstack_image_stream needs the module fcntl, which Python does '
+            'not have on this system (Windows): remove the plugin from the '
+            'configuration, or use Linux or macOS'
+        )
 
 
 def _change_proxy(conn: 'connection.Connection') -> None:
@@ -91,8 +122,44 @@ def _proxy_class(cls: Any) -> type[proxy.ImageProxy]:
             '__doc__': cls.__doc__,
             '__module__': cls.__module__,
             '_resource_registry': registry,
+            _ORIGINAL: cls,
         },
     )
+
+
+def change_back(made: Any) -> None:
+    """Give a proxy the class that it had before it became ours.
+
+    :param made: Any proxy. One whose class is neither ours nor one that was
+        made here stays as it is.
+    """
+    cls = type(made)
+    if cls is proxy.ImageProxy:
+        original: Any = _upstream.Proxy
+    else:
+        original = vars(cls).get(_ORIGINAL)
+    if original is not None:
+        made.__class__ = original
+
+
+def is_loaded(conn: 'connection.Connection') -> bool:
+    """Tell whether a connection has the plugin for good.
+
+    :param conn: Any connection. What
+        :func:`~openstack_image_stream.install` did does not count.
+    """
+    found = description_of(type(conn))
+    return isinstance(found, ImageStreamService) and not found.is_temporary
+
+
+def description_of(cls: type['connection.Connection']) -> Any:
+    """Return the description by which a class finds its Image service.
+
+    :param cls: A class of connections.
+    :returns: The description, or whatever else is in its place.
+    """
+    found = inspect.getattr_static(cls, _NAME, None)
+    return compat.added_service(found) or found
 
 
 def load(conn: 'connection.Connection') -> None:
@@ -108,13 +175,14 @@ def load(conn: 'connection.Connection') -> None:
     :param conn: The connection to change.
     :raises: :exc:`~openstack_image_stream.exceptions.NotRegisteredError` when
         the package is not installed, so that its entry point is missing.
+    :raises: :exc:`~openstack_image_stream.exceptions.\
+UnsupportedPlatformError` on Windows.
     """
-    cls = type(conn)
-    if isinstance(
-        inspect.getattr_static(cls, _NAME, None), ImageStreamService
-    ):
+    check_platform()
+    if is_loaded(conn):
         _change_proxy(conn)
         return
+    cls = type(conn)
     description = _registered()(_NAME)
     # A service description works from the class, as descriptors do. A class
     # of its own is what confines it to this connection.
@@ -144,6 +212,20 @@ def _registered() -> type[ImageStreamService]:
         f'{_DISTRIBUTION} is on the path but not installed: install it with '
         'pip into this environment'
     )
+
+
+def version() -> str:
+    """Return the version of the installed distribution.
+
+    :raises: :exc:`AttributeError` when it is not installed, since this is
+        what the attribute ``__version__`` of the package is.
+    """
+    try:
+        return metadata.version(_DISTRIBUTION)
+    except metadata.PackageNotFoundError as exc:
+        raise AttributeError(
+            f'there is no version, {_DISTRIBUTION} is not installed'
+        ) from exc
 
 
 def _normalized(name: str) -> str:

@@ -179,13 +179,11 @@ class Path(Way):
         assert response.status_code == 200, response.status_code
 
     def content(self) -> bytes:
-        """Return what is in all files, so that one of any name shows."""
-        content = b''
-        directory = os.path.dirname(self.path)
-        for name in sorted(os.listdir(directory)):
-            with open(os.path.join(directory, name), 'rb') as file:
-                content += file.read()
-        return content
+        """Return what is in the file; nothing where there is none."""
+        if not os.path.exists(self.path):
+            return b''
+        with open(self.path, 'rb') as file:
+            return file.read()
 
 
 class Writer(Way):

@@ -12,14 +12,20 @@
 
 """Compare downloads with and without the plugin, from a real cloud.
 
-Run it as ``tox -e demo``.
+Run it as ``tox -e demo``. It prints medians, since a single download on a busy
+machine can take several times as long as the next one.
 """
 
 import argparse
+import collections.abc
+import dataclasses
 from importlib import metadata
+import io
 import json
+import os
 import pathlib
 import random
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -33,6 +39,10 @@ MIB = 1024 * 1024
 
 #: Columns for the name of what is compared.
 _NAME = 22
+
+#: Whose downloads are compared: the names of the clouds of
+#: :mod:`tests.servers.cloud` without and with the plugin.
+_WAYS = ('plain', 'stream')
 
 #: Runs one download in a process of its own, so that its memory is its own,
 #: and prints the result.
@@ -71,11 +81,50 @@ print(json.dumps({
 }))
 """
 
-#: The calls that are compared, as a user writes them.
-_CALLS = {
-    'output': 'download_image(image, output=path)',
-    'stream': 'download_image(image, stream=True), written by iter_content',
-}
+
+@dataclasses.dataclass(frozen=True)
+class _Call:
+    """A call that is compared.
+
+    :param name: How the program above knows it.
+    :param title: The call, as a user writes it.
+    :param verified: Whether the download is verified, with which of the ways.
+    """
+
+    name: str
+    title: str
+    verified: collections.abc.Mapping[str, bool]
+
+
+_CALLS = (
+    _Call(
+        'output',
+        'download_image(image, output=path)',
+        {'plain': True, 'stream': True},
+    ),
+    _Call(
+        'stream',
+        'download_image(image, stream=True), written by iter_content',
+        {'plain': False, 'stream': True},
+    ),
+)
+
+
+@dataclasses.dataclass
+class _Figures:
+    """What was measured in several downloads of one kind."""
+
+    seconds: list[float] = dataclasses.field(default_factory=list)
+    memory: list[int] = dataclasses.field(default_factory=list)
+
+    def times(self) -> str:
+        """Return the median of the times, and the least and the most."""
+        spread = f'{min(self.seconds):.1f}-{max(self.seconds):.1f} s'
+        return f'{statistics.median(self.seconds):6.1f} s{spread:>14}'
+
+    def most(self) -> str:
+        """Return the median of the memory."""
+        return f'{statistics.median(self.memory) / MIB:8.0f} MiB'
 
 
 class _RandomBytes:
@@ -108,22 +157,25 @@ class Demo:
     :param running: The cloud.
     :param size: Of the image, in bytes.
     :param directory: Where to download to.
+    :param runs: How many downloads of each kind are measured.
     """
 
-    _WAYS = ('plain', 'stream')
-
     def __init__(
-        self, running: cloud.Cloud, size: int, directory: pathlib.Path
+        self,
+        running: cloud.Cloud,
+        size: int,
+        directory: pathlib.Path,
+        runs: int = 3,
     ) -> None:
         self._cloud = running
         self._size = size
         self._output = directory / 'image.raw'
+        self._runs = runs
         version = metadata.version('openstacksdk')
         self._names = {
             'plain': f'openstacksdk {version}',
             'stream': 'with the plugin',
         }
-        self._image_id = ''
 
     def run(self) -> None:
         """Run all comparisons."""
@@ -131,10 +183,15 @@ class Demo:
             whole = self._upload('demo', self._size)
             damaged = self._upload('demo-damaged', self._size // 8)
             self._damage(damaged)
-        print('A second image, an eighth as large, has one bit flipped.')
-        for call, words in _CALLS.items():
-            self._show_download(call, words, whole, damaged)
+        print(
+            'A second image, an eighth as large, has one bit flipped. Times'
+            f' are medians of {self._runs},\nwith the fastest and the slowest;'
+            ' memory is what the process grew by.'
+        )
+        for call in _CALLS:
+            self._show_download(call, whole, damaged)
         self._show_openstackclient(whole)
+        print(f'\n{_remark(os.getloadavg()[0], os.cpu_count() or 1)}')
 
     def _upload(self, name: str, size: int) -> str:
         return self._cloud.upload(name, lambda: _RandomBytes(size))
@@ -147,41 +204,65 @@ class Demo:
             stored.seek(position)
             stored.write(bytes([byte ^ 1]))
 
-    def _show_download(
-        self, call: str, words: str, whole: str, damaged: str
-    ) -> None:
-        print(f'\n{words}')
-        print(f'  {"":{_NAME}}{"time":>8}{"memory":>12}   damage noticed')
-        for way in self._WAYS:
-            result = self._download(way, call, whole)
-            self._output.unlink()
-            after = self._download(way, call, damaged)
+    def _show_download(self, call: _Call, whole: str, damaged: str) -> None:
+        print(f'\n{call.title}')
+        print(
+            f'  {"":{_NAME}}{"time":>8}{"range":>14}{"memory":>12}  verified'
+            '  the bit is flipped'
+        )
+        figures = {way: _Figures() for way in _WAYS}
+        for way in self._in_turns():
+            result = self._download(way, call.name, whole)
+            figures[way].seconds.append(result['seconds'])
+            figures[way].memory.append(result['memory'])
+        for way in _WAYS:
+            error = self._download(way, call.name, damaged)['error']
             print(
-                f'  {self._names[way]:{_NAME}}'
-                f'{result["seconds"]:6.1f} s'
-                f'{result["memory"] / MIB:8.0f} MiB   '
-                f'{_consequence(call, after["error"], self._output)}'
+                f'  {self._names[way]:{_NAME}}{figures[way].times()}'
+                f'{figures[way].most()}'
+                f'  {"yes" if call.verified[way] else "NO":8}'
+                f'  {_consequence(call.name, error, self._output)}'
             )
             self._output.unlink(missing_ok=True)
 
     def _show_openstackclient(self, image_id: str) -> None:
         print('\nopenstack image save --file path image')
-        print(f'  {"":{_NAME}}{"time":>8}')
-        for way in self._WAYS:
-            began = time.perf_counter()
-            subprocess.run(
-                [
-                    *(sys.executable, '-m', 'openstackclient.shell'),
-                    *('image', 'save', '--file', self._output, image_id),
-                ],
-                env=self._environment(way),
-                check=True,
-            )
-            seconds = time.perf_counter() - began
+        print(f'  {"":{_NAME}}{"time":>8}{"range":>14}  verified')
+        figures = {way: _Figures() for way in _WAYS}
+        start = _Figures()
+        for way in self._in_turns():
+            save = ('image', 'save', '--file', str(self._output), image_id)
+            figures[way].seconds.append(self._openstack(way, *save))
             self._output.unlink()
-            print(f'  {self._names[way]:{_NAME}}{seconds:6.1f} s')
+        for _ in range(self._runs):
+            start.seconds.append(
+                self._openstack('plain', 'image', 'show', image_id)
+            )
+        for way in _WAYS:
+            print(f'  {self._names[way]:{_NAME}}{figures[way].times()}  yes')
+        print(
+            f'  {"start of the command":{_NAME}}{start.times()}'
+            '  (openstack image show)'
+        )
+
+    def _openstack(self, way: str, *arguments: str) -> float:
+        """Run openstackclient, and return how long it took."""
+        began = time.perf_counter()
+        subprocess.run(
+            [sys.executable, '-m', 'openstackclient.shell', *arguments],
+            env=self._environment(way),
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        return time.perf_counter() - began
+
+    def _in_turns(self) -> collections.abc.Iterator[str]:
+        # A moment at which the machine is busy then hits both.
+        for _ in range(self._runs):
+            yield from _WAYS
 
     def _download(self, way: str, call: str, image_id: str) -> Any:
+        self._output.unlink(missing_ok=True)
         printed = subprocess.run(
             [sys.executable, '-c', _DOWNLOAD, call, image_id, self._output],
             env=self._environment(way),
@@ -214,16 +295,36 @@ class _Step:
 
 
 def _consequence(call: str, error: str | None, output: pathlib.Path) -> str:
+    """Return what came of the download of the damaged image."""
     if not error:
-        return 'no, the bad file is accepted'
-    noticed = f'yes, {error.partition(":")[0]}'
+        return 'not noticed: a bad file'
+    noticed = error.partition(':')[0]
     if not output.exists():
-        return f'{noticed}; no file is left'
-    size = f'{output.stat().st_size // MIB} MiB'
+        return f'{noticed}, no file'
     if call == 'stream':
         # This file is the caller's own.
-        return f'{noticed} after {size}'
-    return f'{noticed}; a bad file of {size} is left'
+        return f'{noticed} before the last chunk'
+    return f'{noticed}, and a bad file'
+
+
+def _remark(load: float, processors: int) -> str:
+    """Return how much the times can be relied on.
+
+    :param load: The load average of the machine.
+    :param processors: How many processors it has.
+    """
+    text = (
+        'The plugin hashes on a second core, if one is free, and waits until'
+        ' the file is on the disk,\nwhich openstacksdk leaves to the system.'
+        ' A verified download takes at least as long as the hash.'
+    )
+    if load > processors:
+        text += (
+            f'\nThis machine was busy (load average {load:.1f} on'
+            f' {processors} cores): compare memory and results here, and the'
+            ' times\non an idle machine.'
+        )
+    return text
 
 
 def main() -> int:
@@ -250,6 +351,9 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.size < 8:
         parser.error('--size must be at least 8')
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Also into a pipe, as each comparison is made.
+        sys.stdout.reconfigure(line_buffering=True)
     try:
         with _Step('Starting a real Keystone and a real Glance'):
             running = cloud.Cloud.start()

@@ -12,11 +12,24 @@
 
 """How Sphinx builds the documentation."""
 
+import pathlib
+import sys
+
+from docutils.parsers import rst
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent / '_extensions'))
+
 extensions = [
+    'csv_selection',
     'sphinx.ext.autodoc',
     'sphinx.ext.intersphinx',
     'openstackdocstheme',
 ]
+
+# The notes are sorted by the tags of git.
+_has_git = (pathlib.Path(__file__).parents[2] / '.git').exists()
+if _has_git:
+    extensions.append('reno.sphinxext')
 
 project = 'openstack-image-stream'
 copyright = 'The openstack-image-stream maintainers'  # noqa: A001
@@ -32,6 +45,7 @@ html_theme_options = {
     'analytics_tracking_code': '',
     'display_badge': False,
     'root_title': project,
+    'sidebar_search': True,
 }
 openstackdocs_auto_name = False
 
@@ -56,3 +70,18 @@ autodoc_type_aliases = {
     # Imported for the type checker alone.
     'connection.Connection': 'openstack.connection.Connection',
 }
+
+
+class _NoReleaseNotes(rst.Directive):
+    """In place of reno's directive, which cannot work without git."""
+
+    option_spec = {'relnotessubdir': str}
+
+    def run(self):
+        return []
+
+
+def setup(app):
+    """Register the directive."""
+    if not _has_git:
+        app.add_directive('release-notes', _NoReleaseNotes)

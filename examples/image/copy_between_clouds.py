@@ -12,7 +12,7 @@
 
 """Copy an image to another cloud, without writing it to a disk."""
 
-import sys
+import argparse
 
 import openstack
 
@@ -44,14 +44,18 @@ class Body:
         return self.response.iter_content(chunk_size=CHUNK_SIZE)
 
 
-def copy_image(source, target, name='example'):
+def copy_image(source, target, name, new_name=None):
     """Copy an image from one connection to another; both stay open."""
     image = source.image.find_image(name, ignore_missing=False)
+    new_name = new_name or image.name
+    for existing in target.image.images(name=new_name, status='active'):
+        if image.hash_value and existing.hash_value == image.hash_value:
+            return existing
     with source.image.download_image(image, stream=True) as response:
         # If the download fails, so does the upload, and the SDK deletes the
         # image that it created.
         created = target.image.create_image(
-            image.name,
+            new_name,
             data=Body(response, image.size),
             disk_format=image.disk_format,
             container_format=image.container_format,
@@ -66,12 +70,20 @@ def copy_image(source, target, name='example'):
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('image', help='name or ID of the image')
+    parser.add_argument('cloud', help='the other cloud, as in clouds.yaml')
+    parser.add_argument(
+        'name', nargs='?', help='name of the copy (default: that of the image)'
+    )
+    arguments = parser.parse_args()
     with (
         openstack.connect() as source,
-        openstack.connect(cloud=sys.argv[1]) as target,
+        openstack.connect(cloud=arguments.cloud) as target,
     ):
         openstack_image_stream.load(source)
-        print(copy_image(source, target).id)
+        copy = copy_image(source, target, arguments.image, arguments.name)
+        print(f'{arguments.cloud} has image {copy.id}, {copy.name}')
 
 
 if __name__ == '__main__':

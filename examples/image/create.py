@@ -12,28 +12,38 @@
 
 """Upload a file as an image."""
 
+import argparse
+
 import openstack
 
 import openstack_image_stream
 
 
-def upload_image(conn, name='example', filename=__file__):
-    """Create an image from a file, by default from this program."""
+def upload_image(conn, name, filename):
+    """Create an image from a file, unless the cloud has it already."""
     return conn.image.create_image(
         name,
         filename=filename,
         disk_format='raw',
         container_format='bare',
-        allow_duplicates=True,
         validate_checksum=True,
     )
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('image', help='name of the new image')
+    parser.add_argument(
+        'file',
+        nargs='?',
+        default=__file__,
+        help='file to upload (default: this program)',
+    )
+    arguments = parser.parse_args()
     with openstack.connect() as conn:
         openstack_image_stream.load(conn)
-        image = upload_image(conn)
-        print(image.id, image.name)
+        image = upload_image(conn, arguments.image, arguments.file)
+        print(f'{arguments.file} is image {image.id}, {image.name}')
 
 
 if __name__ == '__main__':

@@ -12,21 +12,32 @@
 
 """Delete an image."""
 
+import argparse
+
 import openstack
 
 import openstack_image_stream
 
 
-def delete_image(conn, name='example'):
-    """Delete an image by its name or ID."""
-    image = conn.image.find_image(name, ignore_missing=False)
-    conn.image.delete_image(image)
+def delete_image(conn, name):
+    """Delete an image by its name or ID, if there is one."""
+    image = conn.image.find_image(name)
+    if image:
+        conn.image.delete_image(image)
+    return image
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('image', help='name or ID of the image')
+    arguments = parser.parse_args()
     with openstack.connect() as conn:
         openstack_image_stream.load(conn)
-        delete_image(conn)
+        image = delete_image(conn, arguments.image)
+        if image:
+            print(f'deleted {image.id}, {image.name}')
+        else:
+            print(f'there is no image {arguments.image}')
 
 
 if __name__ == '__main__':

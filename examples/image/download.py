@@ -10,8 +10,9 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Download an image as a stream, into memory, to a path, to a file."""
+"""Download an image to a file, and once more to a compressed file."""
 
+import argparse
 import gzip
 import hashlib
 import os
@@ -23,7 +24,7 @@ import openstack_image_stream
 CHUNK_SIZE = 1024 * 1024
 
 
-def download_image_stream(conn, name='example', output='example.raw.gz'):
+def download_image_stream(conn, name, output):
     """Compress an image while it is downloaded."""
     image = conn.image.find_image(name, ignore_missing=False)
     partial = f'{output}.part'
@@ -38,9 +39,7 @@ def download_image_stream(conn, name='example', output='example.raw.gz'):
     os.replace(partial, output)
 
 
-def download_image_stream_checked_by_hand(
-    conn, name='example', output='example.raw'
-):
+def download_image_stream_checked_by_hand(conn, name, output):
     """Compute the hash of the chunks and compare it with the image's."""
     image = conn.image.find_image(name, ignore_missing=False)
     digest = hashlib.new(image.hash_algo)
@@ -60,30 +59,39 @@ def download_image_stream_checked_by_hand(
     os.replace(partial, output)
 
 
-def download_image(conn, name='example'):
+def download_image(conn, name):
     """Return an image as bytes, all of it in memory."""
     image = conn.image.find_image(name, ignore_missing=False)
     response = conn.image.download_image(image)
     return response.content
 
 
-def download_image_to_path(conn, name='example', output='example.raw'):
+def download_image_to_path(conn, name, output):
     """Download an image to a file, given by its path."""
     image = conn.image.find_image(name, ignore_missing=False)
     conn.image.download_image(image, output=output)
 
 
-def download_image_to_file(conn, file, name='example'):
+def download_image_to_file(conn, name, file):
     """Download an image to an open file, or anything with write()."""
     image = conn.image.find_image(name, ignore_missing=False)
     conn.image.download_image(image, output=file)
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('image', help='name or ID of the image')
+    parser.add_argument(
+        'output', nargs='?', help='file to write (default: <image>.raw)'
+    )
+    arguments = parser.parse_args()
+    output = arguments.output or f'{arguments.image}.raw'
     with openstack.connect() as conn:
         openstack_image_stream.load(conn)
-        download_image_to_path(conn)
-        download_image_stream(conn)
+        download_image_to_path(conn, arguments.image, output)
+        print('wrote', os.path.abspath(output))
+        download_image_stream(conn, arguments.image, f'{output}.gz')
+        print('wrote', os.path.abspath(f'{output}.gz'))
 
 
 if __name__ == '__main__':

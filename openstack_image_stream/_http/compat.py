@@ -17,6 +17,7 @@ fails the test of that function.
 """
 
 from collections.abc import Callable
+import queue
 from typing import Any
 import weakref
 
@@ -74,3 +75,53 @@ def with_hook(pool: Any, hook: Callable[[Any, Any], None]) -> Any:
             return connection
 
     return Pool
+
+
+class IdleConnections:
+    """The idle connections of a pool, without the lock of its queue.
+
+    That lock is taken by code of Python. What a signal handler raises in the
+    midst of that leaves it locked for good, and every later request of the
+    pool waits for it. To take an item from a list, or to append one, is one
+    step of the interpreter.
+
+    :param shared: The queue of a pool that does not wait for connections.
+    """
+
+    def __init__(self, shared: 'queue.Queue[Any]') -> None:
+        self._items = shared.queue
+        self._most = shared.maxsize
+
+    def get(self, block: bool = False, timeout: float | None = None) -> Any:
+        """Take the connection that was used last.
+
+        :raises: :exc:`queue.Empty` when there is none.
+        """
+        try:
+            return self._items.pop()
+        except IndexError:
+            raise queue.Empty from None
+
+    def put(self, item: Any, block: bool = False) -> None:
+        """Give a connection back.
+
+        :raises: :exc:`queue.Full` when there are enough of them.
+        """
+        if 0 < self._most <= len(self._items):
+            raise queue.Full
+        self._items.append(item)
+
+    def qsize(self) -> int:
+        """Return how many there are."""
+        return len(self._items)
+
+
+def without_lock(pool: Any) -> None:
+    """Have a connection pool take its idle connections without a lock.
+
+    :param pool: A pool of urllib3, which is changed. Its queue may belong to
+        other pools, too. One that is closed, or that makes threads wait for
+        connections, stays as it is.
+    """
+    if isinstance(pool.pool, queue.Queue) and not pool.block:
+        pool.pool = IdleConnections(pool.pool)

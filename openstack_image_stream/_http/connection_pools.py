@@ -142,6 +142,7 @@ def _watching_manager(manager: Any) -> Any:
         def connection_from_pool_key(self, *args: Any, **kwargs: Any) -> Any:
             pool = super().connection_from_pool_key(*args, **kwargs)
             watched = _twin(pool)
+            compat.without_lock(watched)
             watched.__class__ = _watching_pool(type(pool))  # type: ignore[arg-type]
             watched.process = self.process
             return watched

@@ -13,7 +13,6 @@
 """What a caller gives as the output, and the sink that belongs to it."""
 
 import errno
-import fcntl
 import io
 import os
 import stat
@@ -65,7 +64,7 @@ def sink_for(
 
 def _check_descriptor(number: int) -> None:
     try:
-        flags = fcntl.fcntl(number, fcntl.F_GETFL)
+        flags = owned.status_flags(number)
     except (OSError, ValueError, OverflowError):
         raise exceptions.InvalidArgumentError(
             f'output {number} is a number, but no descriptor with that number '

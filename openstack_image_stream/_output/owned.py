@@ -13,14 +13,20 @@
 """Open files of this process: who closes them, and who may write to them."""
 
 from collections.abc import Callable, Sequence
+import contextlib
 import errno
-import fcntl
 import io
 import os
 import struct
+import sys
 import weakref
 
 from openstack_image_stream._common import signals
+
+# Not there on Windows. The package can be imported all the same, so that
+# load() can say that it is not supported; the SDK would swallow this error.
+with contextlib.suppress(ImportError):
+    import fcntl
 
 #: Where the byte is that a file written in place is locked by. Far behind the
 #: end of every file, since it is the lock that counts, not the byte.
@@ -90,6 +96,15 @@ class Descriptor:
             os.close(number)
 
 
+def status_flags(descriptor: int) -> int:
+    """Return how a descriptor was opened, as :data:`os.O_APPEND` and others.
+
+    :raises: :exc:`OSError`, :exc:`ValueError` or :exc:`OverflowError` for what
+        is not an open descriptor.
+    """
+    return fcntl.fcntl(descriptor, fcntl.F_GETFL)
+
+
 def flock(descriptor: int, lock: bool) -> None:
     """Lock a file whose name is ours, by :manpage:`flock(2)`."""
     operation = fcntl.LOCK_EX | fcntl.LOCK_NB if lock else fcntl.LOCK_UN
@@ -103,7 +118,8 @@ def lock_byte(descriptor: int, lock: bool) -> None:
     no other program: flock(1) around a download holds one on the file itself,
     and udev has them on block devices.
     """
-    if not hasattr(fcntl, 'F_OFD_SETLK'):
+    # Elsewhere the name may exist (macOS), but the record has another layout.
+    if sys.platform != 'linux' or not hasattr(fcntl, 'F_OFD_SETLK'):
         return flock(descriptor, lock)
     kind = fcntl.F_WRLCK if lock else fcntl.F_UNLCK
     record = struct.pack('hhqqi4x', kind, os.SEEK_SET, _LOCKED_BYTE, 1, 0)

@@ -18,7 +18,6 @@ downloads to one file are kept apart within the process. Two that write to
 different places of it do each other no harm.
 """
 
-import fcntl
 import functools
 import itertools
 import os
@@ -26,6 +25,7 @@ import stat
 from typing import Final
 import weakref
 
+from openstack_image_stream._output import owned
 from openstack_image_stream import exceptions
 
 #: Those that are written at the moment, in the order in which they began.
@@ -112,7 +112,7 @@ def region_of(descriptor: int, position: int, name: str) -> Region | None:
     status = os.fstat(descriptor)
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISBLK(status.st_mode)):
         return None
-    if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_APPEND:
+    if owned.status_flags(descriptor) & os.O_APPEND:
         # Wherever it stands, it is written to at its end.
         position = status.st_size
     return Region(status, position, name)

@@ -18,6 +18,7 @@ takes one of them away fails the test of that function.
 """
 
 from collections.abc import Callable, Mapping
+import inspect
 from typing import Any
 
 from keystoneauth1 import adapter
@@ -87,6 +88,20 @@ def written_settings(region: Any) -> Mapping[str, Any]:
         getattr(region, 'name', None)
     ) or {}
     return settings
+
+
+def added_service(found: Any) -> Any:
+    """Return the description that ``Connection.add_service()`` hid.
+
+    :param found: What is in the class of a connection under the name of a
+        service.
+    :returns: The description, ``None`` for what is not a property by
+        ``add_service()``.
+    """
+    getter = getattr(found, 'fget', None)
+    if not inspect.isfunction(getter):
+        return None
+    return inspect.getclosurevars(getter).nonlocals.get('service')
 
 
 def resource_registry(proxy: Any) -> dict[str, Any]:

@@ -28,7 +28,10 @@ html_theme_options = {
     'analytics_tracking_code': '',
     'display_badge': False,
     'root_title': 'openstack-image-stream',
+    'sidebar_search': True,
 }
+html_static_path = ['../../doc/source/_static']
+html_css_files = ['tables.css']
 openstackdocs_auto_name = False
 # Each release has its own version in the text.
 openstackdocs_auto_version = False

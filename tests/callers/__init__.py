@@ -10,7 +10,4 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Bad callers: programs that close, fork, forget and interrupt downloads.
-
-See README.rst, next to this file.
-"""
+"""Programs that do something unusual to a download; see README.rst."""

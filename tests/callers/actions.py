@@ -12,29 +12,26 @@
 
 """What a caller does: connect, download in each mode, read in each way."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 import contextlib
-import io
 import itertools
-import os
 import re
 import shutil
 import tempfile
 import threading
-import time
 from typing import Any
 
-import openstack
-
 from openstack_image_stream import exceptions
-from tests.callers import holdings
+from tests import processes
+from tests import resources
 from tests.servers import control
-from tests.soak import client
+from tests.servers import scripted
+from tests import ways
 
 MIB = 1024 * 1024
 
 #: The modes of a download.
-MODES = ('stream', 'memory', 'path', 'file')
+MODES = tuple(ways.MODES)
 
 #: Seconds within which something that happens at once has happened, on a
 #: machine that is busy.
@@ -49,27 +46,13 @@ def connect(remote: control.Remote, **settings: Any) -> Any:
     """Connect to a service, with the plugin.
 
     :param remote: Its remote control.
-    :param settings: Settings of the cloud.
+    :param settings: Settings of the cloud; ``None`` leaves one out.
     :returns: A connection; its caller closes it with :func:`connected`'s end,
         or with its own :meth:`close`.
     """
-    url = remote.url
     if remote.certificate:
         settings = {'cacert': remote.certificate, **settings}
-    settings = {
-        'load_yaml_config': False,
-        'load_envvars': False,
-        'auth_type': 'none',
-        'auth': {'endpoint': url},
-        'image_endpoint_override': f'{url}/v2',
-        'image_api_version': '2',
-        'vendor_hook': 'openstack_image_stream:load',
-        **settings,
-    }
-    # ``None`` takes one of these away.
-    return openstack.connect(
-        **{key: value for key, value in settings.items() if value is not None}
-    )
+    return scripted.connect(remote.url, **{**scripted.PLUGIN, **settings})
 
 
 @contextlib.contextmanager
@@ -85,7 +68,7 @@ def connected(remote: control.Remote, **settings: Any) -> Iterator[Any]:
     finally:
         with contextlib.closing(conn):
             _close_pools(conn)
-        client.forget()
+        scripted.forget_connections()
 
 
 def _close_pools(conn: Any) -> None:
@@ -113,21 +96,9 @@ def download(
     :param options: Options of the download.
     :returns: The bytes of the image.
     """
-    if mode == 'stream':
-        response = conn.image.download_image(image_id, stream=True, **options)
-        with response:
-            return b''.join(response.iter_content(MIB))
-    if mode == 'memory':
-        content: bytes = conn.image.download_image(image_id, **options).content
-        return content
-    if mode == 'path':
-        path = os.path.join(directory, 'image')
-        conn.image.download_image(image_id, output=path, **options)
-        with open(path, 'rb') as file:
-            return file.read()
-    target = io.BytesIO()
-    conn.image.download_image(image_id, output=target, **options)
-    return target.getvalue()
+    way = ways.MODES[mode](directory, MIB)
+    with contextlib.closing(way):
+        return way.download(conn, image_id, **options)
 
 
 @contextlib.contextmanager
@@ -141,23 +112,11 @@ def temporary() -> Iterator[str]:
         shutil.rmtree(directory)
 
 
-def until(condition: Callable[[], object], words: str) -> None:
-    """Wait for a condition, and fail when it does not come true.
-
-    :param condition: The condition.
-    :param words: What to say when it fails.
-    """
-    end = time.monotonic() + AT_ONCE * 2
-    while not condition():
-        assert time.monotonic() < end, words
-        time.sleep(0.005)
-
-
 class Reader(threading.Thread):
     """Reads a response to its end.
 
     :param response: The response.
-    :param how: One of :data:`READS`.
+    :param how: One of :data:`tests.ways.READS`.
     """
 
     def __init__(self, response: Any, how: str = 'iter_content') -> None:
@@ -172,14 +131,14 @@ class Reader(threading.Thread):
     def run(self) -> None:
         """Read, and note how it ends."""
         try:
-            for piece in READS[self.how](self._response):
-                self.count += len(piece)
+            for chunk in read(self._response, self.how):
+                self.count += len(chunk)
         except BaseException as exc:
             # Its traceback holds what was being read.
             self.error = exc.with_traceback(None)
         self._response = None
 
-    def told(self) -> BaseException | None:
+    def result(self) -> BaseException | None:
         """Wait for the end, which has to come at once.
 
         :returns: The error that it ended in.
@@ -218,17 +177,19 @@ class Downloader(threading.Thread):
         return self.content
 
 
-def assert_nothing_left(before: holdings.Holdings, *directories: str) -> None:
+def assert_nothing_left(
+    before: resources.Resources, *directories: str
+) -> None:
     """Fail if a download has left anything.
 
     :param before: What was held before.
     :param directories: Where no file may be locked.
     """
-    found = holdings.left(before, directories)
+    found = resources.left(before, directories)
     assert not found, f'something is left: {found}'
 
 
-def assert_told_of_close(error: BaseException | None) -> None:
+def assert_closed(error: BaseException | None) -> None:
     """Fail if an error is not the one about a download that was closed.
 
     :param error: The error.
@@ -238,29 +199,16 @@ def assert_told_of_close(error: BaseException | None) -> None:
     assert 'closed' in str(error), error
 
 
-def _read(response: Any) -> Iterator[bytes]:
-    while piece := response.raw.read(MIB):
-        yield piece
+def read(response: Any, how: str) -> Any:
+    """Read a response to its end, and yield its bytes.
+
+    :param response: The response.
+    :param how: One of :data:`tests.ways.READS`.
+    """
+    return ways.READS[how](response, MIB)
 
 
-def _read_into(response: Any) -> Iterator[bytes]:
-    buffer = bytearray(300_000)
-    while count := response.raw.readinto(buffer):
-        yield bytes(buffer[:count])
-
-
-#: The ways to read a response.
-READS: dict[str, Callable[[Any], Any]] = {
-    'iter_content': lambda response: response.iter_content(MIB),
-    'iter': iter,
-    'read': _read,
-    'readinto': _read_into,
-    'content': lambda response: [response.content],
-    'readall': lambda response: [response.raw.read()],
-}
-
-
-def assert_nothing_left_but(before: holdings.Holdings, sockets: int) -> None:
+def assert_nothing_left_but(before: resources.Resources, sockets: int) -> None:
     """Fail if a download has left more than idle connections.
 
     :param before: What was held before.
@@ -270,13 +218,13 @@ def assert_nothing_left_but(before: holdings.Holdings, sockets: int) -> None:
 
     def let_go() -> bool:
         nonlocal found
-        found = holdings.left(before, wait=0)
+        found = resources.left(before, wait=0)
         if len(found.get('sockets', ())) <= sockets:
             found.pop('sockets', None)
         return not found
 
     with contextlib.suppress(AssertionError):
-        until(let_go, '')
+        processes.wait_for(let_go, '')
     assert not found, f'something is left: {found}'
 
 

@@ -17,7 +17,7 @@ import pathlib
 
 import pytest
 
-from tests.callers import apart
+from tests import processes
 from tests.servers import certificates
 from tests.servers import control
 
@@ -37,7 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Get ready for processes."""
     config.addinivalue_line('markers', 'every: not in the short selection')
-    apart.preload()
+    processes.preload()
 
 
 def pytest_collection_modifyitems(

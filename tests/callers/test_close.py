@@ -23,18 +23,19 @@ from typing import Any
 import pytest
 
 from tests.callers import actions
-from tests.callers import apart
-from tests.callers import holdings
-from tests.callers import strays
+from tests.callers import observed
+from tests import processes
+from tests import resources
 from tests.servers import control
 from tests.servers import images
+from tests import ways
 
 MIB = 1024 * 1024
 
 #: What the plugin is doing at the time, by how the image is served. A cut is
 #: at another byte than a part's end.
 _STATES: dict[str, dict[str, Any]] = {
-    'receiving': {'always': {'pace': [256 * 1024, 0.1]}},
+    'receiving': {'always': {'throttle': [256 * 1024, 0.1]}},
     'silent': {'always': {'silent_after': 4 * MIB}},
     'later_parts_silent': {'beyond': {'silent_after': MIB}},
     'waiting_to_retry': {
@@ -88,12 +89,12 @@ class Closing:
             **options,
         }
         self.image_id = images.new_id()
-        self.log = strays.Log()
+        self.log = observed.Log()
         self.response: Any = None
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> 'Closing':
-        self._before = holdings.now()
+        self._before = resources.now()
         self._remote.show(
             self.image_id,
             seed=1,
@@ -119,12 +120,12 @@ class Closing:
         :param reader: Who reads the response.
         """
         if self._state in ('waiting_to_retry', 'reconnecting'):
-            actions.until(self.log.warned.is_set, 'there was no retry')
+            processes.wait_for(self.log.warned.is_set, 'there was no retry')
             several = self._options['connections'] == 3
             self._remote.wait_until_asked(self.image_id, 4 if several else 2)
             self._settle()
         elif reader.how == 'iter_content':
-            actions.until(lambda: reader.count >= MIB, 'nothing was read')
+            processes.wait_for(lambda: reader.count >= MIB, 'nothing was read')
 
     def _settle(self) -> None:
         # Each connection that is to be tried again says so.
@@ -139,7 +140,7 @@ class Closing:
         :param error: What the reader got.
         :param logged: What told of a retry before.
         """
-        actions.assert_told_of_close(error)
+        actions.assert_closed(error)
         assert self.log.retries() == logged, 'a retry after the close'
 
 
@@ -161,7 +162,7 @@ def _close_elsewhere(
         ]
         for closer in closers:
             closer.start()
-        error = reader.told()
+        error = reader.result()
         for closer in closers:
             closer.join(actions.AT_ONCE)
             assert not closer.is_alive(), 'close() still waits'
@@ -179,9 +180,9 @@ class TestClosedByAnotherThread:
         state: str,
     ) -> None:
         """The reader gets an error that says so, whatever it waits for."""
-        apart.run(_close_elsewhere, remote, state, connections)
+        processes.run_function(_close_elsewhere, remote, state, connections)
 
-    @pytest.mark.parametrize('how', sorted(actions.READS))
+    @pytest.mark.parametrize('how', sorted(ways.READS))
     @pytest.mark.parametrize(
         'connections', [1, pytest.param(3, marks=pytest.mark.every)]
     )
@@ -189,35 +190,39 @@ class TestClosedByAnotherThread:
         self, remote: control.Remote, connections: int, how: str
     ) -> None:
         """It is the same for each way to read."""
-        apart.run(_close_elsewhere, remote, 'silent', connections, how)
+        processes.run_function(
+            _close_elsewhere, remote, 'silent', connections, how
+        )
 
     @each_number
     def test_several_at_a_time(
         self, remote: control.Remote, connections: int | str
     ) -> None:
         """Threads may close the same response at the same time."""
-        apart.run(_close_elsewhere, remote, 'receiving', connections, times=8)
+        processes.run_function(
+            _close_elsewhere, remote, 'receiving', connections, times=8
+        )
 
 
 def _close_and_read_on(
     remote: control.Remote, connections: int | str, how: str
 ) -> None:
     with Closing(remote, 'receiving', connections) as closing:
-        pieces = actions.READS[how](closing.response)
+        chunks = actions.read(closing.response, how)
         if how not in ('content', 'readall'):
-            next(iter(pieces))
+            next(iter(chunks))
         closing.response.close()
         closing.response.close()
         error = None
         try:
-            for _ in pieces:
+            for _ in chunks:
                 pass
         except Exception as exc:
             error = exc.with_traceback(None)
-        del pieces
+        del chunks
         if how != 'content':
             # That of requests does not look at the body again.
-            actions.assert_told_of_close(error)
+            actions.assert_closed(error)
 
 
 class TestReadAfterClose:
@@ -232,7 +237,7 @@ class TestReadAfterClose:
         how: str,
     ) -> None:
         """It raises what a read that was under way raises."""
-        apart.run(_close_and_read_on, remote, connections, how)
+        processes.run_function(_close_and_read_on, remote, connections, how)
 
 
 def _close_in_progress(remote: control.Remote, connections: int | str) -> None:
@@ -289,7 +294,7 @@ class TestClosedByTheReadingThread:
         self, remote: control.Remote, connections: int | str
     ) -> None:
         """The read ends with the error that says so."""
-        apart.run(_close_in_progress, remote, connections)
+        processes.run_function(_close_in_progress, remote, connections)
 
     @each_state
     def test_in_a_signal_handler(
@@ -299,7 +304,7 @@ class TestClosedByTheReadingThread:
         state: str,
     ) -> None:
         """The read that the signal interrupted ends with that error."""
-        apart.run(_close_in_handler, remote, state, connections)
+        processes.run_function(_close_in_handler, remote, state, connections)
 
 
 class _Closer:
@@ -321,7 +326,7 @@ def _close_in_finalizer(
         closing.wait(reader)
         _Closer(closing.response)
         gc.collect()
-        actions.assert_told_of_close(reader.told())
+        actions.assert_closed(reader.result())
 
 
 class TestClosedByAFinalizer:
@@ -336,4 +341,4 @@ class TestClosedByAFinalizer:
         state: str,
     ) -> None:
         """The reader gets the error that says so."""
-        apart.run(_close_in_finalizer, remote, state, connections)
+        processes.run_function(_close_in_finalizer, remote, state, connections)

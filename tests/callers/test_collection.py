@@ -23,8 +23,8 @@ from typing import Any
 import pytest
 
 from tests.callers import actions
-from tests.callers import apart
-from tests.callers import holdings
+from tests import processes
+from tests import resources
 from tests.servers import control
 from tests.servers import images
 
@@ -145,11 +145,11 @@ def _collect_in_any_thread(
         victim_id,
         seed=2,
         size=images.LARGE,
-        always={'pace': [256 * 1024, 0.01]},
+        always={'throttle': [256 * 1024, 0.01]},
     )
     gc.collect()
     gc.freeze()
-    before = holdings.now()
+    before = resources.now()
     with actions.temporary() as directory, actions.connected(remote) as conn:
         victims = Victims(conn, victim_id, connections)
         victims.prepare(_MOST // 20)
@@ -185,7 +185,9 @@ class TestCollectedInAnyThread:
     ) -> None:
         """Other downloads end well, whatever locks their threads hold."""
         for seed in range(4 if every else 1):
-            apart.run(_collect_in_any_thread, remote, mode, connections, seed)
+            processes.run_function(
+                _collect_in_any_thread, remote, mode, connections, seed
+            )
 
 
 class _CollectingHandler(logging.Handler):
@@ -216,7 +218,7 @@ def _collect_while_logging(
     gc.collect()
     gc.freeze()
     gc.disable()
-    before = holdings.now()
+    before = resources.now()
     logger = logging.getLogger('openstack')
     logger.setLevel(logging.DEBUG)
     with actions.temporary() as directory, actions.connected(remote) as conn:
@@ -255,7 +257,7 @@ def _collect_under_lock(
     gc.collect()
     gc.freeze()
     gc.disable()
-    before = holdings.now()
+    before = resources.now()
     logger = logging.getLogger('openstack')
     logger.addHandler(logging.NullHandler())
     taking = logging.StreamHandler(open('/dev/null', 'w'))  # noqa: SIM115
@@ -281,7 +283,7 @@ class TestCollectedUnderALock:
         self, remote: control.Remote, connections: int | str
     ) -> None:
         """A logging handler that causes a collection does no harm."""
-        apart.run(_collect_while_logging, remote, connections)
+        processes.run_function(_collect_while_logging, remote, connections)
 
     @pytest.mark.parametrize('which', ['handler', 'module'])
     @each_number
@@ -292,7 +294,7 @@ class TestCollectedUnderALock:
         which: str,
     ) -> None:
         """It waits for no thread that may wait for the same lock."""
-        apart.run(_collect_under_lock, remote, connections, which)
+        processes.run_function(_collect_under_lock, remote, connections, which)
 
 
 def _collect_all_the_time(
@@ -302,7 +304,7 @@ def _collect_all_the_time(
     remote.show(image_id, seed=1, size=images.LARGE)
     gc.collect()
     gc.freeze()
-    before = holdings.now()
+    before = resources.now()
     gc.set_threshold(1, 1, 1)
     with actions.temporary() as directory, actions.connected(remote) as conn:
         for _ in range(5):
@@ -325,4 +327,6 @@ class TestCollectedAllTheTime:
         self, remote: control.Remote, mode: str, connections: int
     ) -> None:
         """Every download ends well."""
-        apart.run(_collect_all_the_time, remote, mode, connections)
+        processes.run_function(
+            _collect_all_the_time, remote, mode, connections
+        )

@@ -19,25 +19,25 @@ from typing import Any
 import pytest
 
 from tests.callers import actions
-from tests.callers import apart
-from tests.callers import holdings
+from tests import processes
+from tests import resources
 from tests.servers import control
 from tests.servers import images
 
 MIB = 1024 * 1024
 
 _SCRIPTS: dict[str, dict[str, Any]] = {
-    'receiving': {'always': {'pace': [256 * 1024, 0.05]}},
+    'receiving': {'always': {'throttle': [256 * 1024, 0.05]}},
     'silent': {'always': {'silent_after': 4 * MIB}},
     'later_parts_silent': {'beyond': {'silent_after': MIB}},
     'resumed': {
         'changes': [{'cut_after': MIB + 1}],
-        'always': {'pace': [256 * 1024, 0.05]},
+        'always': {'throttle': [256 * 1024, 0.05]},
     },
     'begun_again': {
         'ranged': False,
         'changes': [{'cut_after': MIB + 1}] * 2,
-        'always': {'pace': [256 * 1024, 0.05]},
+        'always': {'throttle': [256 * 1024, 0.05]},
     },
     'retrying': {
         'changes': [{'cut_after': 4 * MIB + 1}],
@@ -57,7 +57,7 @@ def _forget(
     remote.show(image_id, seed=1, size=images.LARGE, **script)
     gc.collect()
     gc.disable()
-    before = holdings.now()
+    before = resources.now()
     with actions.connected(remote) as conn:
         response = conn.image.download_image(
             image_id,
@@ -65,17 +65,17 @@ def _forget(
             connections=connections,
             timeout=actions.SILENCE,
         )
-        pieces = None
+        chunks = None
         if how == 'read' and amount:
             response.raw.read(amount)
         elif how == 'iterated':
-            pieces = response.iter_content(MIB)
+            chunks = response.iter_content(MIB)
             for _ in range(amount // MIB):
-                next(pieces)
+                next(chunks)
         elif how == 'raised':
             with contextlib.suppress(KeyError):
                 _fail(response)
-        del response, pieces
+        del response, chunks
         # Before the pools of the connection are closed.
         actions.assert_nothing_left_but(before, 1)
     actions.assert_nothing_left(before)
@@ -98,7 +98,7 @@ class TestForgotten:
         state: str,
     ) -> None:
         """Sockets and threads go with the last name, also stalled ones."""
-        apart.run(
+        processes.run_function(
             _forget, remote, _SCRIPTS[state], connections, 2 * MIB, 'read'
         )
 
@@ -107,7 +107,7 @@ class TestForgotten:
         self, remote: control.Remote, connections: int | str
     ) -> None:
         """The same holds when nothing was read."""
-        apart.run(_forget, remote, {}, connections, 0, 'read')
+        processes.run_function(_forget, remote, {}, connections, 0, 'read')
 
     @pytest.mark.parametrize('how', ['iterated', 'raised'])
     @pytest.mark.parametrize('connections', [1, 3])
@@ -116,4 +116,6 @@ class TestForgotten:
     ) -> None:
         """The same holds for one that was iterated over."""
         script = _SCRIPTS['receiving']
-        apart.run(_forget, remote, script, connections, 2 * MIB, how)
+        processes.run_function(
+            _forget, remote, script, connections, 2 * MIB, how
+        )

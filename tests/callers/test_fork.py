@@ -13,18 +13,13 @@
 """Processes that fork while something is downloaded."""
 
 from collections.abc import Callable
-import faulthandler
 import gc
 import io
 import os
 import pathlib
 import signal
-import subprocess
-import sys
-import tempfile
 import threading
 import time
-import traceback
 from typing import Any
 
 from openstack import exceptions as sdk_exceptions
@@ -32,75 +27,18 @@ import pytest
 
 from openstack_image_stream import exceptions
 from tests.callers import actions
-from tests.callers import apart
-from tests.callers import exits
-from tests.callers import holdings
+from tests.callers import forking_program
+from tests import processes
+from tests import resources
 from tests.servers import control
 from tests.servers import images
 
 MIB = 1024 * 1024
 
-#: Seconds that a child may take.
-_CHILD = 15.0
-
 _CONNECTIONS = (1, 3, 'auto')
 
 each_mode = pytest.mark.parametrize('mode', actions.MODES)
 each_number = pytest.mark.parametrize('connections', _CONNECTIONS)
-
-
-class Child:
-    """A forked child that does something and exits.
-
-    :param act: What it does.
-    """
-
-    def __init__(self, act: Callable[[], object]) -> None:
-        self._words = tempfile.TemporaryFile('w+')  # noqa: SIM115
-        self.number = os.fork()
-        if self.number == 0:
-            self._run(act)
-
-    def _run(self, act: Callable[[], object]) -> None:
-        # The watchdog of the parent is a thread.
-        faulthandler.register(signal.SIGUSR1, file=self._words)
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(int(3 * _CHILD))
-        status = 1
-        try:
-            act()
-            status = 0
-        except BaseException:
-            self._words.write(traceback.format_exc())
-            self._words.flush()
-        finally:
-            os._exit(status)
-
-    def wait(self) -> None:
-        """Wait for its end; fail with what it says unless that is good."""
-        until = time.monotonic() + _CHILD
-        status = None
-        while status is None:
-            found, code = os.waitpid(self.number, os.WNOHANG)
-            if found:
-                status = code
-            elif time.monotonic() > until:
-                os.kill(self.number, signal.SIGUSR1)
-                time.sleep(0.5)
-                self.kill()
-                status = -1
-            else:
-                time.sleep(0.005)
-        self._words.seek(0)
-        words = self._words.read()
-        self._words.close()
-        assert status != -1, f'the child hangs:\n{words}'
-        assert status == 0, f'the child failed:\n{words}'
-
-    def kill(self) -> None:
-        """End it."""
-        os.kill(self.number, signal.SIGKILL)
-        os.waitpid(self.number, 0)
 
 
 def _exit() -> None:
@@ -122,7 +60,7 @@ def _fork_meanwhile(
         image_id, seed=1, size=images.LARGE, always={'hold_after': 2 * MIB}
     )
     remote.show(other, seed=2, size=images.LARGE)
-    before = holdings.now()
+    before = resources.now()
     with (
         actions.temporary() as directory,
         actions.connected(remote) as conn,
@@ -152,7 +90,7 @@ def _fork_meanwhile(
             'download': download,
         }
         for _ in range(children):
-            Child(does[act]).wait()
+            processes.Child(does[act]).wait()
         remote.release(image_id)
         assert thread.result() == images.data(1, images.LARGE)
         actions.assert_asked_once(remote.asked(image_id))
@@ -189,14 +127,16 @@ class TestForkedWhileDownloading:
         act: str,
     ) -> None:
         """Its download ends well, without another request."""
-        apart.run(_fork_meanwhile, remote, mode, connections, act)
+        processes.run_function(_fork_meanwhile, remote, mode, connections, act)
 
     @pytest.mark.parametrize(
         'act', ['collect', pytest.param('download', marks=pytest.mark.every)]
     )
     def test_many_children(self, remote: control.Remote, act: str) -> None:
         """The same holds for many children."""
-        apart.run(_fork_meanwhile, remote, 'path', 3, act, children=20)
+        processes.run_function(
+            _fork_meanwhile, remote, 'path', 3, act, children=20
+        )
 
 
 class TestExit:
@@ -226,23 +166,18 @@ class TestExit:
         remote.show(
             image_id, seed=1, size=images.LARGE, always={'hold_after': 2 * MIB}
         )
-        program = subprocess.run(
-            [
-                sys.executable,
-                '-m',
-                exits.__name__,
-                remote.url,
-                image_id,
-                mode,
-                str(connections),
-                str(tmp_path),
-            ],
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert program.returncode == 0, program.stderr
-        assert program.stdout.split() == ['child', 'parent']
+        with processes.Program(
+            '-m',
+            forking_program.__name__,
+            remote.url,
+            image_id,
+            mode,
+            connections,
+            tmp_path,
+        ) as program:
+            status, output, errors = program.end()
+        assert status == 0, errors
+        assert output.split() == ['child', 'parent']
         actions.assert_asked_once(remote.asked(image_id))
 
 
@@ -256,7 +191,7 @@ def _use_in_child(
     remote.show(
         image_id, seed=1, size=images.LARGE, always={'hold_after': 3 * MIB}
     )
-    before = holdings.now()
+    before = resources.now()
     with actions.connected(remote) as conn:
         responses = [
             conn.image.download_image(
@@ -285,7 +220,7 @@ def _use_in_child(
             'close': lambda: responses[0].close(),
             'forget': forget,
         }
-        Child(does[act]).wait()
+        processes.Child(does[act]).wait()
         remote.release(image_id)
         rest = b''.join(responses[0].iter_content(MIB))
         assert start + rest == images.data(1, images.LARGE)
@@ -310,7 +245,7 @@ class TestResponseOfTheParent:
         amount: int,
     ) -> None:
         """A read fails at once; no use of it disturbs the parent."""
-        apart.run(_use_in_child, remote, connections, act, amount)
+        processes.run_function(_use_in_child, remote, connections, act, amount)
 
 
 def _resume_with_child(remote: control.Remote, connections: int) -> None:
@@ -338,10 +273,10 @@ def _resume_with_child(remote: control.Remote, connections: int) -> None:
         )
         thread.start()
         partial = os.path.join(directory, f'image.{image_id}.part')
-        actions.until(
+        processes.wait_for(
             lambda: os.path.exists(partial), 'there is no partial file'
         )
-        child = Child(signal.pause)
+        child = processes.Child(signal.pause)
         try:
             remote.release(image_id)
             with pytest.raises(sdk_exceptions.SDKException):
@@ -368,7 +303,7 @@ class TestPartialFile:
         self, remote: control.Remote, connections: int
     ) -> None:
         """The lock of a failed download does not live on in the child."""
-        apart.run(_resume_with_child, remote, connections)
+        processes.run_function(_resume_with_child, remote, connections)
 
 
 def _fork_all_the_time(
@@ -379,7 +314,7 @@ def _fork_all_the_time(
         image_id,
         seed=1,
         size=images.LARGE,
-        always={'pace': [256 * 1024, 0.01]},
+        always={'throttle': [256 * 1024, 0.01]},
     )
     over = threading.Event()
 
@@ -392,7 +327,7 @@ def _fork_all_the_time(
         )
         thread.start()
         while not over.is_set():
-            Child(gc.collect).wait()
+            processes.Child(gc.collect).wait()
             if not thread.is_alive():
                 over.set()
         assert thread.result() == images.data(1, images.LARGE)
@@ -408,4 +343,4 @@ class TestForkedAtAnyMoment:
         self, remote: control.Remote, mode: str, connections: int
     ) -> None:
         """Whatever the threads are doing, the download ends well."""
-        apart.run(_fork_all_the_time, remote, mode, connections)
+        processes.run_function(_fork_all_the_time, remote, mode, connections)

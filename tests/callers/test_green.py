@@ -12,38 +12,29 @@
 
 """Programs whose sockets and threads are those of eventlet or gevent."""
 
-import subprocess
-import sys
-
 import pytest
 
-from tests.callers import greens
+from tests.callers import green_program
+from tests import processes
 from tests.servers import control
 
 
 def _run(
     library: str, what: str, remote: control.Remote, *, every: bool
 ) -> None:
-    program = subprocess.run(
-        [
-            sys.executable,
-            '-W',
-            'ignore',
-            '-m',
-            greens.__name__,
-            library,
-            what,
-            'all' if every else 'some',
-            remote.url,
-            remote.certificate or '',
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=120,
-    )
-    assert program.stdout == 'ended\n', program.stdout
-    assert program.returncode == 0, program.returncode
+    with processes.Program(
+        '-W',
+        'ignore',
+        '-m',
+        green_program.__name__,
+        library,
+        what,
+        'all' if every else 'some',
+        remote.url,
+        remote.certificate or '',
+    ) as program:
+        result = program.end(2 * processes.DEADLINE)
+    assert result == (0, 'ended\n', ''), result
 
 
 @pytest.mark.parametrize('library', ['eventlet', 'gevent'])

@@ -23,8 +23,8 @@ import requests
 import yaml
 
 from tests.callers import actions
-from tests.callers import apart
-from tests.callers import holdings
+from tests import processes
+from tests import resources
 from tests.servers import control
 from tests.servers import images
 
@@ -83,7 +83,7 @@ def _download_all_day(remote: control.Remote, times: int) -> None:
         for number in range(2 * _ONE_IN):
             download(number)
         gc.collect()
-        before, held = _objects(), holdings.now()
+        before, held = _objects(), resources.now()
         sessions = len(_sessions())
         for number in range(times):
             download(number)
@@ -99,7 +99,7 @@ def _download_all_day(remote: control.Remote, times: int) -> None:
             if count > max(20, times / 10)
         }
         assert not leaks, f'after {times} more downloads: {leaks}'
-        left = holdings.left(held)
+        left = resources.left(held)
         # Idle connections are replaced, the pool is as large as before.
         assert len(left.pop('sockets', [])) <= 10
         assert not left, left
@@ -114,7 +114,7 @@ class TestThousandsOfDownloads:
     def test_nothing_grows(self, remote: control.Remote, every: bool) -> None:
         """Neither sessions nor anything else; the caller's is not closed."""
         times = 3000 if every else 300
-        apart.run(_download_all_day, remote, times, deadline=240)
+        processes.run_function(_download_all_day, remote, times, deadline=240)
 
 
 def _download_beside_cache(
@@ -177,7 +177,9 @@ class TestResponseCache:
         self, remote: control.Remote, mode: str, connections: int
     ) -> None:
         """What was cached before a download is cached after it."""
-        apart.run(_download_beside_cache, remote, mode, connections)
+        processes.run_function(
+            _download_beside_cache, remote, mode, connections
+        )
 
 
 def _iterate(remote: control.Remote, connections: int | str) -> None:
@@ -202,4 +204,4 @@ class TestIteration:
         self, remote: control.Remote, connections: int | str
     ) -> None:
         """They are of 1 MiB, not of requests' 128 bytes."""
-        apart.run(_iterate, remote, connections)
+        processes.run_function(_iterate, remote, connections)

@@ -22,19 +22,19 @@ import pytest
 
 from openstack_image_stream import exceptions
 from tests.callers import actions
-from tests.callers import apart
+from tests import processes
 from tests.servers import control
 from tests.servers import images
 
 MIB = 1024 * 1024
 
 #: How a download of some three seconds is sent.
-_PACE = {'pace': [256 * 1024, 0.02]}
+_SLOWLY = {'throttle': [256 * 1024, 0.02]}
 
 
 def _download_one_at_a_time(remote: control.Remote, mode: str) -> None:
     image_id = images.new_id()
-    remote.show(image_id, seed=1, size=images.LARGE, always=_PACE, workers=1)
+    remote.show(image_id, seed=1, size=images.LARGE, always=_SLOWLY, workers=1)
     began = time.monotonic()
     with actions.temporary() as directory, actions.connected(remote) as conn:
         content = actions.download(
@@ -52,7 +52,7 @@ def _download_one_at_a_time(remote: control.Remote, mode: str) -> None:
 
 
 class TestOneAtATime:
-    """A service with one worker leaves a second request unanswered."""
+    """A service with one worker leaves a second request without a response."""
 
     @pytest.mark.parametrize(
         'mode',
@@ -66,8 +66,8 @@ class TestOneAtATime:
     def test_auto_does_not_stand_still(
         self, remote: control.Remote, mode: str
     ) -> None:
-        """The first connection goes on receiving while another one waits."""
-        apart.run(_download_one_at_a_time, remote, mode)
+        """The first connection keeps receiving while another one waits."""
+        processes.run_function(_download_one_at_a_time, remote, mode)
 
 
 def _end_early(remote: control.Remote) -> None:
@@ -156,11 +156,11 @@ class TestEndsEarly:
 
     def test_what_has_come_is_kept(self, remote: control.Remote) -> None:
         """All from the start on is in the partial file, to a fraction."""
-        apart.run(_end_early, remote)
+        processes.run_function(_end_early, remote)
 
     def test_failure_keeps_what_has_come(self, remote: control.Remote) -> None:
         """The same holds where a part cannot be had."""
-        apart.run(_fail_early, remote)
+        processes.run_function(_fail_early, remote)
 
 
 def _watch_front(remote: control.Remote) -> None:
@@ -174,7 +174,7 @@ def _watch_front(remote: control.Remote) -> None:
             conn, image_id, 'path', directory, connections=4
         )
         thread.start()
-        actions.until(
+        processes.wait_for(
             lambda: (
                 os.path.exists(partial) and os.path.getsize(partial) >= 5 * MIB
             ),
@@ -189,4 +189,4 @@ class TestFront:
 
     def test_is_written_as_it_arrives(self, remote: control.Remote) -> None:
         """A killed process loses little of what has arrived."""
-        apart.run(_watch_front, remote)
+        processes.run_function(_watch_front, remote)

@@ -22,9 +22,9 @@ from typing import Any
 import pytest
 
 from tests.callers import actions
-from tests.callers import apart
-from tests.callers import holdings
-from tests.callers import strays
+from tests.callers import observed
+from tests import processes
+from tests import resources
 from tests.servers import control
 from tests.servers import images
 
@@ -82,21 +82,21 @@ def _raise_into(
     remote.show(image_id, seed=1, size=images.LARGE, **script)
     if connections == 3 and state != 'first_response':
         requests += 2
-    raiser = strays.Raiser(_RAISED[raised_name])
+    raiser = observed.Raiser(_RAISED[raised_name])
     signal.signal(signal.SIGALRM, raiser)
-    log = strays.Log()
+    log = observed.Log()
 
     def strike() -> None:
         remote.wait_until_asked(image_id, requests)
         if state in ('backoff', 'next_response'):
-            actions.until(log.warned.is_set, 'there was no retry')
+            processes.wait_for(log.warned.is_set, 'there was no retry')
         # Until it waits again. Where it does not, the exception comes a
         # little early, and the test holds as well.
         time.sleep(0.2)
         os.kill(os.getpid(), signal.SIGALRM)
 
     with actions.temporary() as directory, log.attached():
-        before = holdings.now()
+        before = resources.now()
         with actions.connected(remote) as conn:
             conn.image  # noqa: B018 - discovery is not the package's
             striker = threading.Thread(target=strike)
@@ -163,7 +163,9 @@ class TestRaisedWhileWaiting:
         raised: str,
     ) -> None:
         """It ends the download at once; nothing is tried again or left."""
-        apart.run(_raise_into, remote, mode, connections, state, raised)
+        processes.run_function(
+            _raise_into, remote, mode, connections, state, raised
+        )
 
 
 def _resume_after(
@@ -188,7 +190,7 @@ def _resume_after(
 
         def strike() -> None:
             remote.wait_until_asked(image_id, connections)
-            actions.until(
+            processes.wait_for(
                 lambda: os.path.exists(partial) and os.path.getsize(partial),
                 'nothing was written',
             )
@@ -220,7 +222,7 @@ class TestAfterwards:
         self, remote: control.Remote, connections: int, raised: str
     ) -> None:
         """No lock of the first one is left."""
-        apart.run(_resume_after, remote, connections, raised)
+        processes.run_function(_resume_after, remote, connections, raised)
 
 
 def _raise_everywhere(
@@ -234,15 +236,15 @@ def _raise_everywhere(
     whole = images.data(1, 9 * MIB)
     until = time.monotonic() + seconds
     moment, number = 0.0002, 0
-    log = strays.Log()
+    log = observed.Log()
     with actions.temporary() as directory:
-        before = holdings.now()
+        before = resources.now()
         path = os.path.join(directory, 'image')
         while time.monotonic() < until:
             kind = (TimeoutError, Limit, KeyboardInterrupt)[number % 3]
             with actions.connected(remote) as conn, log.attached():
                 conn.image  # noqa: B018 - discovery is not the package's
-                raiser = strays.Raiser(kind)
+                raiser = observed.Raiser(kind)
                 signal.signal(signal.SIGALRM, raiser)
                 error = None
                 try:
@@ -301,6 +303,6 @@ class TestRaisedAtAnyMoment:
         every: bool,
     ) -> None:
         """It ends the download, and nothing is left."""
-        apart.run(
+        processes.run_function(
             _raise_everywhere, remote, mode, connections, 15 if every else 3
         )

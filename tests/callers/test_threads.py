@@ -21,8 +21,8 @@ import pytest
 
 from openstack_image_stream import exceptions
 from tests.callers import actions
-from tests.callers import apart
-from tests.callers import holdings
+from tests import processes
+from tests import resources
 from tests.servers import control
 from tests.servers import images
 
@@ -42,11 +42,11 @@ def _with_few_threads(
 ) -> None:
     image_id = images.new_id()
     # Slow enough for 'auto' to want more.
-    pace: dict[str, Any] = {}
+    slow: dict[str, Any] = {}
     if connections == 'auto':
-        pace = {'pace': [256 * 1024, 0.01]}
-    remote.show(image_id, seed=1, size=images.LARGE, always=pace)
-    before = holdings.now()
+        slow = {'throttle': [256 * 1024, 0.01]}
+    remote.show(image_id, seed=1, size=images.LARGE, always=slow)
+    before = resources.now()
     with actions.temporary() as directory, actions.connected(remote) as conn:
         start = threading.Thread.start
         left = few
@@ -94,7 +94,9 @@ class TestFewThreads:
         few: int,
     ) -> None:
         """It goes well, or there is an error of ours; nothing hangs."""
-        apart.run(_with_few_threads, remote, mode, connections, few)
+        processes.run_function(
+            _with_few_threads, remote, mode, connections, few
+        )
 
 
 class _DyingHash:
@@ -121,7 +123,7 @@ def _with_dying_hash(
 ) -> None:
     image_id = images.new_id()
     remote.show(image_id, seed=1, size=images.LARGE)
-    before = holdings.now()
+    before = resources.now()
 
     def dying(make: Callable[..., Any]) -> Callable[..., Any]:
         return lambda *args, **kwargs: _DyingHash(
@@ -165,4 +167,6 @@ class TestDyingHash:
         error: type[BaseException],
     ) -> None:
         """It is never taken for a good image, nor a bad one; it ends."""
-        apart.run(_with_dying_hash, remote, mode, connections, error)
+        processes.run_function(
+            _with_dying_hash, remote, mode, connections, error
+        )

@@ -20,10 +20,10 @@ from urllib3.contrib import pyopenssl
 
 from openstack_image_stream import exceptions
 from tests.callers import actions
-from tests.callers import apart
-from tests.callers import holdings
 from tests.callers import test_close
 from tests.callers import test_forgotten
+from tests import processes
+from tests import resources
 from tests.servers import control
 from tests.servers import images
 from tests.servers import tls_proxy
@@ -47,7 +47,7 @@ def _download(
     connections: int | str,
 ) -> None:
     _prepare(kind, proxy)
-    before = holdings.now()
+    before = resources.now()
     for mode in actions.MODES:
         image_id = images.new_id()
         remote.show(image_id, seed=1, size=images.LARGE)
@@ -106,7 +106,7 @@ class TestTLS:
         connections: int | str,
     ) -> None:
         """In every mode, and so does a mismatch."""
-        apart.run(_download, secure, kind, proxy, connections)
+        processes.run_function(_download, secure, kind, proxy, connections)
 
     @pytest.mark.parametrize('connections', [1, 3])
     def test_close_is_told_of(
@@ -117,7 +117,7 @@ class TestTLS:
         connections: int,
     ) -> None:
         """A reader that waits for a silent server is told at once."""
-        apart.run(
+        processes.run_function(
             _prepared,
             test_close._close_elsewhere,
             kind,
@@ -137,7 +137,7 @@ class TestTLS:
         connections: int,
     ) -> None:
         """A forgotten response leaves nothing, also when it is stalled."""
-        apart.run(
+        processes.run_function(
             _prepared,
             test_forgotten._forget,
             kind,

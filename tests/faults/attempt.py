@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping
 import contextlib
 import dataclasses
 import logging
-import multiprocessing
 import os
 import pathlib
 import sys
@@ -24,19 +23,11 @@ import traceback
 from typing import Any
 
 from tests.faults import clients
+from tests import processes
 
 #: Characters of an error that are kept.
 _LONGEST_MESSAGE = 4096
 
-#: Forking from a process that has imported everything is what makes hundreds
-#: of processes affordable.
-_CONTEXT = multiprocessing.get_context('forkserver')
-_PRELOADED = [
-    'openstack.connection',
-    'openstack.image.v2._proxy',
-    'openstack_image_stream',
-    'tests.faults.clients',
-]
 _PRELOADED_PEERS = [
     'glanceclient.shell',
     'glanceclient.v2.shell',
@@ -68,11 +59,11 @@ class Outcome:
 
     @property
     def harmful(self) -> bool:
-        """Whether somebody holds bad bytes and believes them good."""
+        """Whether bad bytes were delivered as good ones."""
         return self.error is None and self.content != 'right'
 
-    def in_words(self, size: int) -> str:
-        """Return it as one reads it in a table.
+    def summary(self, size: int) -> str:
+        """Return it as the table shows it.
 
         :param size: Bytes that the image has.
         """
@@ -91,9 +82,7 @@ def preload(*, peers: bool) -> None:
 
     :param peers: Whether others are going to be compared with.
     """
-    _CONTEXT.set_forkserver_preload(
-        _PRELOADED + (_PRELOADED_PEERS if peers else [])
-    )
+    processes.preload(*(_PRELOADED_PEERS if peers else ()))
 
 
 class Running:
@@ -165,8 +154,8 @@ def start(
     :param prepare: Called in the process before it downloads; has to be
         picklable.
     """
-    receiver, sender = _CONTEXT.Pipe(duplex=False)
-    process = _CONTEXT.Process(
+    receiver, sender = processes.context().Pipe(duplex=False)
+    process = processes.context().Process(
         target=_download,
         args=(sender, way, place, path, dict(options or {}), prepare),
     )
@@ -223,7 +212,7 @@ def _download(
     options: dict[str, Any],
     prepare: Callable[[], None] | None,
 ) -> None:
-    _hush()
+    _silence_output()
     if prepare is not None:
         prepare()
     try:
@@ -241,7 +230,7 @@ def _download(
     os._exit(0)
 
 
-def _hush() -> None:
+def _silence_output() -> None:
     """Keep what programs write away from the table."""
     logging.disable(logging.CRITICAL)
     nowhere = os.open(os.devnull, os.O_RDWR)

@@ -31,7 +31,7 @@ import yaml
 from tests.servers import scripted
 from tests import ways
 
-#: Bytes at a time of whoever reads a stream.
+#: Bytes that are read of a stream at a time.
 _CHUNK = 1024 * 1024
 
 
@@ -190,7 +190,7 @@ def glanceclient(
         shell.OpenStackImagesShell().main(
             [
                 *place.glance,
-                # Whoever names no version asks for a list of them first.
+                # Without a version it requests a list of them first.
                 '--os-image-api-version',
                 '2',
                 'image-download',

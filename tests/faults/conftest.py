@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from tests.faults import attempt
+from tests.faults.catalogue import base
 from tests.faults import table as _table
 
 _TABLE = pytest.StashKey[_table.Table]()
@@ -107,7 +108,7 @@ def note(
     test = f'{request.path.name}::{request.node.name}'
 
     def write_down(
-        fault: _table.Fault,
+        fault: base.Fault,
         outcome: attempt.Outcome,
         *,
         again: int | None = None,

@@ -120,7 +120,7 @@ def limit_file_size(size: int) -> None:
 
 
 def drop_capabilities() -> None:
-    """Become somebody to whom permissions apply, also as root."""
+    """Become a user to whom permissions apply, also as root."""
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     none = (ctypes.c_uint32 * 6)()
     _check(_LIBC.capset(ctypes.byref(header), ctypes.byref(none)))

@@ -20,6 +20,7 @@ import textwrap
 from typing import Any, TextIO
 
 from tests.faults import attempt
+from tests.faults.catalogue import base
 
 #: Heads of the columns of numbers.
 _FIGURES = ['cases', 'right', 'error', 'wrong', 'again']
@@ -37,20 +38,6 @@ NOT NOTICED: no error, and bad bytes; how many of the size
 """[:-1]
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Fault:
-    """Something that goes wrong, and what the plugin promises then.
-
-    :param name: Ends the name of its tests.
-    :param title: What happens, in the words of the table.
-    :param promise: What the plugin does then, in the words of the table.
-    """
-
-    name: str
-    title: str
-    promise: str
-
-
 @dataclasses.dataclass
 class Row:
     """What came of a fault.
@@ -59,7 +46,7 @@ class Row:
     :param test: Module and name of the test that shows it.
     """
 
-    fault: Fault
+    fault: base.Fault
     test: str
     #: Downloads by the plugin.
     cases: int = 0
@@ -67,7 +54,7 @@ class Row:
     right: int = 0
     #: Those that gave an error, as promised.
     refused: int = 0
-    #: Those in which somebody was given bad bytes for good ones.
+    #: Those that delivered bad bytes as good ones.
     wrong: int = 0
     #: Bytes that were sent beyond the size of each image, and how many of
     #: the cases that is known of.
@@ -83,7 +70,7 @@ class Table:
     def __init__(self) -> None:
         self._rows: dict[str, Row] = {}
 
-    def row(self, fault: Fault, test: str) -> Row:
+    def row(self, fault: base.Fault, test: str) -> Row:
         """Return the row of a fault, a new one where there is none yet.
 
         :param fault: The fault.
@@ -93,7 +80,7 @@ class Table:
 
     def note(
         self,
-        fault: Fault,
+        fault: base.Fault,
         test: str,
         outcome: attempt.Outcome,
         *,
@@ -125,7 +112,7 @@ class Table:
                 },
                 'fault': {
                     field.name: getattr(row.fault, field.name)
-                    for field in dataclasses.fields(Fault)
+                    for field in dataclasses.fields(base.Fault)
                 },
             }
             for row in self._rows.values()
@@ -138,7 +125,8 @@ class Table:
         """
         rows = list(self._rows.values())
         rows += [
-            Row(**{**each, 'fault': Fault(**each['fault'])}) for each in data
+            Row(**{**each, 'fault': base.Fault(**each['fault'])})
+            for each in data
         ]
         # Modules by their names, and what is in them as it came.
         rows.sort(key=lambda row: row.test.partition('::')[0])

@@ -24,35 +24,39 @@ import random
 
 import pytest
 
+from tests import conftest
 from tests.faults import attempt
+from tests.faults.catalogue import cloud as catalogue
 from tests.faults import clients
-from tests.faults import outages
-from tests.faults import scene as _scene
+from tests.faults import cloud_downloads
 from tests.faults import table as _table
+from tests import processes
 from tests.servers import cloud as _cloud
 from tests.servers import scripted
 
 #: Some parts for each of four connections, and one that is not full.
-DATA = random.Random(29).randbytes(40 * _scene.MIB + 17)
+DATA = random.Random(29).randbytes(40 * cloud_downloads.MIB + 17)
 
 #: Seconds of silence that the plugin is told to put up with; more than any
 #: service takes to start.
 TIMEOUT = 30.0
 
-#: Seconds after which somebody who waits for ever is taken to do so. The SDK
-#: by itself repeats what is answered 503 for some fifteen.
-PATIENCE = 30.0
+#: Seconds after which another client is taken to wait for ever. The SDK
+#: by itself repeats what gets a 503 for some fifteen.
+_PEERS_DEADLINE = 30.0
 
-#: Makes the scene of a fault.
-Stage = Callable[
-    [outages.Outage], contextlib.AbstractContextManager[_scene.Scene]
+#: Makes the downloads of a fault.
+Prepare = Callable[
+    [catalogue.CloudFault],
+    contextlib.AbstractContextManager[cloud_downloads.CloudDownloads],
 ]
 
 
 class _Clouds:
     """The clouds of this module, each started when it is first needed."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept_directory: conftest.KeptDirectory) -> None:
+        self._kept_directory = kept_directory
         self._resources = contextlib.ExitStack()
         self._clouds: dict[bool, _cloud.Cloud] = {}
 
@@ -61,6 +65,9 @@ class _Clouds:
         if short_lived not in self._clouds:
             self._clouds[short_lived] = self._resources.enter_context(
                 _cloud.Cloud.start(
+                    self._kept_directory(
+                        'short-lived' if short_lived else 'faults'
+                    ),
                     token_expiration=15 if short_lived else 3600,
                     # Otherwise a token would stay good for minutes.
                     token_cache=-1,
@@ -75,9 +82,9 @@ class _Clouds:
 
 
 @pytest.fixture(scope='module')
-def clouds() -> Iterator[_Clouds]:
+def clouds(kept_directory: conftest.KeptDirectory) -> Iterator[_Clouds]:
     """Clouds with long tokens and with short ones."""
-    clouds = _Clouds()
+    clouds = _Clouds(kept_directory)
     yield clouds
     clouds.stop()
 
@@ -87,8 +94,8 @@ def store() -> Iterator[scripted.ScriptedGlance]:
     """A web server that has the image."""
     with scripted.ScriptedGlance(DATA) as store:
         # Glance would use a connection again after the store has closed.
-        store.stubborn = True
-        store.spoilers.append(
+        store.repeat_last = True
+        store.changes.append(
             lambda response: dataclasses.replace(
                 response, headers={**response.headers, 'Connection': 'close'}
             )
@@ -101,12 +108,12 @@ def _url(store: scripted.ScriptedGlance) -> str:
 
 
 @pytest.fixture
-def stage(
+def prepare(
     clouds: _Clouds, store: scripted.ScriptedGlance, tmp_path: pathlib.Path
-) -> Stage:
-    """Make an image of its own for a fault, and the scene."""
+) -> Prepare:
+    """Make an image of its own for a fault, and its downloads."""
 
-    def make(fault: outages.Outage) -> _scene.Scene:
+    def make(fault: catalogue.CloudFault) -> cloud_downloads.CloudDownloads:
         cloud = clouds.get(fault.short_lived)
         if fault.source == 'web':
             image_id = cloud.link(
@@ -116,35 +123,37 @@ def stage(
             image_id = cloud.upload(
                 fault.name, DATA if fault.source == 'file' else None
             )
-        return _scene.Scene(
+        return cloud_downloads.CloudDownloads(
             cloud, store, image_id, DATA, tmp_path, fault.settings
         )
 
     return make
 
 
-def _play(
-    scene: _scene.Scene,
-    fault: outages.Outage,
+def _run(
+    downloads: cloud_downloads.CloudDownloads,
+    fault: catalogue.CloudFault,
     chosen: Mapping[str, clients.Client],
     *,
     deadline: float,
 ) -> dict[str, attempt.Outcome]:
     """Download in several ways at a time, and have it go wrong."""
     if fault.before is not None:
-        fault.before(scene)
+        fault.before(downloads)
     for mode, way in chosen.items():
-        scene.begin(
+        downloads.begin(
             mode,
             way,
             {'timeout': TIMEOUT, 'retries': 2, **fault.options},
             **fault.proxy(mode),
         )
     if fault.during is not None:
-        scene.wait_until(lambda proxy: proxy.fetched >= _scene.HELD)
-        fault.during(scene)
-        scene.release()
-    return scene.outcomes(deadline)
+        downloads.wait_until(
+            lambda proxy: proxy.fetched >= cloud_downloads.HELD
+        )
+        fault.during(downloads)
+        downloads.release()
+    return downloads.outcomes(deadline)
 
 
 @pytest.mark.parametrize(
@@ -155,12 +164,12 @@ def _play(
             id=fault.name,
             marks=[] if fault.brief else [pytest.mark.thorough],
         )
-        for fault in outages.FAULTS
+        for fault in catalogue.FAULTS
     ],
 )
 def test_plugin(
-    fault: outages.Outage,
-    stage: Stage,
+    fault: catalogue.CloudFault,
+    prepare: Prepare,
     table: _table.Table,
     thorough: bool,
 ) -> None:
@@ -170,24 +179,24 @@ def test_plugin(
         # They take the same way but for its end, and the memory.
         chosen.pop('memory', None)
         chosen.pop('file', None)
-    with stage(fault) as scene:
-        outcomes = _play(scene, fault, chosen, deadline=_scene.DEADLINE)
+    with prepare(fault) as downloads:
+        outcomes = _run(downloads, fault, chosen, deadline=processes.DEADLINE)
         for mode, outcome in outcomes.items():
             table.note(
                 fault,
                 f'test_cloud.py::test_plugin[{fault.name}]',
                 outcome,
-                again=scene.proxies[mode].fetched - len(DATA),
+                again=downloads.proxies[mode].fetched - len(DATA),
             )
         for mode, outcome in outcomes.items():
-            _check(fault, mode, outcome, scene.proxies[mode])
+            _check(fault, mode, outcome, downloads.proxies[mode])
 
 
 def _check(
-    fault: outages.Outage,
+    fault: catalogue.CloudFault,
     mode: str,
     outcome: attempt.Outcome,
-    proxy: _scene.Proxy,
+    proxy: cloud_downloads.Proxy,
 ) -> None:
     seen = (mode, outcome, proxy.statuses)
     if fault.error is None:
@@ -205,14 +214,16 @@ def _check(
 
 @pytest.mark.peers
 @pytest.mark.parametrize(
-    'fault', outages.FAULTS, ids=[fault.name for fault in outages.FAULTS]
+    'fault', catalogue.FAULTS, ids=[fault.name for fault in catalogue.FAULTS]
 )
 def test_peers(
-    fault: outages.Outage, stage: Stage, table: _table.Table
+    fault: catalogue.CloudFault, prepare: Prepare, table: _table.Table
 ) -> None:
     """What others make of it is written down, whatever it is."""
-    with stage(fault) as scene:
-        outcomes = _play(scene, fault, fault.peers, deadline=PATIENCE)
+    with prepare(fault) as downloads:
+        outcomes = _run(
+            downloads, fault, fault.peers, deadline=_PEERS_DEADLINE
+        )
     row = table.row(fault, '')
     for peer, outcome in outcomes.items():
-        row.peers[peer] = outcome.in_words(len(DATA))
+        row.peers[peer] = outcome.summary(len(DATA))

@@ -12,153 +12,26 @@
 
 """Faults of the place that is written to: full, limited, not writable."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent import futures
 import dataclasses
 import errno
-import functools
 import multiprocessing
 import pathlib
-from typing import Any
 
 import pytest
 
+from tests.faults.catalogue import disks
 from tests.faults import clients
+from tests.faults import local_download
 from tests.faults import machine
-from tests.faults import stage
 from tests.faults import table as _table
-
-#: Bytes that there is room for: two whole pieces, and part of a third.
-ROOM = 9 * stage.MIB
-
-
-@dataclasses.dataclass(frozen=True)
-class _OnSmallDisk:
-    """Download to a disk that is too small for the image."""
-
-    way: clients.Client
-
-    def __call__(
-        self,
-        place: clients.Place,
-        path: pathlib.Path,
-        options: Mapping[str, Any],
-    ) -> None:
-        old = path.stat().st_size if path.exists() else 0
-        with machine.small_disk(path.parent, old + ROOM):
-            self.way(place, path, options)
-
-
-@dataclasses.dataclass(frozen=True)
-class _ToFullDevice:
-    """Download to the device that is always full."""
-
-    way: clients.Client
-
-    def __call__(
-        self,
-        place: clients.Place,
-        path: pathlib.Path,
-        options: Mapping[str, Any],
-    ) -> None:
-        self.way(place, pathlib.Path('/dev/full'), options)
-
-
-@dataclasses.dataclass(frozen=True)
-class _ToReadOnlyDirectory:
-    """Download to a directory that nobody may change."""
-
-    way: clients.Client
-
-    def __call__(
-        self,
-        place: clients.Place,
-        path: pathlib.Path,
-        options: Mapping[str, Any],
-    ) -> None:
-        machine.drop_capabilities()
-        path.parent.chmod(0o555)
-        try:
-            self.way(place, path, options)
-        finally:
-            path.parent.chmod(0o755)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class LocalFault(_table.Fault):
-    """A fault of the place that is written to.
-
-    :param around: Makes of a way one to which it happens.
-    :param prepare: Called in the process before it downloads.
-    :param number: The errno that comes through.
-    :param keeps: Whether the next download goes on with what there is.
-    :param for_peers: Whether it can be made to happen to others.
-    """
-
-    around: Callable[[clients.Client], clients.Client] | None = None
-    prepare: Callable[[], None] | None = None
-    number: int
-    keeps: bool = False
-    for_peers: bool = True
-
-    def befalling(self, way: clients.Client) -> clients.Client:
-        """Return a way to which it happens.
-
-        :param way: The way without it.
-        """
-        return way if self.around is None else self.around(way)
-
-
-_LIMITED = functools.partial(machine.limit_file_size, ROOM)
-
-FAULTS = [
-    LocalFault(
-        name='disk-full',
-        title='the disk is full after half of the image',
-        promise='OSError (ENOSPC); the same call goes on once there is room',
-        around=_OnSmallDisk,
-        number=errno.ENOSPC,
-        keeps=True,
-    ),
-    LocalFault(
-        name='dev-full',
-        title='the output is /dev/full',
-        promise='OSError (ENOSPC)',
-        around=_ToFullDevice,
-        number=errno.ENOSPC,
-    ),
-    LocalFault(
-        name='file-size-limit',
-        title='no file may be as large as the image (RLIMIT_FSIZE)',
-        promise='OSError (EFBIG); the same call goes on without the limit',
-        prepare=_LIMITED,
-        number=errno.EFBIG,
-        keeps=True,
-    ),
-    LocalFault(
-        name='quota',
-        # A real quota takes a block device of one's own.
-        title='the quota is used up (EDQUOT, put into os.pwrite)',
-        promise='OSError (EDQUOT); the same call goes on once there is room',
-        prepare=functools.partial(machine.have_quota, ROOM),
-        number=errno.EDQUOT,
-        keeps=True,
-        for_peers=False,
-    ),
-    LocalFault(
-        name='read-only',
-        title='the directory may not be written to',
-        promise='OSError (EACCES), the old file stays',
-        around=_ToReadOnlyDirectory,
-        number=errno.EACCES,
-    ),
-]
 
 
 @pytest.fixture(scope='session')
-def full_disk(tmp_path_factory: pytest.TempPathFactory) -> LocalFault:
+def full_disk(tmp_path_factory: pytest.TempPathFactory) -> disks.LocalFault:
     """The full disk, as it can be had on this machine."""
-    fault = FAULTS[0]
+    fault = disks.FAULTS[0]
     with futures.ProcessPoolExecutor(
         1, mp_context=multiprocessing.get_context('forkserver')
     ) as pool:
@@ -172,28 +45,32 @@ def full_disk(tmp_path_factory: pytest.TempPathFactory) -> LocalFault:
                 fault,
                 title=f'{fault.title} (in its stead RLIMIT_FSIZE)',
                 around=None,
-                prepare=_LIMITED,
+                prepare=disks.LIMITED,
                 number=errno.EFBIG,
             )
     return dataclasses.replace(fault, title=f'{fault.title} ({how})')
 
 
-@pytest.fixture(params=FAULTS, ids=[fault.name for fault in FAULTS])
-def fault(request: pytest.FixtureRequest, full_disk: LocalFault) -> LocalFault:
+@pytest.fixture(
+    params=disks.FAULTS, ids=[fault.name for fault in disks.FAULTS]
+)
+def fault(
+    request: pytest.FixtureRequest, full_disk: disks.LocalFault
+) -> disks.LocalFault:
     """Each of the faults."""
-    return full_disk if request.param is FAULTS[0] else request.param
+    return full_disk if request.param is disks.FAULTS[0] else request.param
 
 
 @pytest.mark.parametrize(
     'old',
     [
-        pytest.param(stage.OLD, id='old'),
+        pytest.param(local_download.OLD, id='old'),
         pytest.param(None, id='new', marks=pytest.mark.thorough),
     ],
 )
-@pytest.mark.parametrize('mode', stage.TO_PATH)
+@pytest.mark.parametrize('mode', local_download.TO_PATH)
 def test_plugin(
-    fault: LocalFault,
+    fault: disks.LocalFault,
     mode: str,
     old: bytes | None,
     tmp_path: pathlib.Path,
@@ -201,14 +78,18 @@ def test_plugin(
 ) -> None:
     """The error comes through, what was there stays, the next call works."""
     way = clients.PLUGIN[mode]
-    with stage.Stage(tmp_path, old=old) as on:
-        outcome = on.run(fault.befalling(way), prepare=fault.prepare)
+    with local_download.LocalDownload(tmp_path, old=old) as on:
+        outcome = on.run(fault.affecting(way), prepare=fault.prepare)
         note(fault, outcome)
         assert 'OSError' in outcome.bases, outcome
         assert f'[Errno {fault.number}]' in outcome.message, outcome
         assert on.content() == old
         kept = on.kept()
-        assert kept >= ROOM - stage.MIB if fault.keeps else kept == 0
+        assert (
+            kept >= disks.ROOM - local_download.MIB
+            if fault.keeps
+            else kept == 0
+        )
         # It says which file system is full.
         assert not fault.keeps or str(on.partials()[0]) in outcome.message
         before = on.restart()
@@ -222,14 +103,14 @@ def test_plugin(
 
 @pytest.mark.peers
 def test_peers(
-    fault: LocalFault, tmp_path: pathlib.Path, table: _table.Table
+    fault: disks.LocalFault, tmp_path: pathlib.Path, table: _table.Table
 ) -> None:
     """What others make of it is written down, whatever it is."""
 
     def see(peer: str, way: clients.Client) -> str:
-        with stage.Stage(tmp_path / peer) as on:
-            outcome = on.run(fault.befalling(way), prepare=fault.prepare)
-        return outcome.in_words(len(on.data))
+        with local_download.LocalDownload(tmp_path / peer) as on:
+            outcome = on.run(fault.affecting(way), prepare=fault.prepare)
+        return outcome.summary(len(on.data))
 
     if fault.for_peers:
-        table.row(fault, '').peers.update(stage.each_peer(see))
+        table.row(fault, '').peers.update(local_download.each_peer(see))

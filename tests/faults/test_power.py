@@ -25,23 +25,24 @@ import random
 
 import pytest
 
+from tests.faults.catalogue import base
 from tests.faults import clients
+from tests.faults import local_download
 from tests.faults import machine
-from tests.faults import stage
 from tests.faults import table as _table
 
-ORDER = _table.Fault(
+ORDER = base.Fault(
     name='power-order',
     title='the power fails at the end (order of the system calls)',
     promise='data are flushed before the rename, the directory after it',
 )
-ZEROS = _table.Fault(
+ZEROS = base.Fault(
     name='power-zeros',
     title='a power cut left zeros at the end of the partial file',
-    promise='is noticed, the image is fetched from its first byte',
+    promise='is detected; the image is downloaded from its first byte',
 )
 
-_each_mode = pytest.mark.parametrize('mode', stage.TO_PATH)
+_each_mode = pytest.mark.parametrize('mode', local_download.TO_PATH)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +55,7 @@ class _Call:
 
 
 def _recorded(
-    on: stage.Stage, way: clients.Client, log: pathlib.Path
+    on: local_download.LocalDownload, way: clients.Client, log: pathlib.Path
 ) -> tuple[object, list[_Call]]:
     outcome = on.run(way, prepare=functools.partial(machine.record_calls, log))
     lines = log.read_text().splitlines()
@@ -62,7 +63,7 @@ def _recorded(
 
 
 @_each_mode
-@pytest.mark.parametrize('resumed', [0, 9 * stage.MIB])
+@pytest.mark.parametrize('resumed', [0, 9 * local_download.MIB])
 def test_order(
     mode: str,
     resumed: int,
@@ -70,7 +71,7 @@ def test_order(
     note: Callable[..., None],
 ) -> None:
     """At no moment is there a name without all of its bytes."""
-    with stage.Stage(tmp_path, old=stage.OLD) as on:
+    with local_download.LocalDownload(tmp_path, old=local_download.OLD) as on:
         on.shared.write_bytes(on.data[:resumed])
         outcome, calls = _recorded(on, clients.PLUGIN[mode], tmp_path / 'log')
         note(ORDER, outcome, again=on.sent() - len(on.data) + resumed)
@@ -90,7 +91,9 @@ def test_order(
 
 
 @_each_mode
-@pytest.mark.parametrize('length', [9 * stage.MIB, len(stage.DATA)])
+@pytest.mark.parametrize(
+    'length', [9 * local_download.MIB, len(local_download.DATA)]
+)
 def test_zeros(
     mode: str,
     length: int,
@@ -99,7 +102,7 @@ def test_zeros(
 ) -> None:
     """The right length is not taken for the right bytes."""
     way = clients.PLUGIN[mode]
-    with stage.Stage(tmp_path, old=stage.OLD) as on:
+    with local_download.LocalDownload(tmp_path, old=local_download.OLD) as on:
         flushed = random.Random(length).randrange(length)
         on.shared.write_bytes(on.data[:flushed] + bytes(length - flushed))
         outcome = on.run(way)
@@ -116,9 +119,9 @@ def test_peers(tmp_path: pathlib.Path, table: _table.Table) -> None:
     """Whether others flush what they wrote is written down."""
 
     def see(peer: str, way: clients.Client) -> str:
-        with stage.Stage(tmp_path / peer) as on:
+        with local_download.LocalDownload(tmp_path / peer) as on:
             _, calls = _recorded(on, way, tmp_path / f'{peer} log')
         flushed = {'fsync', 'fdatasync'} & {call.name for call in calls}
         return 'flushed' if flushed else 'right, not flushed'
 
-    table.row(ORDER, '').peers.update(stage.each_peer(see))
+    table.row(ORDER, '').peers.update(local_download.each_peer(see))

@@ -14,9 +14,6 @@
 
 from collections.abc import Callable
 import contextlib
-import dataclasses
-import errno
-import functools
 import pathlib
 import random
 import time
@@ -24,56 +21,16 @@ import time
 import pytest
 
 from tests.faults import attempt
+from tests.faults.catalogue import processes
 from tests.faults import clients
-from tests.faults import machine
-from tests.faults import stage
+from tests.faults import local_download
 from tests.faults import table as _table
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Crowd(_table.Fault):
-    """Several processes at one name.
-
-    :param count: How many.
-    :param killed: How many of them are killed.
-    :param prepare: Called in each before it downloads.
-    """
-
-    count: int = 2
-    killed: int = 0
-    prepare: Callable[[], None] | None = None
-    promise: str = 'each gives the image, nothing else is left'
-
-
-FAULTS = [
-    Crowd(name='two', title='two processes at one name'),
-    Crowd(name='ten', title='ten processes at one name', count=10),
-    Crowd(
-        name='ten-killed',
-        title='ten processes at one name, five of them killed',
-        promise='each of the others gives the image',
-        count=10,
-        killed=5,
-    ),
-    Crowd(
-        name='useless-locks',
-        title='two processes at one name, and locks do nothing',
-        prepare=machine.have_useless_locks,
-    ),
-    Crowd(
-        name='enolck',
-        title='two processes at one name, and locks fail (ENOLCK)',
-        prepare=functools.partial(machine.have_no_locks, errno.ENOLCK),
-    ),
-    Crowd(
-        name='enotsup',
-        title='two processes at one name, and locks fail (ENOTSUP)',
-        prepare=functools.partial(machine.have_no_locks, errno.ENOTSUP),
-    ),
-]
-
 _each_fault = pytest.mark.parametrize(
-    'fault', FAULTS, ids=[fault.name for fault in FAULTS]
+    'fault',
+    processes.SHARED_PATH,
+    ids=[fault.name for fault in processes.SHARED_PATH],
 )
 
 
@@ -85,7 +42,10 @@ def chance(request: pytest.FixtureRequest) -> random.Random:
 
 
 def _outcomes(
-    on: stage.Stage, way: clients.Client, fault: Crowd, chance: random.Random
+    on: local_download.LocalDownload,
+    way: clients.Client,
+    fault: processes.SharedPath,
+    chance: random.Random,
 ) -> list[attempt.Outcome]:
     """Return what came of the processes; first those to be killed."""
     with contextlib.ExitStack() as stack:
@@ -95,12 +55,14 @@ def _outcomes(
         ]
         # The first of them has the partial file that all would like.
         for running in crowd[: fault.killed]:
-            time.sleep(chance.uniform(0, 1.2 * stage.PACE / fault.killed))
+            time.sleep(
+                chance.uniform(0, 1.2 * local_download.DURATION / fault.killed)
+            )
             running.process.kill()
         return [running.outcome() for running in crowd]
 
 
-def _left(on: stage.Stage) -> set[pathlib.Path]:
+def _left(on: local_download.LocalDownload) -> set[pathlib.Path]:
     """Return what is in the directory beside the image."""
     return {
         path
@@ -116,7 +78,7 @@ def _left(on: stage.Stage) -> set[pathlib.Path]:
     ['path', pytest.param('connections', marks=pytest.mark.thorough)],
 )
 def test_plugin(
-    fault: Crowd,
+    fault: processes.SharedPath,
     mode: str,
     chance: random.Random,
     tmp_path: pathlib.Path,
@@ -124,8 +86,8 @@ def test_plugin(
 ) -> None:
     """None is in the way of another."""
     way = clients.PLUGIN[mode]
-    with stage.Stage(tmp_path, old=stage.OLD) as on:
-        on.pace()
+    with local_download.LocalDownload(tmp_path, old=local_download.OLD) as on:
+        on.slow_down()
         outcomes = _outcomes(on, way, fault, chance)
         for outcome in outcomes:
             note(fault, outcome)
@@ -133,6 +95,9 @@ def test_plugin(
             assert outcome.error is None, outcome
             assert outcome.content == 'right'
         assert on.content() == on.data
+        if not fault.killed and fault.prepare is None:
+            # Each has a partial file of its own.
+            assert on.sent() == fault.count * len(on.data)
         left = _left(on)
         assert len(left) <= fault.killed
         # Nobody is left who keeps a partial file from being finished.
@@ -149,25 +114,25 @@ def test_plugin(
 @pytest.mark.parametrize(
     'fault',
     # They take no locks.
-    [fault for fault in FAULTS if fault.prepare is None],
+    [fault for fault in processes.SHARED_PATH if fault.prepare is None],
     ids=lambda fault: fault.name,
 )
 def test_peers(
-    fault: Crowd,
+    fault: processes.SharedPath,
     chance: random.Random,
     tmp_path: pathlib.Path,
     table: _table.Table,
 ) -> None:
     """What others make of it is written down, whatever it is."""
     for peer, way in clients.PEERS.items():
-        with stage.Stage(tmp_path / peer) as on:
-            on.pace()
+        with local_download.LocalDownload(tmp_path / peer) as on:
+            on.slow_down()
             outcomes = _outcomes(on, way, fault, chance)
-        words = [
-            outcome.in_words(len(on.data))
+        summaries = [
+            outcome.summary(len(on.data))
             for outcome in outcomes[fault.killed :]
         ]
-        bad = [word for word in words if word != 'right']
+        bad = [word for word in summaries if word != 'right']
         table.row(fault, '').peers[peer] = (
-            f'{len(bad)} of {len(words)}: {bad[0]}' if bad else 'right'
+            f'{len(bad)} of {len(summaries)}: {bad[0]}' if bad else 'right'
         )

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Somebody reads slowly, and the server does not wait."""
+"""A reader is slow, and the server does not wait."""
 
 from collections.abc import Callable, Mapping
 import dataclasses
@@ -22,12 +22,13 @@ from typing import Any
 
 import pytest
 
+from tests.faults.catalogue import base
 from tests.faults import clients
-from tests.faults import stage
+from tests.faults import local_download
 from tests.faults import table as _table
 
 #: Seconds for which the server waits.
-PATIENCE = 1.0
+SERVER_WAITS = 1.0
 
 #: Seconds for which nothing is read.
 PAUSE = 1.6
@@ -35,7 +36,7 @@ PAUSE = 1.6
 
 @dataclasses.dataclass(frozen=True)
 class SlowPipe:
-    """Download to a FIFO, whose reader has a pause after the first piece.
+    """Download to a FIFO, whose reader has a pause after the first chunk.
 
     :param way: How.
     """
@@ -62,13 +63,13 @@ class SlowPipe:
 
 def _read_slowly(pipe: pathlib.Path, content: list[bytes]) -> None:
     with pipe.open('rb') as file:
-        content.append(file.read(stage.MIB))
+        content.append(file.read(local_download.MIB))
         time.sleep(PAUSE)
         content.append(file.read())
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SlowFault(_table.Fault):
+class SlowFault(base.Fault):
     """A reader that is slower than a server waits.
 
     :param ways: The plugin's, by the word in the name of a test.
@@ -79,7 +80,7 @@ class SlowFault(_table.Fault):
     ways: Mapping[str, clients.Client]
     peers: Mapping[str, clients.Client]
     reset: bool = False
-    promise: str = 'goes on with the next byte'
+    promise: str = 'resumes at the next byte'
 
 
 _STREAM: dict[str, Any] = {
@@ -129,7 +130,7 @@ _each_fault = pytest.mark.parametrize(
 )
 
 
-def _requests(on: stage.Stage) -> int:
+def _requests(on: local_download.LocalDownload) -> int:
     """Return how often the data were asked for."""
     return sum(
         request.path.endswith('/file') for request in on.glance.requests
@@ -148,10 +149,10 @@ def test_plugin(
 ) -> None:
     """Every byte comes, and in order."""
     # More than the connections take while nobody reads.
-    data = stage.DATA * (2 if connections == 1 else 4)
+    data = local_download.DATA * (2 if connections == 1 else 4)
     for name, way in fault.ways.items():
-        with stage.Stage(tmp_path / name, data=data) as on:
-            on.spoil_once(patience=PATIENCE, reset=fault.reset)
+        with local_download.LocalDownload(tmp_path / name, data=data) as on:
+            on.change_once(client_timeout=SERVER_WAITS, reset=fault.reset)
             outcome = on.run(way, options={'connections': connections})
             note(fault, outcome, again=on.sent() - len(data))
             assert outcome.error is None, outcome
@@ -170,9 +171,9 @@ def test_peers(
     def see(peer: str, way: clients.Client) -> str:
         if peer not in fault.peers:
             return ''
-        with stage.Stage(tmp_path / peer) as on:
-            on.spoil_once(patience=PATIENCE, reset=fault.reset)
+        with local_download.LocalDownload(tmp_path / peer) as on:
+            on.change_once(client_timeout=SERVER_WAITS, reset=fault.reset)
             outcome = on.run(fault.peers[peer], deadline=10.0)
-        return outcome.in_words(len(on.data))
+        return outcome.summary(len(on.data))
 
-    table.row(fault, '').peers.update(stage.each_peer(see))
+    table.row(fault, '').peers.update(local_download.each_peer(see))

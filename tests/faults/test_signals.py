@@ -14,77 +14,33 @@
 
 from collections.abc import Callable
 import contextlib
-import dataclasses
 import os
 import pathlib
 import random
-import signal
 import time
 
 import pytest
 
 from tests.faults import attempt
+from tests.faults.catalogue import processes as faults
 from tests.faults import clients
+from tests.faults import local_download
 from tests.faults import machine
-from tests.faults import stage
 from tests.faults import table as _table
+from tests import processes
 
 #: Seconds within which an interrupted process has to end. It takes a small
 #: part of one; a silent server would keep it for a minute.
 SOON = 5.0
 
 #: Bytes that others are sent before it happens.
-SAID = 6 * stage.MIB
+SAID = 6 * local_download.MIB
 
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class SignalFault(_table.Fault):
-    """A signal that ends the process.
-
-    :param number: The signal.
-    :param ends: What the process says to that: an error, or nothing.
-    """
-
-    number: int
-    ends: str
-    promise: str = (
-        'the old file stays, the same call completes the partial one'
-    )
-
-
-FAULTS = [
-    SignalFault(
-        name='sigkill',
-        title='SIGKILL at any moment',
-        number=signal.SIGKILL,
-        ends='died',
-    ),
-    SignalFault(
-        name='sigterm',
-        title='SIGTERM at any moment',
-        number=signal.SIGTERM,
-        ends='died',
-    ),
-    SignalFault(
-        name='sigint',
-        title='Ctrl-C at any moment',
-        number=signal.SIGINT,
-        ends='KeyboardInterrupt',
-    ),
-]
-
-SILENT = SignalFault(
-    name='sigint-silent',
-    title='Ctrl-C while the server is silent',
-    promise='ends at once, the same call completes the partial file',
-    number=signal.SIGINT,
-    ends='KeyboardInterrupt',
-)
 
 _each_fault = pytest.mark.parametrize(
-    'fault', FAULTS, ids=[fault.name for fault in FAULTS]
+    'fault', faults.SIGNALS, ids=[fault.name for fault in faults.SIGNALS]
 )
-_each_mode = pytest.mark.parametrize('mode', stage.TO_PATH)
+_each_mode = pytest.mark.parametrize('mode', local_download.TO_PATH)
 
 
 @pytest.fixture
@@ -94,7 +50,9 @@ def moments(request: pytest.FixtureRequest, thorough: bool) -> list[float]:
     # Each test has moments of its own.
     chance = random.Random(f'{seed} {request.node.name}')
     count = 3 if thorough else 1
-    return [chance.uniform(0, 1.3 * stage.PACE) for _ in range(count)]
+    return [
+        chance.uniform(0, 1.3 * local_download.DURATION) for _ in range(count)
+    ]
 
 
 def _send(running: attempt.Running, number: int) -> None:
@@ -104,14 +62,16 @@ def _send(running: attempt.Running, number: int) -> None:
             os.kill(running.process.pid, number)
 
 
-def _again(on: stage.Stage, way: clients.Client) -> attempt.Outcome:
+def _again(
+    on: local_download.LocalDownload, way: clients.Client
+) -> attempt.Outcome:
     """Repeat a call, and see that it fetches what is missing."""
     kept, before = on.kept(), on.restart()
     outcome = on.run(way)
     assert outcome.error is None, outcome
     assert outcome.content == 'right'
     assert outcome.others == ()
-    # There has to be an answer, so that one byte is asked for in any case.
+    # There has to be a response, so that one byte is asked for in any case.
     assert on.sent() - before == max(1, len(on.data) - kept)
     return outcome
 
@@ -119,18 +79,20 @@ def _again(on: stage.Stage, way: clients.Client) -> attempt.Outcome:
 @_each_fault
 @_each_mode
 def test_plugin(
-    fault: SignalFault,
+    fault: faults.SignalFault,
     mode: str,
     moments: list[float],
     tmp_path: pathlib.Path,
     note: Callable[..., None],
 ) -> None:
-    """There is the old file or the image; the next call goes on."""
+    """There is the old file or the image; the next call resumes."""
     way = clients.PLUGIN[mode]
     for index, moment in enumerate(moments):
-        old = stage.OLD if index % 2 else None
-        with stage.Stage(tmp_path / str(index), old=old) as on:
-            on.pace()
+        old = local_download.OLD if index % 2 else None
+        with local_download.LocalDownload(
+            tmp_path / str(index), old=old
+        ) as on:
+            on.slow_down()
             with on.start(way, prepare=machine.be_interruptible) as running:
                 time.sleep(moment)
                 _send(running, fault.number)
@@ -149,9 +111,13 @@ def test_plugin(
 @pytest.mark.parametrize(
     ('mode', 'said', 'kept'),
     [
-        ('path', 10 * stage.MIB, 8 * stage.MIB),
+        ('path', 10 * local_download.MIB, 8 * local_download.MIB),
         # What has arrived of the first part is written, in whole chunks.
-        ('connections', 6 * stage.MIB + stage.MIB // 2, 6 * stage.MIB),
+        (
+            'connections',
+            6 * local_download.MIB + local_download.MIB // 2,
+            6 * local_download.MIB,
+        ),
     ],
     ids=['path', 'connections'],
 )
@@ -164,40 +130,40 @@ def test_silent_server(
 ) -> None:
     """Nobody has to wait until the server says something."""
     way = clients.PLUGIN[mode]
-    with stage.Stage(tmp_path, old=stage.OLD) as on:
-        on.spoil(silent_after=said)
+    with local_download.LocalDownload(tmp_path, old=local_download.OLD) as on:
+        on.change(silent_after=said)
         with on.start(way, prepare=machine.be_interruptible) as running:
-            stage.wait(lambda: on.glance.sent >= said)
+            processes.wait_for(lambda: on.glance.sent >= said)
             assert on.grown(running.process, kept)
-            _send(running, SILENT.number)
+            _send(running, faults.SILENT.number)
             outcome = running.outcome(SOON)
-        note(SILENT, outcome)
-        assert outcome.error == SILENT.ends, outcome
-        assert on.content() == stage.OLD
+        note(faults.SILENT, outcome)
+        assert outcome.error == faults.SILENT.ends, outcome
+        assert on.content() == local_download.OLD
         assert kept <= on.kept() <= said
-        note(SILENT, _again(on, way), again=on.sent() - len(on.data))
+        note(faults.SILENT, _again(on, way), again=on.sent() - len(on.data))
 
 
 @pytest.mark.peers
 @pytest.mark.parametrize(
-    'fault', [*FAULTS, SILENT], ids=lambda fault: fault.name
+    'fault', [*faults.SIGNALS, faults.SILENT], ids=lambda fault: fault.name
 )
 def test_peers(
-    fault: SignalFault, tmp_path: pathlib.Path, table: _table.Table
+    fault: faults.SignalFault, tmp_path: pathlib.Path, table: _table.Table
 ) -> None:
     """What others make of it is written down, whatever it is."""
 
     def see(peer: str, way: clients.Client) -> str:
-        with stage.Stage(tmp_path / peer) as on:
-            if fault is SILENT:
-                on.spoil(silent_after=SAID)
+        with local_download.LocalDownload(tmp_path / peer) as on:
+            if fault is faults.SILENT:
+                on.change(silent_after=SAID)
             else:
-                on.pace()
+                on.slow_down()
             with on.start(way, prepare=machine.be_interruptible) as running:
                 # Not all of them write what they have.
-                stage.wait(lambda: on.glance.sent >= SAID)
+                processes.wait_for(lambda: on.glance.sent >= SAID)
                 _send(running, fault.number)
                 outcome = running.outcome(SOON)
-        return outcome.in_words(len(on.data))
+        return outcome.summary(len(on.data))
 
-    table.row(fault, '').peers.update(stage.each_peer(see))
+    table.row(fault, '').peers.update(local_download.each_peer(see))

@@ -20,15 +20,18 @@ import openstack.config
 import openstack.connection
 import pytest
 
+from tests import conftest
 from tests.servers import cloud
 
 Connect = collections.abc.Callable[..., openstack.connection.Connection]
 
 
 @pytest.fixture(scope='session')
-def running_cloud() -> collections.abc.Iterator[cloud.Cloud]:
+def running_cloud(
+    kept_directory: conftest.KeptDirectory,
+) -> collections.abc.Iterator[cloud.Cloud]:
     """A cloud for all tests. Without one they fail, they don't skip."""
-    with cloud.Cloud.start() as running:
+    with cloud.Cloud.start(kept_directory('functional')) as running:
         yield running
 
 
@@ -37,7 +40,7 @@ def connect(running_cloud: cloud.Cloud) -> collections.abc.Iterator[Connect]:
     """A function that connects to a cloud of clouds.yaml by its name.
 
     Further keywords override what the file says. Neither the environment
-    nor the files of whoever runs the tests are looked at.
+    nor the files of the user who runs the tests are read.
     """
     config = openstack.config.OpenStackConfig(
         config_files=[str(running_cloud.clouds_yaml)],

@@ -12,7 +12,6 @@
 
 """The test cloud is what the other functional tests take it for."""
 
-import collections.abc
 from concurrent import futures
 import hashlib
 import os
@@ -21,7 +20,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import typing
 import urllib.parse
 
@@ -30,6 +28,7 @@ import pytest
 import requests
 
 from tests.functional import conftest
+from tests import processes
 from tests.servers import cloud
 from tests.servers.cloud import installation
 
@@ -47,9 +46,9 @@ class Zeros:
 
     def read(self, size: int) -> bytes:
         """Return the next zeros."""
-        piece = bytes(min(size, self._left))
-        self._left -= len(piece)
-        return piece
+        chunk = bytes(min(size, self._left))
+        self._left -= len(chunk)
+        return chunk
 
     def close(self) -> None:
         """Nothing to do."""
@@ -73,16 +72,6 @@ def is_open(url: str) -> bool:
     address = urllib.parse.urlsplit(url)
     with socket.socket() as client:
         return client.connect_ex((address.hostname, address.port)) == 0
-
-
-def until(condition: collections.abc.Callable[[], object]) -> bool:
-    """Wait for a condition, half a minute at most."""
-    end = time.monotonic() + 30.0
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.1)
-    return True
 
 
 class TestUpload:
@@ -178,7 +167,7 @@ class TestServices:
     def test_a_wrong_password_is_refused(
         self, connect: conftest.Connect
     ) -> None:
-        """Keystone answers 401."""
+        """Keystone responds with 401."""
         connection = connect('plain', auth={'password': 'guessed'})
 
         with pytest.raises(exceptions.Unauthorized):
@@ -187,7 +176,7 @@ class TestServices:
     def test_a_wrong_token_is_refused(
         self, running_cloud: cloud.Cloud, connect: conftest.Connect
     ) -> None:
-        """Glance asks Keystone before it answers."""
+        """Glance asks Keystone before it responds."""
         url = f'{running_cloud.image_url}/v2/images'
         token = connect('plain').authorize()
 
@@ -223,7 +212,7 @@ class TestServices:
                 )
                 for _ in range(6)
             ]
-            assert [len(answer.content) for answer in responses] == (
+            assert [len(response.content) for response in responses] == (
                 [32 * 1024 * 1024] * 6
             )
 
@@ -235,7 +224,7 @@ class TestSetImageHash:
         self, running_cloud: cloud.Cloud, connect: conftest.Connect
     ) -> None:
         """What was given has changed, what was not has stayed."""
-        image_id = running_cloud.upload('lied about', b'data')
+        image_id = running_cloud.upload('described wrongly', b'data')
         image = connect('plain').image
         before = image.get_image(image_id)
 
@@ -362,13 +351,13 @@ class TestEnd:
             ).status_code
 
         assert status() == 200
-        assert until(lambda: status() == 401)
+        processes.wait_for(lambda: status() == 401)
 
     @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGKILL])
     def test_a_signal_takes_everything_down(
         self, tmp_path: pathlib.Path, number: signal.Signals
     ) -> None:
-        """Whoever presses Ctrl-C, or worse, has no uwsgi left."""
+        """After Ctrl-C, or worse, no uwsgi is left."""
         with subprocess.Popen(
             [sys.executable, '-m', 'tests.servers.cloud'],
             cwd=_REPOSITORY,
@@ -387,7 +376,7 @@ class TestEnd:
                 # To the whole group, as a terminal does.
                 os.killpg(harness.pid, number)
 
-        assert until(lambda: not processes_of(tmp_path))
+        processes.wait_for(lambda: not processes_of(tmp_path))
         # Whom SIGKILL ends has no time to tidy up files.
         if number == signal.SIGINT:
             assert harness.returncode == 0
@@ -404,7 +393,7 @@ class TestEnd:
             start_new_session=True,
         ) as harness:
             try:
-                assert until(lambda: processes_of(tmp_path))
+                processes.wait_for(lambda: processes_of(tmp_path))
             finally:
                 os.killpg(harness.pid, signal.SIGTERM)
 

@@ -28,10 +28,10 @@ from tests.servers import cloud
 
 MIB = 1024 * 1024
 
-# Several pieces of every size that is read, and one that is not full.
+# Several chunks of every size that is read, and one that is not full.
 DATA = os.urandom(9 * MIB + 17)
 
-#: A byte in the first piece, in the middle, the last one.
+#: A byte in the first chunk, in the middle, the last one.
 DAMAGES = (5, 5 * MIB, len(DATA) - 1)
 
 
@@ -90,7 +90,7 @@ class TestWhole:
     def test_checksum_is_among_the_headers(
         self, connect: conftest.Connect, image_id: str
     ) -> None:
-        """Whoever verifies a stream by hand finds the MD5 there."""
+        """A caller that verifies by hand finds the MD5 there."""
         with connect('stream').image.download_image(
             image_id, stream=True
         ) as response:
@@ -102,7 +102,7 @@ class TestWhole:
     def test_upstream_gives_the_same(
         self, connect: conftest.Connect, image_id: str
     ) -> None:
-        """Without the hook it is upstream that answers, with these bytes."""
+        """Without the hook upstream responds, with these bytes."""
         conn = connect('plain')
         assert not isinstance(conn.image, type(connect('stream').image))
         assert conn.image.download_image(image_id).content == DATA
@@ -250,7 +250,7 @@ class TestHashes:
 
 
 class TestStatus:
-    """What Glance answers when there is nothing to download."""
+    """What Glance responds when there is nothing to download."""
 
     @modes.MODES
     def test_queued_image(

@@ -35,9 +35,12 @@ from tests.servers import cloud
 
 _EXAMPLES = pathlib.Path(create.__file__).parent
 
+#: Runs an example; returns what it prints.
+Run = collections.abc.Callable[..., str]
+
 MIB = 1024 * 1024
 
-# Several pieces, and one that is not full.
+# Several chunks, and one that is not full.
 DATA = os.urandom(3 * MIB + 5)
 
 
@@ -76,13 +79,25 @@ class TestCreateListDelete:
         connect: conftest.Connect,
         name: str,
     ) -> None:
-        """The image has the bytes of the file, by default of the example."""
-        image = create.upload_image(connect('stream'), name)
+        """The image has the bytes of the file."""
+        image = create.upload_image(connect('stream'), name, create.__file__)
 
         stored = running_cloud.stored_file(image.id)
         assert (
             stored.read_bytes() == pathlib.Path(create.__file__).read_bytes()
         )
+
+    def test_create_uploads_a_file_once(
+        self, connect: conftest.Connect, name: str
+    ) -> None:
+        """The second run finds the image of the first one."""
+        conn = connect('stream')
+
+        images = [
+            create.upload_image(conn, name, create.__file__) for _ in range(2)
+        ]
+
+        assert ids(conn, name) == [images[0].id] == [images[1].id]
 
     def test_list_prints_a_line_for_each(
         self,
@@ -158,7 +173,7 @@ class TestDownload:
         path = tmp_path / 'image'
         with path.open('wb') as file:
             file.write(b'before')
-            download.download_image_to_file(connect('stream'), file, name)
+            download.download_image_to_file(connect('stream'), name, file)
             file.write(b'after')
 
         assert path.read_bytes() == b'before' + DATA + b'after'
@@ -197,9 +212,12 @@ class TestDamage:
         target = connect('plain')
 
         with pytest.raises(openstack_image_stream.ChecksumMismatchError):
-            copy_between_clouds.copy_image(connect('stream'), target, name)
+            copy_between_clouds.copy_image(
+                connect('stream'), target, name, f'copy of {name}'
+            )
 
         assert ids(target, name) == [damaged]
+        assert ids(target, f'copy of {name}') == []
 
 
 class TestCopy:
@@ -213,14 +231,39 @@ class TestCopy:
         name: str,
     ) -> None:
         """There is another image with the same bytes and of the same kind."""
+        new_name = f'copy of {name}'
+
+        copy = copy_between_clouds.copy_image(
+            connect('stream'), connect('plain'), name, new_name
+        )
+
+        assert copy.id != image_id
+        assert (copy.name, copy.status) == (new_name, 'active')
+        assert (copy.disk_format, copy.container_format) == ('raw', 'bare')
+        assert running_cloud.stored_file(copy.id).read_bytes() == DATA
+
+    @pytest.mark.usefixtures('image_id')
+    def test_copies_once(self, connect: conftest.Connect, name: str) -> None:
+        """The second run finds the copy of the first one."""
+        source, target = connect('stream'), connect('plain')
+        new_name = f'copy of {name}'
+
+        copies = [
+            copy_between_clouds.copy_image(source, target, name, new_name)
+            for _ in range(2)
+        ]
+
+        assert ids(target, new_name) == [copies[0].id] == [copies[1].id]
+
+    def test_has_the_name_of_the_image(
+        self, connect: conftest.Connect, image_id: str, name: str
+    ) -> None:
+        """Without another name, an image of that name is looked for."""
         copy = copy_between_clouds.copy_image(
             connect('stream'), connect('plain'), name
         )
 
-        assert copy.id != image_id
-        assert (copy.name, copy.status) == (name, 'active')
-        assert (copy.disk_format, copy.container_format) == ('raw', 'bare')
-        assert running_cloud.stored_file(copy.id).read_bytes() == DATA
+        assert (copy.id, copy.name) == (image_id, name)
 
     def test_memory_is_constant(
         self,
@@ -228,13 +271,13 @@ class TestCopy:
         connect: conftest.Connect,
         name: str,
     ) -> None:
-        """A copy holds a few pieces of the image at a time, not all of it."""
+        """A copy holds a few chunks of the image at a time, not all of it."""
         running_cloud.upload(name, bytes(64 * MIB))
         source, target = connect('stream'), connect('plain')
 
         tracemalloc.start()
         try:
-            copy_between_clouds.copy_image(source, target, name)
+            copy_between_clouds.copy_image(source, target, name, 'copy')
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
@@ -259,9 +302,12 @@ class TestCopy:
 
         monkeypatch.setattr(target.image, 'get_image', spoilt)
         with pytest.raises(ValueError, match='damaged'):
-            copy_between_clouds.copy_image(connect('stream'), target, name)
+            copy_between_clouds.copy_image(
+                connect('stream'), target, name, f'copy of {name}'
+            )
 
         assert ids(target, name) == [image_id]
+        assert ids(target, f'copy of {name}') == []
 
     def test_sends_a_stream_once(
         self, connect: conftest.Connect, image_id: str
@@ -281,55 +327,87 @@ class TestCommandLine:
     """The examples are programs, too, for the cloud of OS_CLOUD."""
 
     @pytest.fixture
-    def run(
-        self,
-        running_cloud: cloud.Cloud,
-        connect: conftest.Connect,
-        tmp_path: pathlib.Path,
-    ) -> collections.abc.Iterator[collections.abc.Callable[..., str]]:
+    def run(self, running_cloud: cloud.Cloud, tmp_path: pathlib.Path) -> Run:
         """Run an example in an empty directory; returns what it prints."""
 
-        def command(script: str, *arguments: str) -> str:
+        def command(script: str, *arguments: str, status: int = 0) -> str:
             done = subprocess.run(
                 [sys.executable, _EXAMPLES / script, *arguments],
                 cwd=tmp_path,
                 env=running_cloud.environment('stream'),
                 stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE if status else None,
                 text=True,
-                check=True,
             )
-            return done.stdout
+            assert done.returncode == status
+            return done.stdout or done.stderr
 
-        yield command
-        conn = connect('plain')
-        for image in conn.image.images(name='example'):
-            conn.image.delete_image(image)
+        return command
 
-    def test_they_run_one_after_the_other(
-        self,
-        run: collections.abc.Callable[..., str],
-        tmp_path: pathlib.Path,
+    def test_they_run_twice_one_after_the_other(
+        self, run: Run, name: str, tmp_path: pathlib.Path
     ) -> None:
         """What one uploads the next lists, downloads and deletes."""
         expected = pathlib.Path(create.__file__).read_bytes()
+        output = tmp_path / f'{name}.raw'
 
-        created = run('create.py').split()[0]
-        assert created in run('list.py')
-        run('download.py')
-        run('delete.py')
+        first = run('create.py', name)
+        assert run('create.py', name) == first
+        image_id = first.split()[-2].rstrip(',')
+        assert [
+            line.split()[0]
+            for line in run('list.py').splitlines()
+            if line.endswith(name)
+        ] == [image_id]
+        for _ in range(2):
+            assert run('download.py', name).splitlines() == [
+                f'wrote {output}',
+                f'wrote {output}.gz',
+            ]
+            assert output.read_bytes() == expected
+        assert image_id in run('delete.py', name)
+        assert run('delete.py', name) == f'there is no image {name}\n'
+        assert name not in run('list.py')
 
-        assert (tmp_path / 'example.raw').read_bytes() == expected
-        assert created not in run('list.py')
+    def test_file_and_output_are_arguments(
+        self, run: Run, name: str, tmp_path: pathlib.Path
+    ) -> None:
+        """A file of the caller's is uploaded, and downloaded to another."""
+        (tmp_path / 'data').write_bytes(DATA)
+
+        run('create.py', name, 'data')
+        run('download.py', name, 'copy')
+
+        assert (tmp_path / 'copy').read_bytes() == DATA
 
     def test_copy_takes_the_other_cloud(
-        self,
-        running_cloud: cloud.Cloud,
-        run: collections.abc.Callable[..., str],
+        self, running_cloud: cloud.Cloud, run: Run, name: str
     ) -> None:
         """The copy's ID is printed, and the copy has the image's bytes."""
         expected = pathlib.Path(create.__file__).read_bytes()
 
-        run('create.py')
-        copy_id = run('copy_between_clouds.py', 'plain').strip()
+        run('create.py', name)
+        arguments = ('copy_between_clouds.py', name, 'plain', f'copy-{name}')
+        printed = run(*arguments)
 
+        assert run(*arguments) == printed
+        copy_id = printed.split()[-2].rstrip(',')
         assert running_cloud.stored_file(copy_id).read_bytes() == expected
+
+    @pytest.mark.parametrize(
+        ('script', 'missing'),
+        [
+            ('create.py', 'image'),
+            ('download.py', 'image'),
+            ('delete.py', 'image'),
+            ('copy_between_clouds.py', 'image, cloud'),
+        ],
+    )
+    def test_without_an_argument(
+        self, run: Run, script: str, missing: str
+    ) -> None:
+        """The usage is printed, and the arguments that are missing."""
+        printed = run(script, status=2)
+
+        assert printed.startswith(f'usage: {script} ')
+        assert f'arguments are required: {missing}\n' in printed

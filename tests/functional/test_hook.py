@@ -181,7 +181,7 @@ class TestWaysIn:
         ]
 
     def test_connect_as_keeps_it(self, connect: conftest.Connect) -> None:
-        """A connection as somebody else has the plugin too."""
+        """A connection as another user has the plugin too."""
         conn = connect('plain')
         openstack_image_stream.load(conn)
         project = conn.config.get_auth_args()['project_name']

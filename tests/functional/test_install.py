@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What installing the package does to somebody's environment."""
+"""What installing the package does to an environment."""
 
 from importlib import metadata
 import os

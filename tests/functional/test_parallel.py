@@ -17,8 +17,6 @@ import io
 import logging
 import os
 import pathlib
-import subprocess
-import sys
 import threading
 import typing
 
@@ -28,6 +26,7 @@ import openstack_image_stream
 from tests.functional import conftest
 from tests.functional import modes
 from tests.functional import test_resume
+from tests import processes
 from tests.servers import cloud
 from tests.servers import fault_proxy
 
@@ -70,12 +69,12 @@ if way == 'path':
     conn.image.download_image(image_id, output=output, **options)
 else:
     response = conn.image.download_image(image_id, stream=True, **options)
-    pieces = response.iter_content(1024 * 1024)
-    got = len(next(pieces))
+    chunks = response.iter_content(1024 * 1024)
+    got = len(next(chunks))
     if way == 'late':
         print('first', flush=True)
         sys.stdin.readline()
-    assert got + sum(map(len, pieces)) == {size}
+    assert got + sum(map(len, chunks)) == {size}
 print(status('VmHWM') - before)
 """
 
@@ -143,7 +142,7 @@ class TestOrder:
                 conn.image.download_image, image_id, connections=4
             )
             try:
-                test_resume.until(lambda: proxy.busy == 4)
+                processes.wait_for(lambda: proxy.busy == 4)
             finally:
                 proxy.release()
             assert download.result().content == DATA
@@ -165,35 +164,24 @@ class TestMemory:
         """It is at most 64 MiB and the window, also for a slow reader."""
         with (
             fault_proxy.FaultProxy(running_cloud.image_url) as proxy,
-            subprocess.Popen(
-                [
-                    sys.executable,
-                    '-c',
-                    _PROGRAM.replace('{size}', str(LARGE)),
-                    way,
-                    proxy.url,
-                    large_image_id,
-                    str(tmp_path / 'image'),
-                ],
+            processes.Program(
+                '-c',
+                _PROGRAM.replace('{size}', str(LARGE)),
+                way,
+                proxy.url,
+                large_image_id,
+                tmp_path / 'image',
                 env=running_cloud.environment('stream'),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-            ) as child,
+            ) as program,
         ):
-            try:
-                if way == 'late':
-                    assert child.stdout.readline() == 'first\n'
-                    # The window fills up while nobody reads, and no further.
-                    test_resume.until(lambda: proxy.fetched >= WINDOW)
-                    test_resume.until(lambda: proxy.busy == 0)
-                    assert proxy.fetched == WINDOW
-                printed, _ = child.communicate(
-                    '\n', timeout=test_resume.DEADLINE
-                )
-            finally:
-                child.kill()
-        assert child.returncode == 0
+            if way == 'late':
+                program.wait_for_line('first')
+                # The window fills up while nobody reads, and no further.
+                processes.wait_for(lambda: proxy.fetched >= WINDOW)
+                processes.wait_for(lambda: proxy.busy == 0)
+                assert proxy.fetched == WINDOW
+            status, printed, _ = program.end(stdin='\n')
+        assert status == 0
         assert int(printed) <= 64 * MIB + WINDOW
 
 
@@ -270,10 +258,10 @@ class TestThreads:
                 image_id, stream=True, connections=4, timeout=600
             )
             next(response.iter_content(MIB))
-            test_resume.until(lambda: proxy.fetched >= silent_after)
+            processes.wait_for(lambda: proxy.fetched >= silent_after)
             assert proxy.busy
             assert _left_threads()
-            pool.submit(response.close).result(test_resume.DEADLINE)
+            pool.submit(response.close).result(processes.DEADLINE)
             assert _left_threads() == []
 
     @modes.MODES

@@ -10,18 +10,15 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Downloads over a network that breaks, and by processes that die."""
+"""Downloads from a real Glance over a network that breaks.
 
-import collections.abc
-from concurrent import futures
+Processes that are killed or interrupted, several with one output path, and
+tokens that are revoked are faults of ``tests/faults``.
+"""
+
 import itertools
-import json
 import os
 import pathlib
-import signal
-import subprocess
-import sys
-import time
 import typing
 
 import pytest
@@ -35,28 +32,10 @@ from tests.servers import fault_proxy
 MIB = 1024 * 1024
 
 #: What is read at a time for a file.
-PIECE = 4 * MIB
+CHUNK = 4 * MIB
 
 # Some parts for each of four connections, and one that is not full.
 DATA = os.urandom(48 * MIB + 17)
-
-#: Seconds that nothing should ever take.
-DEADLINE = 60.0
-
-#: Downloads an image to a path.
-_PROGRAM = """
-import signal
-import sys
-import openstack
-
-# Ignored where the tests run in the background of a shell.
-signal.signal(signal.SIGINT, signal.default_int_handler)
-url, image_id, output, connections = sys.argv[1:]
-conn = openstack.connect(image_endpoint_override=url, image_api_version='2')
-conn.image.download_image(
-    image_id, output=output, connections=int(connections)
-)
-"""
 
 
 def connected(
@@ -66,48 +45,6 @@ def connected(
     return connect(
         'stream', image_endpoint_override=proxy.url, image_api_version='2'
     )
-
-
-def until(condition: collections.abc.Callable[[], object]) -> None:
-    """Wait for a condition, and fail when it does not come true."""
-    end = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
-def _started(
-    running_cloud: cloud.Cloud,
-    proxy: fault_proxy.FaultProxy,
-    image_id: str,
-    output: pathlib.Path,
-    *,
-    connections: int = 1,
-) -> 'subprocess.Popen[str]':
-    """Start a process that downloads to a path."""
-    return subprocess.Popen(
-        [
-            sys.executable,
-            '-c',
-            _PROGRAM,
-            proxy.url,
-            image_id,
-            str(output),
-            str(connections),
-        ],
-        env=running_cloud.environment('stream'),
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def _ended(child: 'subprocess.Popen[str]') -> tuple[int, str]:
-    """Wait for a process, return its status and what it complained of."""
-    try:
-        _, complaints = child.communicate(timeout=DEADLINE)
-    finally:
-        child.kill()
-    return child.returncode, complaints
 
 
 def _partials(output: pathlib.Path) -> list[pathlib.Path]:
@@ -164,7 +101,7 @@ class TestCuts:
         tmp_path: pathlib.Path,
         connections: int,
     ) -> None:
-        """A reset costs a piece at the most."""
+        """A reset costs a chunk at the most."""
         cut = 8 * MIB if connections == 1 else 5 * MIB
         with fault_proxy.FaultProxy(
             running_cloud.image_url, cuts=itertools.repeat(cut), reset=True
@@ -177,11 +114,11 @@ class TestCuts:
             )
         assert content == DATA
         assert proxy.broken >= 6
-        # What came of a piece is lost with the connection.
-        assert proxy.fetched <= len(DATA) + proxy.broken * PIECE
+        # What came of a chunk is lost with the connection.
+        assert proxy.fetched <= len(DATA) + proxy.broken * CHUNK
 
     @pytest.mark.parametrize('connections', [1, 4])
-    def test_patience_ends(
+    def test_retries_end(
         self,
         running_cloud: cloud.Cloud,
         connect: conftest.Connect,
@@ -189,7 +126,7 @@ class TestCuts:
         tmp_path: pathlib.Path,
         connections: int,
     ) -> None:
-        """Connections without a new byte end it; the next call goes on."""
+        """Connections without a new byte end it; the next call resumes."""
         output = tmp_path / 'image'
         with (
             fault_proxy.FaultProxy(
@@ -219,7 +156,10 @@ class TestCuts:
         ]
         with fault_proxy.FaultProxy(running_cloud.image_url) as proxy:
             content = modes.read_path(
-                connected(connect, proxy), image_id, output
+                connected(connect, proxy),
+                image_id,
+                output,
+                connections=connections,
             )
         assert content == DATA
         assert proxy.fetched == len(DATA) - kept
@@ -279,159 +219,3 @@ class TestRefusedRanges:
             )
         assert content == DATA
         assert {snapshot.resumed for snapshot in seen} == {cuts[-1]}
-
-
-class TestKilled:
-    """A process that ends without having a say in it."""
-
-    @pytest.mark.parametrize('connections', [1, 4])
-    def test_the_same_command_again(
-        self,
-        running_cloud: cloud.Cloud,
-        image_id: str,
-        tmp_path: pathlib.Path,
-        connections: int,
-    ) -> None:
-        """It fetches what is missing, and no partial file is left."""
-        output = tmp_path / 'image'
-        enough = len(DATA) * 6 // 10
-        with fault_proxy.FaultProxy(
-            running_cloud.image_url, hold_after=enough + PIECE
-        ) as proxy:
-            child = _started(running_cloud, proxy, image_id, output)
-            try:
-                until(lambda: _kept(output) >= enough)
-            finally:
-                child.kill()
-            assert _ended(child)[0] == -signal.SIGKILL
-        assert not output.exists()
-        with fault_proxy.FaultProxy(running_cloud.image_url) as proxy:
-            child = _started(
-                running_cloud,
-                proxy,
-                image_id,
-                output,
-                connections=connections,
-            )
-            assert _ended(child) == (0, '')
-        assert output.read_bytes() == DATA
-        assert proxy.fetched <= 0.41 * len(DATA) + PIECE
-        assert os.listdir(tmp_path) == ['image']
-
-
-class TestCtrlC:
-    """A process that somebody interrupts."""
-
-    @pytest.mark.parametrize('speed', ['slow', 'silent'])
-    def test_ends_and_goes_on_later(
-        self,
-        running_cloud: cloud.Cloud,
-        image_id: str,
-        tmp_path: pathlib.Path,
-        speed: str,
-    ) -> None:
-        """Four connections do not keep it, not even silent ones."""
-        output = tmp_path / 'image'
-        limits: dict[str, typing.Any] = {'bandwidth': 4 * MIB}
-        if speed == 'silent':
-            # At most five parts of 8 MiB are ahead of what is written: the
-            # first is there by then, and the last to be asked for is not.
-            limits = {'hold_after': 44 * MIB}
-        with fault_proxy.FaultProxy(
-            running_cloud.image_url, **limits
-        ) as proxy:
-            child = _started(
-                running_cloud, proxy, image_id, output, connections=4
-            )
-            try:
-                until(lambda: _kept(output) >= 8 * MIB)
-                if speed == 'silent':
-                    until(lambda: proxy.fetched >= limits['hold_after'])
-                child.send_signal(signal.SIGINT)
-                # Silence would end by itself after a minute.
-                child.wait(20.0)
-            finally:
-                child.kill()
-            status, complaints = _ended(child)
-        assert status == -signal.SIGINT
-        assert complaints.rstrip().endswith('KeyboardInterrupt')
-        assert not output.exists()
-        kept = _kept(output)
-        assert kept >= 8 * MIB
-        with fault_proxy.FaultProxy(running_cloud.image_url) as proxy:
-            child = _started(
-                running_cloud, proxy, image_id, output, connections=4
-            )
-            assert _ended(child) == (0, '')
-        assert output.read_bytes() == DATA
-        assert proxy.fetched == len(DATA) - kept
-        assert os.listdir(tmp_path) == ['image']
-
-
-class TestToken:
-    """A token that is no longer good in the middle of a download."""
-
-    @pytest.mark.parametrize('connections', [1, 4])
-    def test_another_is_fetched(
-        self,
-        running_cloud: cloud.Cloud,
-        connect: conftest.Connect,
-        image_id: str,
-        connections: int,
-    ) -> None:
-        """The request that goes on is answered 401, and then repeated."""
-        # Several connections make further requests without being cut.
-        cuts = [8 * MIB] if connections == 1 else []
-        with fault_proxy.FaultProxy(
-            running_cloud.image_url, cuts=cuts
-        ) as proxy:
-            conn = connected(connect, proxy)
-            with conn.image.download_image(
-                image_id, stream=True, connections=connections
-            ) as response:
-                pieces = response.iter_content(MIB)
-                content = [next(pieces)]
-                _spoil_token(conn)
-                content.extend(pieces)
-        assert b''.join(content) == DATA
-        assert 401 in proxy.statuses
-        assert set(proxy.statuses) <= {200, 206, 401}
-
-
-def _spoil_token(conn: typing.Any) -> None:
-    auth = conn.session.auth
-    state = json.loads(auth.get_auth_state())
-    auth.set_auth_state(json.dumps({**state, 'auth_token': 'expired'}))
-
-
-class TestTwoProcesses:
-    """Two downloads of one image to one name."""
-
-    def test_both_succeed(
-        self,
-        running_cloud: cloud.Cloud,
-        image_id: str,
-        tmp_path: pathlib.Path,
-    ) -> None:
-        """Each has a partial file of its own, and none is left."""
-        output = tmp_path / 'image'
-        with fault_proxy.FaultProxy(
-            running_cloud.image_url, hold_after=16 * MIB
-        ) as proxy:
-            children = [
-                _started(running_cloud, proxy, image_id, output)
-                for _ in range(2)
-            ]
-            try:
-                until(lambda: len(_partials(output)) == 2)
-                until(lambda: proxy.fetched >= 16 * MIB)
-                proxy.release()
-                with futures.ThreadPoolExecutor() as pool:
-                    ends = list(pool.map(_ended, children))
-            finally:
-                for child in children:
-                    child.kill()
-        assert [status for status, _ in ends] == [0, 0]
-        assert proxy.fetched == 2 * len(DATA)
-        assert output.read_bytes() == DATA
-        assert os.listdir(tmp_path) == ['image']

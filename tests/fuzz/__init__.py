@@ -10,4 +10,4 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Input that nobody meant, for all that reads what others wrote."""
+"""Made-up input for all that reads what others wrote."""

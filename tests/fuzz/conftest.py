@@ -20,7 +20,7 @@ import hypothesis
 import pytest
 
 from tests.fuzz import cloud as _cloud
-from tests.fuzz import ledger
+from tests.fuzz import targets
 
 #: Examples of each test where nothing is said.
 _FEW = 40
@@ -58,10 +58,23 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.hypothesis_seed = str(random.getrandbits(32))
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand the counts in where several processes run the tests."""
+    output = getattr(session.config, 'workeroutput', None)
+    if output is not None:
+        output['fuzz'] = targets.as_data()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take the counts of one of several processes."""
+    targets.merge(getattr(node, 'workeroutput', {}).get('fuzz', []))
+
+
 def pytest_terminal_summary(terminalreporter: Any, config: Any) -> None:
     """Write what was tried, and what came of it."""
     terminalreporter.section('fuzzing')
-    for line in ledger.table():
+    for line in targets.table():
         terminalreporter.write_line(line)
     if config.getoption('--examples', default=None):
         terminalreporter.write_line(

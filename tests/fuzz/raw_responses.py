@@ -156,7 +156,7 @@ class RawGlance(scripted.ScriptedGlance):
         if '/images' not in request.path:
             return super()._respond(request)
         # It does not wait long for a client that does not read.
-        return responses.Response(raw=self._raw(request), patience=10)
+        return responses.Response(raw=self._raw(request), client_timeout=10)
 
     def _raw(self, request: responses.Request) -> Raw:
         with self._choosing:

@@ -25,17 +25,17 @@ from openstack_image_stream import _config
 from openstack_image_stream import _settings
 from openstack_image_stream import exceptions
 from tests.fuzz import cloud as _cloud
-from tests.fuzz import ledger
 from tests.fuzz import raw_responses
+from tests.fuzz import targets
 from tests.fuzz import values
 from tests.servers import scripted
 from tests.unit import modes
 
-_OPTIONS = ledger.target('options')
-_READ_SETTINGS = ledger.target('settings, read')
-_USED_SETTINGS = ledger.target('settings, used')
-_PARAMETERS = ledger.target('parameters')
-_IMAGES = ledger.target('the parameter image')
+_OPTIONS = targets.target('options')
+_READ_SETTINGS = targets.target('settings, read')
+_USED_SETTINGS = targets.target('settings, used')
+_PARAMETERS = targets.target('parameters')
+_IMAGES = targets.target('the parameter image')
 
 _NAMES = ['chunk_size', *_config.OPTIONS]
 

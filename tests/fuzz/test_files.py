@@ -24,22 +24,22 @@ import pytest
 from openstack_image_stream._output import partial_files
 from openstack_image_stream import exceptions
 from tests.fuzz import cloud as _cloud
-from tests.fuzz import ledger
 from tests.fuzz import raw_responses
+from tests.fuzz import targets
 from tests.servers import scripted
 
-_NAMES = ledger.target('names of partial files')
-_IDS = ledger.target('IDs of images')
-_OUTPUTS = ledger.target('paths of outputs')
-_OBSTACLES = ledger.target('what is in the place of a file')
+_NAMES = targets.target('names of partial files')
+_IDS = targets.target('IDs of images')
+_OUTPUTS = targets.target('paths of outputs')
+_OBSTACLES = targets.target('what is in the place of a file')
 
-#: Errors of the local machine belong to whoever gives it such names.
-_LOCAL = (*ledger.DOCUMENTED, OSError)
+#: Errors of the local machine may come of such names.
+_LOCAL = (*targets.DOCUMENTED, OSError)
 
 #: Owner of files who is not us.
-_SOMEBODY = 54321
+_OTHER_USER = 54321
 
-_PRECIOUS = b'somebody needs this'
+_PRECIOUS = b'another user needs this'
 
 #: Every name that a file can have.
 _FILE_NAMES = (
@@ -146,10 +146,10 @@ def _content(data: bytes) -> Callable[[pathlib.Path, pathlib.Path], None]:
     return lambda path, precious: path.write_bytes(data) and None
 
 
-def _somebodys(path: pathlib.Path, precious: pathlib.Path) -> None:
+def _of_another_user(path: pathlib.Path, precious: pathlib.Path) -> None:
     path.write_bytes(b'x')
     if os.geteuid() == 0:
-        os.chown(path, _SOMEBODY, _SOMEBODY)
+        os.chown(path, _OTHER_USER, _OTHER_USER)
 
 
 def _locked(path: pathlib.Path, precious: pathlib.Path) -> None:
@@ -171,7 +171,7 @@ _KINDS: dict[str, Callable[[pathlib.Path, pathlib.Path], None]] = {
     'link to nothing': lambda path, precious: path.symlink_to('/nowhere/x'),
     'link to itself': lambda path, precious: path.symlink_to(path),
     'hard link': lambda path, precious: os.link(precious, path),
-    'somebody else': _somebodys,
+    'another user': _of_another_user,
     'locked': _locked,
 }
 

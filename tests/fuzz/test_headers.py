@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Answers with odd heads and bodies, from a socket into a download."""
+"""Responses with odd heads and bodies, from a socket into a download."""
 
 import dataclasses
 import gzip
@@ -22,13 +22,13 @@ import pytest
 
 from openstack import exceptions as sdk_exceptions
 from tests.fuzz import cloud as _cloud
-from tests.fuzz import ledger
 from tests.fuzz import raw_responses
+from tests.fuzz import targets
 from tests.fuzz import values
 from tests.unit import modes
 
-_DATA = ledger.target('answers with data')
-_ERRORS = ledger.target('answers with an error')
+_DATA = targets.target('responses with data')
+_ERRORS = targets.target('responses with an error')
 
 _RANGES = strategies.builds(
     'bytes {}-{}/{}'.format,
@@ -123,7 +123,7 @@ _BODIES = strategies.one_of(
 
 @dataclasses.dataclass(frozen=True)
 class Odd:
-    """What differs from the answer that Glance would give.
+    """What differs from the response that Glance would give.
 
     :param status: Status line.
     :param lines: Lines of headers.
@@ -136,8 +136,8 @@ class Odd:
     instead: bool
     body: bytes | None
 
-    def answer(self, part: raw_responses.Part) -> bytes:
-        """Return the answer.
+    def response(self, part: raw_responses.Part) -> bytes:
+        """Return the response.
 
         :param part: What was asked for.
         """
@@ -193,21 +193,21 @@ class TestData:
         connections: int,
         times: int,
     ) -> None:
-        """A few answers are odd, or more than patience lasts for."""
-        cloud.glance.script(data=odd.answer, times=times)
+        """A few responses are odd, or more than there are retries."""
+        cloud.glance.script(data=odd.response, times=times)
         with _DATA.example():
             cloud.download(mode, connections=connections)
 
 
 class TestErrors:
-    """Whatever an answer with an error holds, it becomes an error of ours."""
+    """Whatever a response with an error holds, it becomes an error of ours."""
 
     @hypothesis.given(odd=_ERROR, connections=_CONNECTIONS)
     def test_of_the_data(
         self, cloud: _cloud.Cloud, odd: Odd, connections: int
     ) -> None:
         """The data are refused."""
-        cloud.glance.script(data=odd.answer, times=1)
+        cloud.glance.script(data=odd.response, times=1)
         with _ERRORS.example():
             cloud.download(connections=connections)
 
@@ -215,7 +215,7 @@ class TestErrors:
     def test_of_the_metadata(self, cloud: _cloud.Cloud, odd: Odd) -> None:
         """The metadata are refused."""
         nothing = raw_responses.Part(0, 0, ranged=False)
-        cloud.glance.script(metadata=odd.answer(nothing))
+        cloud.glance.script(metadata=odd.response(nothing))
         with _ERRORS.example():
             cloud.download()
 

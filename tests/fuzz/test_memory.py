@@ -22,10 +22,10 @@ import zlib
 import pytest
 
 from tests.fuzz import cloud as _cloud
-from tests.fuzz import ledger
 from tests.fuzz import raw_responses
+from tests.fuzz import targets
 
-_MEMORY = ledger.target('attacks on the memory')
+_MEMORY = targets.target('attacks on the memory')
 
 _MIB = 1024 * 1024
 
@@ -45,8 +45,8 @@ def _bomb() -> bytes:
     # A thousandth of what it becomes.
     packer = zlib.compressobj(9, wbits=31)
     zeros = bytes(_MIB)
-    pieces = [packer.compress(zeros) for _ in range(_SENT // _MIB)]
-    return b''.join([*pieces, packer.flush()])
+    chunks = [packer.compress(zeros) for _ in range(_SENT // _MIB)]
+    return b''.join([*chunks, packer.flush()])
 
 
 _OK = b'HTTP/1.1 200 OK'
@@ -61,7 +61,7 @@ _ATTACKS: dict[str, Callable[[], raw_responses.Raw]] = {
     'header': lambda: _much(_OK + b'\r\nX: '),
     'headers': lambda: _much(_OK + b'\r\n', b'X: y\r\n' * 1000),
     'continuation': lambda: _much(_OK + b'\r\nX: y\r\n', b' y\r\n' * 1000),
-    'interim answers': lambda: _much(
+    'interim responses': lambda: _much(
         b'', b'HTTP/1.1 100 Go\r\n%s\r\n' % _LINE
     ),
     'no end': lambda: _much(raw_responses.head(_OK)),
@@ -88,7 +88,7 @@ _ATTACKS: dict[str, Callable[[], raw_responses.Raw]] = {
 
 
 class TestAttacks:
-    """An answer of 32 MiB where a few bytes are expected."""
+    """A response of 32 MiB where a few bytes are expected."""
 
     @pytest.mark.parametrize('connections', [1, 4])
     @pytest.mark.parametrize('attack', _ATTACKS)
@@ -119,14 +119,14 @@ class TestConnections:
 
 
 class _Again:
-    """An answer that can be given more than once."""
+    """A response that can be given more than once."""
 
-    def __init__(self, answer: Callable[[], Any]) -> None:
-        self._answer = answer
+    def __init__(self, response: Callable[[], Any]) -> None:
+        self._response = response
 
     def __iter__(self) -> Iterator[bytes]:
-        answer = self._answer()
-        return iter([answer] if isinstance(answer, bytes) else answer)
+        response = self._response()
+        return iter([response] if isinstance(response, bytes) else response)
 
 
 @contextlib.contextmanager

@@ -21,13 +21,13 @@ import pytest
 
 from openstack import exceptions as sdk_exceptions
 from tests.fuzz import cloud as _cloud
-from tests.fuzz import ledger
 from tests.fuzz import raw_responses
+from tests.fuzz import targets
 from tests.fuzz import values
 from tests.unit import modes
 
-_ATTRIBUTES = ledger.target('attributes of the image')
-_DOCUMENTS = ledger.target('documents for the image')
+_ATTRIBUTES = targets.target('attributes of the image')
+_DOCUMENTS = targets.target('documents for the image')
 
 #: What takes the place of an attribute that is not there at all.
 _ABSENT = object()
@@ -88,7 +88,7 @@ class TestAttributes:
 
 
 class TestDocuments:
-    """An answer that is no image at all."""
+    """A response that is no image at all."""
 
     @hypothesis.given(_BODIES)
     def test_are_no_images(self, cloud: _cloud.Cloud, body: bytes) -> None:

@@ -26,14 +26,14 @@ from openstack_image_stream._common import byte_ranges
 from openstack_image_stream._common import retry
 from openstack_image_stream._http import retry_after
 from openstack_image_stream import exceptions
-from tests.fuzz import ledger
+from tests.fuzz import targets
 from tests.fuzz import values
 
-_CONTENT_RANGE = ledger.target('Content-Range')
-_CONTENT_LENGTH = ledger.target('Content-Length')
-_RETRY_AFTER = ledger.target('Retry-After')
-_CONTENT_MD5 = ledger.target('Content-MD5')
-_HASHES = ledger.target('hashes of the metadata')
+_CONTENT_RANGE = targets.target('Content-Range')
+_CONTENT_LENGTH = targets.target('Content-Length')
+_RETRY_AFTER = targets.target('Retry-After')
+_CONTENT_MD5 = targets.target('Content-MD5')
+_HASHES = targets.target('hashes of the metadata')
 
 #: Twenty-one digits are more than any storage holds.
 _MOST = 10**21
@@ -62,7 +62,7 @@ _DIGITS = strategies.integers(0, 10**19)
 
 def _must_make_sense(result: Any) -> None:
     if result is None:
-        raise ledger.Refused
+        raise targets.Refused
 
 
 class TestContentRange:
@@ -133,7 +133,7 @@ class TestRetryAfter:
 
 
 class TestContentMD5:
-    """The digest in the answer, in hexadecimal or base64."""
+    """The digest in the response, in hexadecimal or base64."""
 
     @hypothesis.given(
         values.near(

@@ -22,7 +22,7 @@ from hypothesis import strategies
 #: More digits than Python converts.
 LONG = '9' * 5000
 
-#: What looks like a number, to somebody.
+#: What looks like a number.
 NUMBERS = strategies.one_of(
     strategies.integers().map(str),
     strategies.integers(0, 2**70).map(str),
@@ -45,7 +45,7 @@ TEXTS = strategies.one_of(
 
 @strategies.composite
 def mutated(draw: Any, valid: strategies.SearchStrategy[str]) -> str:
-    """Return valid texts of which a piece was exchanged.
+    """Return valid texts of which a chunk was exchanged.
 
     :param valid: The valid texts.
     """
@@ -96,7 +96,7 @@ def take_anything(*args: Any, **kwargs: Any) -> None:
     """Do nothing with whatever it is called with."""
 
 
-#: Any value of Python's that somebody could give.
+#: Any value of Python's that a caller could give.
 ANYTHING = strategies.one_of(
     JSON,
     strategies.binary(max_size=20),

@@ -24,13 +24,13 @@ import contextlib
 import dataclasses
 import http.client
 import json
-import multiprocessing
 import re
 import ssl
 import threading
 import time
 from typing import Any
 
+from tests import processes
 from tests.servers import images
 from tests.servers import responses
 from tests.servers import scripted
@@ -105,8 +105,8 @@ class ImageScript:
         else:
             change = self._always
         change = {**change}
-        if 'pace' in change:
-            change['pace'] = tuple(change['pace'])
+        if 'throttle' in change:
+            change['throttle'] = tuple(change['throttle'])
         if 'body' in change:
             change['body'] = change['body'].encode()
         return dataclasses.replace(
@@ -259,20 +259,8 @@ def started(certificate: str | None = None) -> Any:
     :param certificate: Path of a certificate and its key, to speak TLS.
     :returns: Its remote control.
     """
-    # Processes that eventlet has patched have no such thing.
-    context = multiprocessing.get_context('forkserver')
-    receiver, sender = context.Pipe()
-    process = context.Process(target=_run, args=(sender, certificate))
-    process.start()
-    sender.close()
-    try:
-        assert receiver.poll(_DEADLINE), 'the service did not start'
-        yield Remote(receiver.recv(), certificate)
-    finally:
-        process.kill()
-        process.join()
-        process.close()
-        receiver.close()
+    with processes.background(_run, certificate) as url:
+        yield Remote(url, certificate)
 
 
 def _run(sender: Any, certificate: str | None) -> None:

@@ -28,7 +28,7 @@ _CHUNK = 64 * 1024
 
 _END = b'\r\n\r\n'
 
-#: What Glance answers to any range where the store is Ceph RBD, Swift or S3.
+#: What Glance responds to any range where the store is Ceph RBD, Swift or S3.
 _REFUSAL = (
     b'HTTP/1.1 400 Bad Request\r\n'
     b'Content-Type: text/plain\r\n'
@@ -51,7 +51,7 @@ class FaultProxy:
         the order in which they are made. Where it ends, so do the cuts.
     :param reset: Whether to break with a reset (RST), not an end (FIN).
     :param bandwidth: Bytes per second that each connection is given.
-    :param refuse_ranges: Whether to answer ranges with 400, as most stores
+    :param refuse_ranges: Whether to refuse ranges with 400, as most stores
         do, without asking Glance.
     :param hold_after: Bytes of data, of all connections, after which all
         fall silent until :meth:`release`.
@@ -86,7 +86,7 @@ class FaultProxy:
         self.broken = 0
         #: Connections that are being given data.
         self.busy = 0
-        #: Status of each answer to a request for data.
+        #: Status of each response to a request for data.
         self.statuses: list[int] = []
         self._listener = socket.create_server(('127.0.0.1', 0))
         #: What to give as ``image_endpoint_override``, together with
@@ -149,7 +149,7 @@ class FaultProxy:
             is_data = path.endswith(b'/file')
             ranged = b'\r\nrange:' in request.lower()
             if is_data and ranged and self._refuse_ranges:
-                self._note_answer(_REFUSAL)
+                self._note_response(_REFUSAL)
                 client.sendall(_REFUSAL)
                 return
             server = socket.create_connection(self._target)
@@ -178,7 +178,7 @@ class FaultProxy:
         self, server: socket.socket, client: socket.socket
     ) -> None:
         head, chunk = _read_head(server)
-        if self._note_answer(head) >= 300:
+        if self._note_response(head) >= 300:
             client.sendall(head + chunk)
             _hand_on(server, client)
             return
@@ -233,7 +233,7 @@ class FaultProxy:
                 socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0)
             )
 
-    def _note_answer(self, head: bytes) -> int:
+    def _note_response(self, head: bytes) -> int:
         status = int(head.split()[1]) if head else 0
         with self._lock:
             self.statuses.append(status)
@@ -241,7 +241,7 @@ class FaultProxy:
 
 
 def _read_head(stream: socket.socket) -> tuple[bytes, bytes]:
-    """Return a request or an answer up to its body, and what came of that."""
+    """Return a request or a response up to its body, and what came of that."""
     read = b''
     while _END not in read:
         chunk = stream.recv(_CHUNK)

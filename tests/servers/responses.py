@@ -38,8 +38,8 @@ class Response:
     :param hang_up: End it without a response.
     :param silent_after: Bytes of the body after which nothing more is sent,
         while the connection stays open; -1 for no response at all.
-    :param pace: Bytes of the body to send at a time, and the seconds to wait
-        after them; everything at once by default.
+    :param throttle: Bytes of the body to send at a time, and the seconds to
+        wait after them; everything at once by default.
     :param hold_after: Bytes of the body after which the rest waits until
         ``released`` is set.
     :param released: See there.
@@ -47,8 +47,8 @@ class Response:
         responses at a time.
     :param absent: Seconds during which nothing listens at the port once this
         is sent and the connection closed, nor while it is sent.
-    :param patience: Seconds to wait for a client that does not read, or that
-        makes no further request, before the connection is closed; with
+    :param client_timeout: Seconds to wait for a client that does not read, or
+        that makes no further request, before the connection is closed; with
         ``reset``, by a reset.
     """
 
@@ -61,12 +61,12 @@ class Response:
     reset: bool = False
     hang_up: bool = False
     silent_after: int | None = None
-    pace: tuple[int, float] | None = None
+    throttle: tuple[int, float] | None = None
     hold_after: int | None = None
     released: threading.Event | None = None
     workers: threading.Semaphore | None = None
     absent: float | None = None
-    patience: float | None = None
+    client_timeout: float | None = None
 
     def framed(self) -> tuple[bytes, bytes]:
         """Return what goes over the wire: the head, and the body."""

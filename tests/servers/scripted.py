@@ -19,6 +19,7 @@ that are wrong, bytes that are no HTTP at all.
 
 import collections
 from collections.abc import Callable
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -28,6 +29,7 @@ from typing import Any, TypeVar
 
 from keystoneauth1 import fixture
 import openstack
+from openstack import proxy
 
 from tests.servers import responses
 from tests.servers import server
@@ -38,6 +40,9 @@ IMAGE_ID = '0b8c6a6e-5bd7-4f1c-9d6a-6c1fb3a4a0d1'
 
 #: The token that it gives to every client that logs in, in place of Keystone.
 TOKEN = 'the-token'
+
+#: Settings of a cloud that loads the plugin.
+PLUGIN = {'vendor_hook': 'openstack_image_stream:load'}
 
 
 class ScriptedGlance(server.ScriptedServer):
@@ -69,20 +74,20 @@ class ScriptedGlance(server.ScriptedServer):
         }
         #: Responses to the next requests for the data; an honest one when
         #: empty.
-        self.file_answers: collections.deque[responses.Response] = (
+        self.data_responses: collections.deque[responses.Response] = (
             collections.deque()
         )
         #: Likewise for the metadata.
-        self.metadata_answers: collections.deque[responses.Response] = (
+        self.metadata_responses: collections.deque[responses.Response] = (
             collections.deque()
         )
         #: Whether the last of them is given again and again, and the last of
         #: the spoilers used so.
-        self.stubborn = False
+        self.repeat_last = False
         #: Whether range requests are served, or refused with 400.
         self.ranged = True
         #: What becomes of the next honest responses to requests for the data.
-        self.spoilers: collections.deque[
+        self.changes: collections.deque[
             Callable[[responses.Response], responses.Response]
         ] = collections.deque()
         #: Where the next honest responses end, in bytes, and whether by a
@@ -91,8 +96,8 @@ class ScriptedGlance(server.ScriptedServer):
         #: Bytes after which every honest response ends.
         self.cut_every: int | None = None
         #: Set while responses to range requests beyond the first may be sent.
-        self.may_answer = threading.Event()
-        self.may_answer.set()
+        self.may_respond = threading.Event()
+        self.may_respond.set()
         super().__init__(certificate)
 
     def connect(self, **settings: Any) -> openstack.connection.Connection:
@@ -100,7 +105,7 @@ class ScriptedGlance(server.ScriptedServer):
         return connect(self.url, **settings)
 
     def honest(self, **changes: Any) -> responses.Response:
-        """Return what Glance would answer to a request for the data."""
+        """Return the response of Glance to a request for the data."""
         headers = {'Content-Type': responses.BINARY}
         if self.metadata['checksum']:
             headers['Content-MD5'] = self.metadata['checksum']
@@ -113,7 +118,7 @@ class ScriptedGlance(server.ScriptedServer):
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self.may_answer.set()
+        self.may_respond.set()
         super().__exit__(*exc_info)
 
     def _respond(self, request: responses.Request) -> responses.Response:
@@ -129,35 +134,35 @@ class ScriptedGlance(server.ScriptedServer):
                 return responses.Response(status=204)
             if request.method == 'HEAD':
                 return self.honest()
-            if self.file_answers:
-                return self._next(self.file_answers)
-            return self._spoil(self._cut(self._honest_to(request)))
-        if self.metadata_answers:
-            return self._next(self.metadata_answers)
+            if self.data_responses:
+                return self._next(self.data_responses)
+            return self._change(self._cut(self._honest_to(request)))
+        if self.metadata_responses:
+            return self._next(self.metadata_responses)
         if path == '/v2/images' and request.method == 'GET':
             return responses.json_response({'images': [self.metadata]})
         return responses.json_response(self.metadata)
 
-    def _next(self, answers: collections.deque[_Item]) -> _Item:
+    def _next(self, queue: collections.deque[_Item]) -> _Item:
         with self._lock:
-            if self.stubborn and len(answers) == 1:
-                return answers[0]
-            return answers.popleft()
+            if self.repeat_last and len(queue) == 1:
+                return queue[0]
+            return queue.popleft()
 
-    def _spoil(self, answer: responses.Response) -> responses.Response:
+    def _change(self, response: responses.Response) -> responses.Response:
         try:
-            spoiler = self._next(self.spoilers)
+            change = self._next(self.changes)
         except IndexError:
-            return answer
-        return spoiler(answer)
+            return response
+        return change(response)
 
-    def _cut(self, answer: responses.Response) -> responses.Response:
+    def _cut(self, response: responses.Response) -> responses.Response:
         after, reset = self.cut_every, False
-        if self.cuts and answer.status < 400:
+        if self.cuts and response.status < 400:
             after, reset = self.cuts.popleft()
-        if after is None or after >= len(answer.body):
-            return answer
-        return dataclasses.replace(answer, cut_after=after, reset=reset)
+        if after is None or after >= len(response.body):
+            return response
+        return dataclasses.replace(response, cut_after=after, reset=reset)
 
     def _honest_to(self, request: responses.Request) -> responses.Response:
         wanted = re.fullmatch(
@@ -170,7 +175,7 @@ class ScriptedGlance(server.ScriptedServer):
             return responses.Response(status=400)
         start, size = int(wanted[1]), len(self.data)
         if start > 0:
-            self.may_answer.wait(30)
+            self.may_respond.wait(30)
         stop = min(int(wanted[2]) + 1, size) if wanted[2] else size
         if start >= size:
             return responses.Response(
@@ -213,6 +218,32 @@ def hashes(data: bytes) -> dict[str, str]:
         'os_hash_algo': 'sha512',
         'os_hash_value': hashlib.sha512(data).hexdigest(),
     }
+
+
+def close(conn: Any) -> None:
+    """Close a connection and what waits in its pools.
+
+    What the package has let go of is closed with them, and nothing else.
+
+    :param conn: The connection.
+    """
+    with contextlib.closing(conn):
+        for adapter in conn.session.session.adapters.values():
+            pools = adapter.poolmanager.pools
+            # A response that is held holds its pool, so it would not
+            # be enough to forget them.
+            for key in list(pools.keys()):
+                pools[key].close()
+            adapter.close()
+
+
+def forget_connections() -> None:
+    """Forget the connections that the SDK remembers.
+
+    A cache of its class keeps some hundred of them alive, which would look
+    like a leak.
+    """
+    proxy.Proxy._extract_name.cache_clear()
 
 
 def connect(url: str, **settings: Any) -> openstack.connection.Connection:

@@ -183,7 +183,7 @@ class ScriptedServer(abc.ABC):
         """Send a response; tell whether the connection stays open."""
         if response.hang_up:
             return False
-        connection.settimeout(response.patience)
+        connection.settimeout(response.client_timeout)
         if response.raw is not None:
             raw = response.raw
             for chunk in [raw] if isinstance(raw, bytes) else raw:
@@ -220,7 +220,7 @@ class ScriptedServer(abc.ABC):
             if not self._wait_for_release(response):
                 return False
             head, body = b'', body[response.hold_after :]
-        amount, seconds = response.pace or (_CHUNK, 0.0)
+        amount, seconds = response.throttle or (_CHUNK, 0.0)
         # The first of it in one packet, as servers do.
         connection.sendall(head + body[:amount])
         for start in range(amount, len(body), amount):

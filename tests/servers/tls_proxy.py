@@ -13,11 +13,12 @@
 """An HTTPS proxy in a process of its own."""
 
 import contextlib
-import multiprocessing
 import socket
 import ssl
 import threading
 from typing import Any
+
+from tests import processes
 
 
 @contextlib.contextmanager
@@ -27,19 +28,8 @@ def started(certificate: str) -> Any:
     :param certificate: Path of a certificate and its key.
     :returns: Its URL.
     """
-    context = multiprocessing.get_context('forkserver')
-    receiver, sender = context.Pipe()
-    process = context.Process(
-        target=_run, args=(sender, certificate), daemon=True
-    )
-    process.start()
-    sender.close()
-    try:
-        yield f'https://127.0.0.1:{receiver.recv()}'
-    finally:
-        process.kill()
-        process.join()
-        receiver.close()
+    with processes.background(_run, certificate) as port:
+        yield f'https://127.0.0.1:{port}'
 
 
 def _run(sender: Any, certificate: str) -> None:

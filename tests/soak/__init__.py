@@ -12,19 +12,19 @@
 
 """Downloads of all kinds, through faults of all kinds, for a long time.
 
-Each episode is one download, or two to the same file, or one whose process
-is killed. A seed and the number of an episode decide all that is done in it:
+Each case is one download, or two to the same file, or one whose process
+is killed. A seed and the number of a case decide all that is done in it:
 the image, the way, the options, the faults. Several threads in several
-processes run episodes, each with a scripted Glance of its own; now and then
+processes run cases, each with a scripted Glance of its own; now and then
 all of them rest, and what a process holds then is compared with what it held
 before.
 
 ``python -m tests.soak`` runs it, for ten minutes where nothing else is said.
-Whatever goes wrong is printed with the command that repeats that episode
+Whatever goes wrong is printed with the command that repeats that case
 alone. Which of several connections a fault hits is up to the threads, so a
 flaw of theirs may take several times to show again.
 
-The waits between attempts are shortened, see :mod:`tests.soak.haste`, so that
-many episodes fit. Nothing else of the package is changed. What a process
+The waits between attempts are shortened, see :mod:`tests.soak.short_waits`, so
+that many cases fit. Nothing else of the package is changed. What a process
 holds is read from ``/proc``, so Linux is needed.
 """

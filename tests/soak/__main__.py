@@ -22,13 +22,13 @@ import sys
 import time
 from typing import Any
 
-from tests.soak import figures
+from tests.soak import totals
 from tests.soak import worker
 
-#: Seconds between two lines of figures.
+#: Seconds between two lines of totals.
 _LINE = 30.0
 
-#: More episodes than anybody waits for.
+#: More cases than anybody waits for.
 _ENDLESS = sys.maxsize
 
 
@@ -40,9 +40,9 @@ class Soak:
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        self._counts = figures.Figures()
+        self._counts = totals.Totals()
         self._began = time.monotonic()
-        self._vitals: dict[Any, str] = {}
+        self._metrics: dict[Any, str] = {}
         # A process that is started has them from its first moment on.
         os.environ.update(worker.ENVIRONMENT)
         context = multiprocessing.get_context('spawn')
@@ -58,7 +58,7 @@ class Soak:
     def start(self, numbers: range, threads: int) -> None:
         """Start a process.
 
-        :param numbers: Its episodes.
+        :param numbers: Its cases.
         :param threads: How many at a time.
         """
         settings = worker.Settings(self._seed, numbers, threads)
@@ -101,8 +101,8 @@ class Soak:
             self._see_off(pipe)
             return
         self._counts.add(report.counts)
-        if report.vitals:
-            self._vitals[pipe] = report.vitals
+        if report.metrics:
+            self._metrics[pipe] = report.metrics
         for number, flaw in report.flaws:
             self._print_flaw(number, flaw)
 
@@ -115,7 +115,7 @@ class Soak:
             self._print_flaw(None, f'it ended with {process.exitcode}')
 
     def _print_flaw(self, number: int | None, flaw: str) -> None:
-        name = 'a process' if number is None else f'episode {number}'
+        name = 'a process' if number is None else f'case {number}'
         print(f'WRONG in {name}: {flaw}')
         if number is not None:
             print(
@@ -132,7 +132,7 @@ class Soak:
         print('Errors that were to be expected:')
         print(self._counts.summary() or '    none')
         print('What the processes held at their last rest:')
-        for line in self._vitals.values():
+        for line in self._metrics.values():
             print(f'    {line}')
         print('Nothing was wrong.' if self.flawless else 'WRONG, see above.')
 
@@ -153,13 +153,13 @@ def _parse() -> argparse.Namespace:
         '--downloads',
         type=int,
         metavar='N',
-        help='how many episodes, each of one download or more',
+        help='how many cases, each of one download or more',
     )
     limit.add_argument(
         '--repeat',
         type=int,
-        metavar='EPISODE',
-        help='run this episode alone',
+        metavar='CASE',
+        help='run this case alone',
     )
     parser.add_argument(
         '--seed',

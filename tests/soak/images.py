@@ -21,8 +21,8 @@ import uuid
 
 MIB = 1024 * 1024
 
-#: Sizes at which the package does something else: a piece of a stream, a
-#: block that becomes a hole, a piece of a file, a part of a window.
+#: Sizes at which the package does something else: a chunk of a stream, a
+#: block that becomes a hole, a chunk of a file, a part of a window.
 _EDGES = (0, 1, 64 * 1024, MIB, 4 * MIB, 8 * MIB, 16 * MIB, 24 * MIB)
 
 #: Bytes of the largest images.
@@ -33,7 +33,7 @@ _HASHINGS = {
     'sha512': 10,
     'sha256': 3,
     'md5': 3,
-    # A Content-MD5 of the answer, and nothing in the metadata.
+    # A Content-MD5 of the response, and nothing in the metadata.
     'header': 1,
     'none': 2,
     # A multihash that no Python knows, beside an MD5.

@@ -18,18 +18,16 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import tempfile
 
-from tests.soak import faults
+from tests.faults.catalogue import changes
+from tests import processes
 from tests.soak import images
+from tests.soak import killed_program
+from tests.soak import output_files
 from tests.soak import plans
 from tests.soak import server
 from tests.soak import single
-from tests.soak import traces
-
-#: Seconds; a process that takes longer hangs.
-_PATIENCE = 60
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,14 +52,14 @@ def draw(dice: random.Random) -> Killing:
     plan = plans.draw(dice, 'path')
     size = dice.randrange(1, 24 * images.MIB)
     # Slow, so that there is a middle to kill it in.
-    slow = tuple(faults.ConcurrencyController(10, 0.02) for _ in range(4))
+    slow = tuple(changes.Slow(0.02, portions=10) for _ in range(4))
     plan = dataclasses.replace(
         plan,
         image=images.draw_of_size(dice, size, plan.image.image_id),
         script=dataclasses.replace(
             plan.script, data_faults=slow, metadata_faults=()
         ),
-        options={**plan.options, 'retries': 2, 'timeout': _PATIENCE},
+        options={**plan.options, 'retries': 2, 'timeout': 60},
         progress='none',
         # An empty file is filled in place, for which nothing is promised
         # when the process is killed.
@@ -82,17 +80,17 @@ def run(killing: Killing) -> single.Result:
         tempfile.TemporaryDirectory(prefix='soak-') as directory,
         server.Server(plan.image, plan.script) as glance,
     ):
-        traces.prepare(directory, plan)
-        before = traces.read(directory)
+        output_files.prepare(directory, plan)
+        before = output_files.read(directory)
         result.flaws += _kill(killing, glance, directory)
         result.counts.killed += 1
         result.counts.downloads += 1
-        if traces.read(directory) not in (before, plan.image.data):
+        if output_files.read(directory) not in (before, plan.image.data):
             result.flaws.append('the output file is not what it has to be')
         _remove_orphans(directory, killing, result)
         with single.connected(glance, result) as conn:
             single.repeat(conn, glance, directory, plan, result)
-        result.counts.faults += glance.faults_played
+        result.counts.faults += glance.faults_made
     return result
 
 
@@ -101,32 +99,26 @@ def _kill(
 ) -> list[str]:
     """Start a download and kill it; return what was wrong with it."""
     plan = killing.plan
-    child = subprocess.Popen(
-        [
-            *(sys.executable, '-m', 'tests.soak.victim', glance.url),
-            plan.image.image_id,
-            os.path.join(directory, traces.NAME),
-            json.dumps(plan.options),
-        ],
-        stderr=subprocess.PIPE,
-        text=True,
-        # Ctrl-C at the terminal is for the soak, not for it.
-        start_new_session=True,
-    )
-    with child:
-        asked = glance.asked.wait(_PATIENCE)
+    with processes.Program(
+        '-m',
+        killed_program.__name__,
+        glance.url,
+        plan.image.image_id,
+        os.path.join(directory, output_files.NAME),
+        json.dumps(plan.options),
+    ) as program:
+        asked = glance.asked.wait(processes.DEADLINE)
         if asked:
             try:
-                child.wait(killing.delay)
+                program.process.wait(killing.delay)
             except subprocess.TimeoutExpired:
-                child.send_signal(killing.number)
+                program.signal(killing.number)
         try:
-            _, words = child.communicate(timeout=_PATIENCE)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            return [f'it does not end with signal {killing.number}']
-    natural = child.returncode in (0, -killing.number)
-    return [] if asked and natural else [f'it ended otherwise:\n{words}']
+            status, _, errors = program.end()
+        except AssertionError as exc:
+            return [f'signal {killing.number}: {exc}']
+    natural = status in (0, -killing.number)
+    return [] if asked and natural else [f'it ended otherwise:\n{errors}']
 
 
 def _remove_orphans(
@@ -139,7 +131,7 @@ def _remove_orphans(
     """
     plan = killing.plan
     for name in os.listdir(directory):
-        if not traces.is_orphan(name, plan.image):
+        if not output_files.is_orphan(name, plan.image):
             continue
         os.unlink(os.path.join(directory, name))
         if plan.resumable or killing.number == signal.SIGINT:

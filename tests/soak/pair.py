@@ -20,12 +20,12 @@ import random
 import tempfile
 from typing import Any
 
-from tests.soak import excuses
+from tests.soak import allowed_errors
 from tests.soak import images
+from tests.soak import output_files
 from tests.soak import plans
 from tests.soak import server
 from tests.soak import single
-from tests.soak import traces
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,8 +74,8 @@ def run(pair: Pair) -> single.Result:
         directory = stack.enter_context(
             tempfile.TemporaryDirectory(prefix='soak-')
         )
-        traces.prepare(directory, pair.plans[0])
-        allowed = {traces.read(directory)}
+        output_files.prepare(directory, pair.plans[0])
+        allowed = {output_files.read(directory)}
         sides = [_Side(stack, directory, plan, result) for plan in pair.plans]
         with concurrent.futures.ThreadPoolExecutor(len(sides)) as pool:
             errors = list(pool.map(_Side.run, sides))
@@ -105,7 +105,7 @@ class _Side:
         self.plan = plan
         #: Whether its own first download succeeded.
         self.succeeded = False
-        self._output = os.path.join(directory, traces.NAME)
+        self._output = os.path.join(directory, output_files.NAME)
         self._result = result
         # The two must not count in the same place at the same time.
         self._own = single.Result()
@@ -137,11 +137,11 @@ class _Side:
         def consume(call: Any) -> None:
             call(output=self._output)
 
-        excused = excuses.of(plan)
-        return single.download(self._conn, plan, consume, self._own, excused)
+        allowed = allowed_errors.of(plan)
+        return single.download(self._conn, plan, consume, self._own, allowed)
 
     def _hand_in(self) -> None:
-        self._own.counts.faults = self._glance.faults_played
+        self._own.counts.faults = self._glance.faults_made
         self._result.counts.add(self._own.counts)
         self._result.flaws += self._own.flaws
 
@@ -156,10 +156,10 @@ def _flaws(
     :param contents: What may be in the output file, ``None`` for no file.
     """
     flaws = []
-    if traces.read(directory) not in contents:
+    if output_files.read(directory) not in contents:
         flaws.append('the output file is none of those that it may be')
-    known = {traces.NAME} | {
-        traces.partial_name(side.plan.image)
+    known = {output_files.NAME} | {
+        output_files.partial_name(side.plan.image)
         for side in sides
         if side.plan.resumable and not side.succeeded
     }

@@ -10,32 +10,30 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What is done in one episode, decided beforehand."""
+"""What is done in one case, decided beforehand."""
 
 import dataclasses
 import random
 from typing import Any
 
-from tests.soak import faults
-from tests.soak import haste
+from tests.soak import drawing
 from tests.soak import images
-from tests.soak import misfortunes
 from tests.soak import server
+from tests.soak import short_waits
 
-#: Ends of a download by their names in :data:`tests.soak.ends.ALL`, and how
-#: often each is drawn.
-_ENDS = {
+#: Ways to download, of :data:`tests.ways.ALL`, and how often each is drawn.
+_WAYS = {
     'memory': 4,
-    'iterated': 3,
+    'open_stream': 3,
     'read': 3,
-    'read_into': 2,
+    'readinto': 2,
     'closed_early': 3,
     'forgotten': 2,
     'path': 12,
-    'object': 2,
+    'file': 2,
     'raw_file': 2,
-    'fifo': 2,
-    'broken_fifo': 1,
+    'pipe': 2,
+    'broken_pipe': 1,
 }
 
 #: What an output path has been before.
@@ -44,7 +42,7 @@ _BEFORE = {'nothing': 3, 'file': 3, 'empty': 1}
 #: What is there under the name of the partial file.
 _PARTIALS = {'none': 12, 'part': 4, 'whole': 1, 'longer': 1, 'garbage': 2}
 
-#: Seconds of silence that a client bears, where there is some and where a
+#: Seconds of silence that a client waits for, where there is some and where a
 #: busy machine alone would make it.
 _SHORT_TIMEOUT, _LONG_TIMEOUT = 1.5, 60.0
 
@@ -56,9 +54,8 @@ class Plan:
     :param image: What is downloaded.
     :param script: How the server serves it.
     :param options: Options of the download but ``progress``.
-    :param end: Where the image goes.
-    :param amount: Bytes at a time, or bytes after which it is enough,
-        whichever the end takes.
+    :param way: How it is downloaded.
+    :param amount: Bytes that a caller reads at a time.
     :param before: What is at the output path.
     :param partial: What is under the name of the partial file.
     :param progress: ``none``, ``watched``, or ``raising`` an error.
@@ -69,7 +66,7 @@ class Plan:
     image: images.Image
     script: server.Script
     options: dict[str, Any]
-    end: str
+    way: str
     amount: int
     before: str = 'nothing'
     partial: str = 'none'
@@ -80,12 +77,17 @@ class Plan:
     def resumable(self) -> bool:
         """Whether a partial file is taken up, and kept after a failure."""
         return bool(
-            self.end == 'path'
+            self.way == 'path'
             and self.before != 'empty'
             and self.options['resume']
             and self.options['validate_checksum']
             and self.image.described
         )
+
+    @property
+    def whole(self) -> bool:
+        """Whether a download without an error brought all bytes."""
+        return self.way not in ('closed_early', 'forgotten', 'broken_pipe')
 
     @property
     def corrupt(self) -> bool:
@@ -97,25 +99,25 @@ def _weighted(dice: random.Random, weights: dict[str, int]) -> str:
     return dice.choices([*weights], [*weights.values()])[0]
 
 
-def draw(dice: random.Random, end: str | None = None) -> Plan:
+def draw(dice: random.Random, way: str | None = None) -> Plan:
     """Return a plan by chance.
 
     :param dice: The chance.
-    :param end: Where the image goes, if that is settled.
+    :param way: How it is downloaded, if that is settled.
     """
     image = images.draw(dice)
     options = _draw_options(dice, image)
     provable = options['validate_checksum'] and image.described
-    script = misfortunes.draw(dice, image, provable=provable)
-    end = end or _weighted(dice, _ENDS)
+    script = drawing.draw(dice, image, provable=provable)
+    way = way or _weighted(dice, _WAYS)
     return Plan(
         image=image,
         script=script,
         options=_suited(options, script),
-        end=end,
+        way=way,
         amount=dice.choice((1009, 100_000, images.MIB, 5_000_011)),
-        before=_weighted(dice, _BEFORE) if end == 'path' else 'nothing',
-        partial=_weighted(dice, _PARTIALS) if end == 'path' else 'none',
+        before=_weighted(dice, _BEFORE) if way == 'path' else 'nothing',
+        partial=_weighted(dice, _PARTIALS) if way == 'path' else 'none',
         progress=dice.choices(('none', 'watched', 'raising'), (60, 36, 4))[0],
         again=dice.random() < 0.6,
     )
@@ -154,15 +156,11 @@ def _draw_options(dice: random.Random, image: images.Image) -> dict[str, Any]:
 
 
 def _suited(options: dict[str, Any], script: server.Script) -> dict[str, Any]:
-    """Return options with the patience that the faults ask for."""
+    """Return options with the timeout and retries that the faults need."""
     everything = (*script.data_faults, *script.metadata_faults)
-    absent = sum(
-        fault.absent or 0
-        for fault in everything
-        if isinstance(fault, faults.HangUp)
-    )
+    absent = sum(fault.absent or 0 for fault in everything)
     if absent:
-        retries = haste.outlived(absent) + len(everything)
+        retries = short_waits.outlived(absent) + len(everything)
         options = {**options, 'retries': options['retries'] + retries}
     silent = any(fault.silent for fault in everything)
     return {

@@ -17,9 +17,10 @@ import dataclasses
 import threading
 from typing import Any
 
+from openstack_image_stream import exceptions
+from tests.faults.catalogue import changes
 from tests.servers import responses
 from tests.servers import scripted
-from tests.soak import faults
 from tests.soak import images
 
 
@@ -29,7 +30,7 @@ class Script:
 
     :param ranges: ``served``, ``refused`` with 400, or ``ignored`` with the
         whole image.
-    :param framing: How honest answers are framed, as in
+    :param framing: How honest responses are framed, as in
         :class:`~tests.unit.responses.Response`.
     :param data_faults: What happens to the first requests for the data, one
         each; all others are served honestly.
@@ -38,8 +39,30 @@ class Script:
 
     ranges: str = 'served'
     framing: str | int = 'length'
-    data_faults: tuple[faults.Fault, ...] = ()
-    metadata_faults: tuple[faults.Fault, ...] = ()
+    data_faults: tuple[changes.Change, ...] = ()
+    metadata_faults: tuple[changes.Change, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Replaced(changes.Change):
+    """From now on there is another image behind the same ID.
+
+    :param image: The other one.
+    """
+
+    image: images.Image
+    errors = (
+        exceptions.ImageChangedError,
+        exceptions.ChecksumMismatchError,
+        # A shorter one that announces no length only never gets whole.
+        exceptions.IncompleteDownloadError,
+    )
+    fails = False
+    corrupts = True
+
+    def begin(self, server: Any) -> None:
+        """Show the other image."""
+        server.show(self.image)
 
 
 class Server(scripted.ScriptedGlance):
@@ -59,8 +82,8 @@ class Server(scripted.ScriptedGlance):
         self.ranged = script.ranges != 'refused'
         #: Set once the data were asked for.
         self.asked = threading.Event()
-        #: How many faults were played.
-        self.faults_played = 0
+        #: How many faults were made.
+        self.faults_made = 0
         self.show(image)
 
     def __enter__(self) -> 'Server':
@@ -92,17 +115,17 @@ class Server(scripted.ScriptedGlance):
         ]
 
     def honest(self, **changes: Any) -> responses.Response:
-        """Return what is answered to a request for the data."""
+        """Return what is responseed to a request for the data."""
         headers = {'Content-Type': 'application/octet-stream'}
         if self._content_md5:
             headers['Content-MD5'] = self._content_md5
-        answer = responses.Response(
+        response = responses.Response(
             headers=headers, body=self.data, framing=self._script.framing
         )
-        return dataclasses.replace(answer, **changes)
+        return dataclasses.replace(response, **changes)
 
     def _respond(self, request: responses.Request) -> responses.Response:
-        waiting: collections.deque[faults.Fault] = collections.deque()
+        waiting: collections.deque[changes.Change] = collections.deque()
         if request.is_for_data:
             waiting = self._data_faults
             self.asked.set()
@@ -112,8 +135,10 @@ class Server(scripted.ScriptedGlance):
             waiting = self._metadata_faults
         with self._script_lock:
             fault = waiting.popleft() if waiting else None
-            self.faults_played += fault is not None
+            self.faults_made += fault is not None
             if fault is not None:
                 fault.begin(self)
-            answer = super()._respond(request)
-        return answer if fault is None else fault.change(answer, self)
+            response = super()._respond(request)
+        if fault is None:
+            return response
+        return fault(response, changes.Context(data=self.data))

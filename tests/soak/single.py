@@ -15,6 +15,7 @@
 from collections.abc import Iterator
 import contextlib
 import dataclasses
+import functools
 import gc
 import os
 import tempfile
@@ -22,14 +23,14 @@ import traceback
 from typing import Any
 
 from openstack_image_stream import progress
-from tests.soak import client
-from tests.soak import ends
-from tests.soak import excuses
-from tests.soak import figures
+from tests import resources
+from tests.servers import scripted
+from tests.soak import allowed_errors
+from tests.soak import judges
+from tests.soak import output_files
 from tests.soak import plans
 from tests.soak import server
-from tests.soak import sockets
-from tests.soak import traces
+from tests.soak import totals
 
 #: Snapshots of the progress after which a function has had enough.
 _ENOUGH = 2
@@ -37,15 +38,13 @@ _ENOUGH = 2
 
 @dataclasses.dataclass
 class Result:
-    """What came of an episode.
+    """What came of a case.
 
     :param counts: What was counted.
     :param flaws: What was wrong.
     """
 
-    counts: figures.Figures = dataclasses.field(
-        default_factory=figures.Figures
-    )
+    counts: totals.Totals = dataclasses.field(default_factory=totals.Totals)
     flaws: list[str] = dataclasses.field(default_factory=list)
 
 
@@ -59,7 +58,7 @@ class _Watcher:
     def __call__(self, snapshot: progress.Progress) -> None:
         self._seen.append(snapshot)
         if self._raising and len(self._seen) == _ENOUGH:
-            raise excuses.Stop
+            raise allowed_errors.Stop
 
     def last(self) -> int:
         """Return how many bytes were there in the end."""
@@ -76,12 +75,14 @@ def run(plan: plans.Plan) -> Result:
         tempfile.TemporaryDirectory(prefix='soak-') as directory,
         server.Server(plan.image, plan.script) as glance,
     ):
-        traces.prepare(directory, plan)
+        output_files.prepare(directory, plan)
         with connected(glance, result) as conn:
-            error = attempt(conn, directory, plan, result, excuses.of(plan))
+            error = attempt(
+                conn, directory, plan, result, allowed_errors.of(plan)
+            )
             if error is not None and plan.again:
                 repeat(conn, glance, directory, plan, result)
-        result.counts.faults += glance.faults_played
+        result.counts.faults += glance.faults_made
     return result
 
 
@@ -92,15 +93,15 @@ def connected(glance: server.Server, result: Result) -> Iterator[Any]:
     :param glance: Where to.
     :param result: Takes note if one is.
     """
-    conn = client.connect(glance.url)
+    conn = scripted.connect(glance.url, **scripted.PLUGIN)
     try:
         yield conn
     finally:
-        client.close(conn)
-        if sockets.is_held(glance.port):
+        scripted.close(conn)
+        if resources.is_held(glance.port):
             # A response that was forgotten may be part of a cycle.
             gc.collect()
-        if not sockets.let_go(glance.port):
+        if not resources.let_go(glance.port):
             result.flaws.append('a connection is still open')
 
 
@@ -109,7 +110,7 @@ def attempt(
     directory: str,
     plan: plans.Plan,
     result: Result,
-    excused: tuple[type[Exception], ...],
+    allowed: tuple[type[Exception], ...],
 ) -> Exception | None:
     """Download once, and judge it.
 
@@ -117,13 +118,13 @@ def attempt(
     :param directory: Where the files are.
     :param plan: What is downloaded, and how.
     :param result: Takes note of what is wrong.
-    :param excused: Errors that it may end in.
+    :param allowed: Errors that it may end in.
     :returns: The error that it ended in.
     """
-    end = ends.ALL[plan.end](directory, plan)
-    with contextlib.closing(end):
-        error = download(conn, plan, end.download, result, excused)
-        result.flaws += end.flaws(error)
+    judge = judges.Judge(directory, plan)
+    with contextlib.closing(judge.way):
+        error = download(conn, plan, judge.way.take, result, allowed)
+        result.flaws += judge.flaws(error)
     return error
 
 
@@ -132,7 +133,7 @@ def download(
     plan: plans.Plan,
     consume: Any,
     result: Result,
-    excused: tuple[type[Exception], ...],
+    allowed: tuple[type[Exception], ...],
 ) -> Exception | None:
     """Download once, and judge the error alone.
 
@@ -140,7 +141,7 @@ def download(
     :param plan: What is downloaded, and how.
     :param consume: Is given a function that downloads.
     :param result: Takes note of what is wrong.
-    :param excused: Errors that it may end in.
+    :param allowed: Errors that it may end in.
     :returns: The error that it ended in.
     """
     watcher = _Watcher(raising=plan.progress == 'raising')
@@ -149,11 +150,15 @@ def download(
         options['progress'] = watcher
     result.counts.downloads += 1
     try:
-        consume(client.caller(conn, plan.image.image_id, options))
+        consume(
+            functools.partial(
+                conn.image.download_image, plan.image.image_id, **options
+            )
+        )
     except Exception as exc:
-        _judge(exc, result, excused)
+        _judge(exc, result, allowed)
         return exc
-    if plan.end not in ('closed_early', 'forgotten', 'broken_fifo'):
+    if plan.whole:
         result.counts.bytes += plan.image.size
         if plan.progress != 'none' and watcher.last() != plan.image.size:
             result.flaws.append(f'the progress ended at {watcher.last()}')
@@ -161,13 +166,13 @@ def download(
 
 
 def _judge(
-    error: Exception, result: Result, excused: tuple[type[Exception], ...]
+    error: Exception, result: Result, allowed: tuple[type[Exception], ...]
 ) -> None:
-    if excuses.covers(excused, error):
+    if allowed_errors.covers(allowed, error):
         result.counts.errors[type(error).__name__] += 1
         return
     text = ''.join(traceback.format_exception(error)).rstrip()
-    result.flaws.append(f'an error that nothing excuses:\n{text}')
+    result.flaws.append(f'an error that nothing allows:\n{text}')
 
 
 def repeat(
@@ -189,8 +194,8 @@ def repeat(
     honest = plans.honest(plan, glance.image)
     resumed = _resumed_from(directory, honest)
     before = len(glance.ranges_asked_for())
-    excused = excuses.of(honest)
-    error = attempt(conn, directory, honest, result, excused)
+    allowed = allowed_errors.of(honest)
+    error = attempt(conn, directory, honest, result, allowed)
     if error is None and resumed:
         asked = glance.ranges_asked_for()[before]
         if not asked.startswith(f'bytes={resumed}-'):
@@ -201,7 +206,7 @@ def repeat(
 
 def _resumed_from(directory: str, plan: plans.Plan) -> int:
     """Return the byte that a download to a path has to go on from."""
-    path = os.path.join(directory, traces.partial_name(plan.image))
+    path = os.path.join(directory, output_files.partial_name(plan.image))
     image = plan.image
     if not (plan.resumable and image.sized and os.path.exists(path)):
         return 0

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A process of the soak: threads that run episodes, and rests in between."""
+"""A process of the soak: threads that run cases, and rests in between."""
 
 from collections.abc import Callable, Iterator
 import dataclasses
@@ -21,24 +21,24 @@ import signal
 import sys
 import threading
 import time
-import traceback
 from typing import Any
 
-from tests.soak import episodes
-from tests.soak import figures
-from tests.soak import haste
-from tests.soak import vitals
+from tests.soak import cases
+from tests.soak import process_metrics
+from tests.soak import short_waits
+from tests.soak import totals
+from tests import uncaught
 
 #: Seconds between two rests.
 _BLOCK = 5.0
 #: Seconds between two reports.
 _REPORT = 1.0
-#: Seconds; an episode that takes longer hangs.
+#: Seconds; a case that takes longer hangs.
 _HANGING = 300.0
 #: Variables that a worker has to be started with. A proxy that the machine
 #: uses knows nothing of its loopback.
-ENVIRONMENT = {**vitals.ENVIRONMENT, 'no_proxy': '*'}
-#: Exit status of a process with an episode that hangs.
+ENVIRONMENT = {**process_metrics.ENVIRONMENT, 'no_proxy': '*'}
+#: Exit status of a process with a case that hangs.
 HANGS = 3
 
 
@@ -47,7 +47,7 @@ class Settings:
     """What a worker has to do.
 
     :param seed: Of the soak.
-    :param numbers: The episodes, as a range; its step is the number of
+    :param numbers: The cases, as a range; its step is the number of
         workers.
     :param threads: How many at a time.
     """
@@ -62,18 +62,18 @@ class Report:
     """What a worker tells.
 
     :param counts: What was counted since the last report.
-    :param flaws: What was wrong, with the number of the episode, ``None``
+    :param flaws: What was wrong, with the number of the case, ``None``
         for the process as a whole.
-    :param vitals: What the process held at its last rest.
+    :param metrics: What the process held at its last rest.
     """
 
-    counts: figures.Figures
+    counts: totals.Totals
     flaws: list[tuple[int | None, str]]
-    vitals: str = ''
+    metrics: str = ''
 
 
 class Worker:
-    """Runs episodes until there are none or it is told to stop.
+    """Runs cases until there are none or it is told to stop.
 
     :param settings: What to do.
     :param tell: Takes reports.
@@ -91,29 +91,27 @@ class Worker:
         self._stop = stop
         self._numbers = iter(settings.numbers)
         self._left = True
-        self._waits = haste.Waits()
-        self._vitals = vitals.Vitals()
-        self._strays: list[str] = []
+        self._waits = short_waits.Waits()
+        self._metrics = process_metrics.ProcessMetrics()
         # Guards all of the following, and the numbers.
         self._lock = threading.Lock()
-        self._counts = figures.Figures()
+        self._counts = totals.Totals()
         self._flaws: list[tuple[int | None, str]] = []
         self._running: dict[int, float] = {}
 
     def run(self) -> None:
-        """Run the episodes."""
+        """Run the cases."""
         # What is raised where nobody can catch it is only printed otherwise.
-        threading.excepthook = self._note_stray
-        sys.unraisablehook = self._note_stray
+        uncaught.FOUND.listen()
         while self._left and not self._stop.is_set():
             self._run_block()
             self._rest()
-            self._report(self._vitals.line())
+            self._report(self._metrics.line())
 
     def _run_block(self) -> None:
         until = time.monotonic() + _BLOCK
         threads = [
-            threading.Thread(target=self._run_episodes, args=(until,))
+            threading.Thread(target=self._run_cases, args=(until,))
             for _ in range(self._settings.threads)
         ]
         for thread in threads:
@@ -124,11 +122,11 @@ class Worker:
                 self._report()
                 self._watch()
 
-    def _run_episodes(self, until: float) -> None:
+    def _run_cases(self, until: float) -> None:
         for number in self._next_numbers(until):
             try:
-                plan = episodes.plan(self._settings.seed, number)
-                result = episodes.run(plan)
+                plan = cases.plan(self._settings.seed, number)
+                result = cases.run(plan)
             finally:
                 with self._lock:
                     del self._running[number]
@@ -148,25 +146,16 @@ class Worker:
                 self._running[number] = time.monotonic()
             yield number
 
-    def _note_stray(self, stray: Any) -> None:
-        text = ''.join(
-            traceback.format_exception(
-                stray.exc_type, stray.exc_value, stray.exc_traceback
-            )
-        )
-        # Not under the lock, which the thread may hold that comes here.
-        self._strays.append(text)
-
     def _rest(self) -> None:
-        strays, self._strays = self._strays, []
-        flaws = self._vitals.flaws() + strays
+        flaws = self._metrics.flaws() + uncaught.FOUND.texts
+        uncaught.FOUND.clear()
         with self._lock:
             self._counts.wrong += len(flaws)
             self._flaws += [(None, flaw) for flaw in flaws]
 
     def _report(self, line: str = '') -> None:
         with self._lock:
-            counts, self._counts = self._counts, figures.Figures()
+            counts, self._counts = self._counts, totals.Totals()
             flaws, self._flaws = self._flaws, []
         counts.retries += self._waits.new()
         self._tell(Report(counts, flaws, line))
@@ -198,7 +187,7 @@ def main(settings: Settings, pipe: Any, stop: Any) -> None:
     # Ctrl-C reaches all processes of a terminal, and the first of them tells
     # the others. Not ignored, since our own children would inherit that.
     signal.signal(signal.SIGINT, lambda *_: None)
-    haste.make()
+    short_waits.install()
     # What was imported need not be looked at whenever garbage is collected.
     gc.freeze()
     try:

@@ -82,7 +82,7 @@ def _test_of(function: Any, case: Any) -> Any:
 def close_idle(session: requests.Session) -> None:
     """Close the connections that wait in the pools of a session.
 
-    Closing the session does not, as long as somebody holds a response.
+    Closing the session does not, as long as a response is held.
     """
     for adapter in session.adapters.values():
         pools = adapter.poolmanager.pools  # type: ignore[attr-defined]

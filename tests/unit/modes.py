@@ -12,6 +12,7 @@
 
 """The ways to download, for the one image of the scripted Glance."""
 
+import os
 from typing import Any
 
 from tests.servers import scripted
@@ -50,10 +51,21 @@ class Streamed(Mode):
     way = ways.OpenStream
 
 
+class _Directory(ways.Path):
+    def content(self) -> bytes:
+        # Whatever is there, so that a file left under any name shows.
+        content = b''
+        directory = os.path.dirname(self.path)
+        for name in sorted(os.listdir(directory)):
+            with open(os.path.join(directory, name), 'rb') as file:
+                content += file.read()
+        return content
+
+
 class ToPath(Mode):
     """To a file that does not exist yet."""
 
-    way = ways.Path
+    way = _Directory
 
 
 class ToFileObject(Mode):

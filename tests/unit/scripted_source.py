@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A source whose every piece is scripted."""
+"""A source whose every chunk is scripted."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -34,13 +34,13 @@ class ScriptedSource:
         self.closed = 0
 
     def read(self, size: int) -> bytes:
-        """Return the next piece, however large."""
+        """Return the next chunk, however large."""
         self.asked.append(size)
-        piece = next(self._script, b'')
-        if isinstance(piece, BaseException):
-            raise piece
-        self.position += len(piece)
-        return bytes(piece)
+        chunk = next(self._script, b'')
+        if isinstance(chunk, BaseException):
+            raise chunk
+        self.position += len(chunk)
+        return bytes(chunk)
 
     def ready(self) -> Iterable[tuple[int, bytes]]:
         """Have nothing that was not read."""
@@ -52,5 +52,5 @@ class ScriptedSource:
 
 
 def split(data: bytes, size: int) -> list[bytes]:
-    """Cut bytes in pieces of a size; the last one may be shorter."""
+    """Cut bytes in chunks of a size; the last one may be shorter."""
     return [data[i : i + size] for i in range(0, len(data), size)]

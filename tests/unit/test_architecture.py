@@ -39,7 +39,7 @@ LEAVES = {'exceptions', 'progress', '_config', '_rules'}
 
 #: Which rooms and modules may import a library; all may for the others.
 LIBRARIES: dict[str, set[str]] = {
-    'openstack': {'_sdk', 'service', 'proxy', 'image'},
+    'openstack': {'_sdk', '_installation', 'service', 'proxy', 'image'},
     'keystoneauth1': {'_sdk', 'image', 'exceptions'},
     'urllib3': {'_http'},
     'http': {'_http'},

@@ -21,8 +21,8 @@ from openstack_image_stream import _config
 from openstack_image_stream import _context
 from openstack_image_stream import _settings
 from openstack_image_stream import exceptions
+from tests.servers import scripted
 from tests.unit import base
-from tests.unit import fake_glance
 
 
 class TestReading(base.TestCase):
@@ -115,7 +115,7 @@ class TestUse(base.GlanceTestCase):
 
     def used(self, conn: Any, **options: Any) -> _config.DownloadOptions:
         """Download by the proxy; return the options that it had."""
-        conn.image.download_image(fake_glance.IMAGE_ID, **options)
+        conn.image.download_image(scripted.IMAGE_ID, **options)
         return self.options[-1]
 
     def test_of_the_cloud(self) -> None:
@@ -125,7 +125,7 @@ class TestUse(base.GlanceTestCase):
         )
         used = self.used(conn)
         self.assertEqual((9, False), (used['retries'], used['resume']))
-        conn.image.get_image(fake_glance.IMAGE_ID).download(conn.image)
+        conn.image.get_image(scripted.IMAGE_ID).download(conn.image)
         self.assertEqual(used, self.options[-1])
 
     def test_of_the_call(self) -> None:
@@ -156,7 +156,7 @@ class TestUse(base.GlanceTestCase):
         error = self.assertRaises(
             exceptions.InvalidArgumentError,
             conn.image.download_image,
-            fake_glance.IMAGE_ID,
+            scripted.IMAGE_ID,
         )
         self.assertIn('image_stream_timeout in the config', str(error))
         self.assertIn('use api_timeout', str(error))
@@ -168,7 +168,7 @@ class TestUse(base.GlanceTestCase):
         error = self.assertRaises(
             exceptions.InvalidArgumentError,
             conn.image.download_image,
-            fake_glance.IMAGE_ID,
+            scripted.IMAGE_ID,
         )
         self.assertIn('api_timeout', str(error))
         self.assertIn('image_stream_timeout', str(error))
@@ -203,6 +203,6 @@ class TestUse(base.GlanceTestCase):
         self.assertRaises(
             exceptions.InvalidArgumentError,
             conn.image.download_image,
-            fake_glance.IMAGE_ID,
+            scripted.IMAGE_ID,
         )
         self.assertEqual([], self.glance.requests)

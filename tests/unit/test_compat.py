@@ -24,14 +24,16 @@ from unittest import mock
 
 from keystoneauth1 import session as ksa_session
 from openstack import config as sdk_config
+from openstack import connection
+from openstack.image import image_service
 from openstack.image.v2 import image as upstream_image
 import requests
 import urllib3
 
 from openstack_image_stream._http import compat as http_compat
 from openstack_image_stream._sdk import compat as sdk_compat
+from tests.servers import scripted
 from tests.unit import base
-from tests.unit import fake_glance
 
 
 class TestSDK(base.GlanceTestCase):
@@ -58,7 +60,7 @@ class TestSDK(base.GlanceTestCase):
         client = mock.Mock()
         self.conn.image._statsd_client = client
         self.conn.image._statsd_prefix = 'prefix'
-        self.conn.image.get_image(fake_glance.IMAGE_ID)
+        self.conn.image.get_image(scripted.IMAGE_ID)
         counted = client.pipeline.call_count + client.timing.call_count
         self.assertGreater(counted, 0)
         response = self.conn.session.get(f'{self.glance.url}/v2/images')
@@ -87,6 +89,24 @@ class TestSDK(base.GlanceTestCase):
         )
         self.assertEqual({}, sdk_compat.written_settings(mock.Mock(spec=[])))
 
+    def test_added_service(self) -> None:
+        """The description that add_service() hid is found again."""
+        # The class of this connection alone, which load() made.
+        cls = type(self.conn)
+        self.assertIsNot(connection.Connection, cls)
+        description = image_service.ImageService('image')
+        self.conn.add_service(description)
+        found = inspect.getattr_static(cls, 'image')
+        self.assertIsNot(description, found)
+        self.assertIs(description, sdk_compat.added_service(found))
+        for other in (
+            inspect.getattr_static(connection.Connection, 'image'),
+            property(lambda conn: None),
+            property(),
+            None,
+        ):
+            self.assertIsNone(sdk_compat.added_service(other))
+
     def test_resource_registry(self) -> None:
         """The class of images is registered by its name."""
         from openstack.image.v2 import _proxy
@@ -99,9 +119,9 @@ class TestSDK(base.GlanceTestCase):
     def test_resource(self) -> None:
         """A resource is made of a response, and copied into another."""
         image = upstream_image.Image.existing(
-            id=fake_glance.IMAGE_ID, connection=self.conn
+            id=scripted.IMAGE_ID, connection=self.conn
         )
-        response = self.conn.image.get(f'/images/{fake_glance.IMAGE_ID}')
+        response = self.conn.image.get(f'/images/{scripted.IMAGE_ID}')
         made = sdk_compat.described(image, response)
         self.assertEqual(5, made.size)
         self.assertIsNone(image.size)
@@ -178,6 +198,21 @@ class TestHTTP(base.GlanceTestCase):
             pool.request('GET', '/v2/images')
         self.assertEqual(2, len(shown))
         self.assertTrue(all(entry[0] is pool for entry in shown))
+
+    def test_idle_connections(self) -> None:
+        """The queue of a pool keeps its items where they are looked for."""
+        glance = self.serve(b'image')
+        pool = urllib3.HTTPConnectionPool(
+            '127.0.0.1', int(glance.url.rpartition(':')[2])
+        )
+        self.addCleanup(pool.close)
+        shared: Any = pool.pool
+        self.assertEqual(1, shared.qsize())
+        http_compat.without_lock(pool)
+        self.assertIsNot(shared, pool.pool)
+        pool.request('GET', '/v2/images')
+        (connection,) = shared.queue
+        self.assertIsInstance(connection, urllib3.connection.HTTPConnection)
 
 
 class TestEveryFunction(base.TestCase):

@@ -25,15 +25,16 @@ from openstack_image_stream._transfer import coordination
 from openstack_image_stream._transfer import parallel
 from openstack_image_stream._transfer import workers
 from openstack_image_stream import exceptions
+from tests.servers import responses
+from tests.servers import scripted
 from tests.unit import base
-from tests.unit import fake_glance
 from tests.unit import modes
 
 MIB = 1024 * 1024
 
 
 class Network:
-    """Connections that deliver pieces of 1 MiB, in a time that is played.
+    """Connections that deliver chunks of 1 MiB, in a time that is played.
 
     :param rate: Bytes per second that a number of connections has together.
     :param waiting: Part of the time in which nothing else is done.
@@ -46,7 +47,9 @@ class Network:
         self.waiting = waiting
         self._random = random.Random(1)
         self.now = 0.0
-        self.pace = concurrency.ConcurrencyController(clock=lambda: self.now)
+        self.controller = concurrency.ConcurrencyController(
+            clock=lambda: self.now
+        )
         #: Seconds that each number of connections lasted.
         self.spent = [0.0] * (concurrency.MAX_CONNECTIONS + 2)
 
@@ -56,11 +59,11 @@ class Network:
         while self.now < end:
             # No network is even.
             jitter = self._random.uniform(0.9, 1.1)
-            count = self.pace.connections
+            count = self.controller.connections
             took = MIB / self._rate(count) * jitter
             self.now += took
             self.spent[count] += took
-            self.pace.received(MIB, took * self.waiting)
+            self.controller.received(MIB, took * self.waiting)
 
 
 class TestPace(base.TestCase):
@@ -74,9 +77,13 @@ class TestPace(base.TestCase):
         """Where each brings what the first did, all are there soon."""
         network = Network(lambda count: count * 20 * MIB)
         network.run(2)
-        self.assertEqual(concurrency.MAX_CONNECTIONS, network.pace.connections)
+        self.assertEqual(
+            concurrency.MAX_CONNECTIONS, network.controller.connections
+        )
         network.run(60)
-        self.assertEqual(concurrency.MAX_CONNECTIONS, network.pace.connections)
+        self.assertEqual(
+            concurrency.MAX_CONNECTIONS, network.controller.connections
+        )
         self.assertEqual(0, network.spent[concurrency.MAX_CONNECTIONS + 1])
 
     def test_one_fills_the_wire(self) -> None:
@@ -99,7 +106,7 @@ class TestPace(base.TestCase):
         network = Network(lambda count: count * 20 * MIB, waiting=0.4)
         network.run(20)
         self.assertEqual(20, round(network.spent[1]))
-        self.assertEqual(4 * MIB, network.pace.chunk_size(4 * MIB))
+        self.assertEqual(4 * MIB, network.controller.chunk_size(4 * MIB))
 
     def test_more_is_waited_for(self) -> None:
         """That is looked at again."""
@@ -107,7 +114,9 @@ class TestPace(base.TestCase):
         network.run(20)
         network.waiting = 0.6
         network.run(4)
-        self.assertEqual(concurrency.MAX_CONNECTIONS, network.pace.connections)
+        self.assertEqual(
+            concurrency.MAX_CONNECTIONS, network.controller.connections
+        )
 
     def test_looks_twice(self) -> None:
         """A moment in which all is slow does not cost a connection."""
@@ -117,13 +126,15 @@ class TestPace(base.TestCase):
             return count * 20 * MIB / (1.3 if slow else 1)
 
         network = Network(rate)
-        while network.pace.connections < 7:
+        while network.controller.connections < 7:
             network.run(0.01)
         slow = True
         network.run(concurrency._SETTLING + 1.5 * concurrency._TRIAL)
         slow = False
         network.run(1)
-        self.assertEqual(concurrency.MAX_CONNECTIONS, network.pace.connections)
+        self.assertEqual(
+            concurrency.MAX_CONNECTIONS, network.controller.connections
+        )
 
     def test_the_wire_becomes_wider(self) -> None:
         """What brought nothing is tried again later."""
@@ -137,47 +148,53 @@ class TestPace(base.TestCase):
         self.assertEqual(1, network.spent.index(max(network.spent)))
         limit = 8
         network.run(40)
-        self.assertEqual(concurrency.MAX_CONNECTIONS, network.pace.connections)
+        self.assertEqual(
+            concurrency.MAX_CONNECTIONS, network.controller.connections
+        )
 
     def test_refused(self) -> None:
         """A connection that cannot be had is not asked for at once again."""
         network = Network(lambda count: count * 20 * MIB)
-        while network.pace.connections == 1:
+        while network.controller.connections == 1:
             network.run(0.01)
-        network.pace.refuse()
-        self.assertEqual(1, network.pace.connections)
+        network.controller.refuse()
+        self.assertEqual(1, network.controller.connections)
         network.run(0.01)
         network.run(1)
-        self.assertEqual(1, network.pace.connections)
+        self.assertEqual(1, network.controller.connections)
         network.run(2)
-        self.assertGreater(network.pace.connections, 1)
+        self.assertGreater(network.controller.connections, 1)
 
 
-class TestPieces(base.TestCase):
+class TestChunks(base.TestCase):
     """How much is read at a time."""
 
     def test_of_a_slow_connection(self) -> None:
         """They become small, and large again when nothing is tried."""
         network = Network(lambda count: min(count, 2) * 10 * MIB)
-        self.assertEqual(MIB, network.pace.chunk_size(4 * MIB))
-        while network.pace.connections == 1:
+        self.assertEqual(MIB, network.controller.chunk_size(4 * MIB))
+        while network.controller.connections == 1:
             network.run(0.01)
-        self.assertEqual(concurrency._SMALLEST, network.pace.chunk_size(MIB))
-        self.assertEqual(1_000, network.pace.chunk_size(1_000))
+        self.assertEqual(
+            concurrency._SMALLEST, network.controller.chunk_size(MIB)
+        )
+        self.assertEqual(1_000, network.controller.chunk_size(1_000))
         network.run(1)
-        self.assertEqual(2, network.pace.connections)
-        self.assertEqual(4 * MIB, network.pace.chunk_size(4 * MIB))
+        self.assertEqual(2, network.controller.connections)
+        self.assertEqual(4 * MIB, network.controller.chunk_size(4 * MIB))
 
     def test_of_a_fast_connection(self) -> None:
         """They stay large."""
         network = Network(lambda count: count * 500 * MIB)
         network.run(1)
-        self.assertEqual(concurrency.MAX_CONNECTIONS, network.pace.connections)
-        self.assertEqual(MIB, network.pace._chunk_size)
+        self.assertEqual(
+            concurrency.MAX_CONNECTIONS, network.controller.connections
+        )
+        self.assertEqual(MIB, network.controller._chunk_size)
 
 
 #: Bytes of a part in these tests, and of what is looked at.
-PART, PIECE = 100_000, 10_000
+PART, CHUNK = 100_000, 10_000
 
 DATA = base.some_bytes(2_345_678)
 
@@ -195,12 +212,12 @@ class TestAuto(base.GlanceTestCase):
         super().setUp()
         for module, name, value in (
             (parallel, 'PART', PART),
-            (workers, 'CHUNK', PIECE),
+            (workers, 'CHUNK', CHUNK),
             # The second connection is there in time.
             (coordination.Task, 'done', property(_done_at_last)),
-            (concurrency, '_SMALLEST', PIECE),
-            (concurrency, '_LARGEST', PIECE),
-            # Every few pieces there is something to decide.
+            (concurrency, '_SMALLEST', CHUNK),
+            (concurrency, '_LARGEST', CHUNK),
+            # Every few chunks there is something to decide.
             (concurrency, '_SETTLING', 0.0),
             (concurrency, '_TRIAL', 0.0),
             (concurrency, '_HOLD', 0.0),
@@ -261,9 +278,9 @@ class TestAuto(base.GlanceTestCase):
         self.worth(-100.0)
         honest = self.glance._honest_to
 
-        def answer(request: fake_glance.Request) -> Any:
+        def answer(request: responses.Request) -> Any:
             if 'range' in request.headers:
-                return fake_glance.Answer(status=403)
+                return responses.Response(status=403)
             return honest(request)
 
         self.patch(self.glance, '_honest_to', answer)
@@ -273,10 +290,10 @@ class TestAuto(base.GlanceTestCase):
     def test_second_connection_later(self) -> None:
         """One that cannot be had at the moment is tried again."""
         self.worth(-100.0)
-        self.glance.spoilers.extend(
+        self.glance.changes.extend(
             [
                 lambda answer: answer,
-                lambda answer: fake_glance.Answer(status=503),
+                lambda answer: responses.Response(status=503),
             ]
         )
         self.assert_same(DATA, self.download(modes.InMemory))
@@ -289,7 +306,7 @@ class TestAuto(base.GlanceTestCase):
         glance = self.serve(small)
         conn = self.connect(glance)
         response = conn.image.download_image(
-            fake_glance.IMAGE_ID, connections='auto'
+            scripted.IMAGE_ID, connections='auto'
         )
         self.assert_same(small, response.content)
         data = [r for r in glance.requests if r.path.endswith('/file')]

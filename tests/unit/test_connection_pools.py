@@ -12,12 +12,15 @@
 
 """Tests of connections that can be broken."""
 
+import queue
 import socket
 import ssl
+import threading
 from typing import Any
 
 import requests
 
+from openstack_image_stream._http import compat
 from openstack_image_stream._http import connection_pools
 from openstack_image_stream._http import sockets
 from tests.unit import base
@@ -87,6 +90,40 @@ class TestSockets(base.GlanceTestCase):
         accepted = self.glance.accepted
         self.assertRaises(requests.exceptions.ConnectionError, self.get)
         self.assertEqual(accepted, self.glance.accepted)
+
+    def test_lock_that_was_left(self) -> None:
+        """The lock of the caller's pool is not taken.
+
+        A signal handler that raises in the midst of taking it, which is done
+        in Python, leaves it locked for good.
+        """
+        self.original.get(f'{self.glance.url}/v2/images')
+        manager = self.original.get_adapter(self.glance.url).poolmanager
+        (key,) = manager.pools.keys()
+        pool = manager.pools[key]
+        self.assertTrue(pool.pool.mutex.acquire(timeout=10))
+        self.addCleanup(pool.pool.mutex.release)
+        statuses: list[int] = []
+
+        def get_twice() -> None:
+            for _ in range(2):
+                statuses.append(self.get().status_code)
+
+        thread = threading.Thread(target=get_twice, daemon=True)
+        thread.start()
+        thread.join(10)
+        self.assertEqual([200, 200], statuses)
+        # The idle connection of the caller was used, and given back.
+        self.assertEqual(1, self.glance.accepted)
+
+    def test_enough_idle_connections(self) -> None:
+        """No more are kept than the pool of the caller is to keep."""
+        shared: queue.LifoQueue[str] = queue.LifoQueue(1)
+        idle = compat.IdleConnections(shared)
+        self.assertRaises(queue.Empty, idle.get)
+        idle.put('first')
+        self.assertRaises(queue.Full, idle.put, 'second')
+        self.assertEqual((1, 'first'), (idle.qsize(), shared.get(timeout=10)))
 
     def test_through_a_proxy(self) -> None:
         """Connections by way of a proxy can be broken as well."""

@@ -157,7 +157,7 @@ class TestWaking(CoordinatorTestCase):
         self.assertEqual([], self.coordinator._wakers)
 
     def test_child(self) -> None:
-        """A piece of work ends with the whole, but not the other way round."""
+        """Some work ends with the whole, but not the other way round."""
         first, second = self.coordinator.child(), self.coordinator.child()
         first.finish()
         self.assertFalse(self.coordinator.ended)
@@ -166,7 +166,7 @@ class TestWaking(CoordinatorTestCase):
         self.assertTrue(second.ended)
 
     def test_released_child(self) -> None:
-        """Nothing is kept of a piece of work that is over."""
+        """Nothing is kept of some work that is over."""
         child = self.coordinator.child()
         self.coordinator.release(child)
         self.assertEqual([], self.coordinator._wakers)

@@ -36,8 +36,9 @@ from openstack_image_stream._http import retry_after
 from openstack_image_stream._sdk import sending
 from openstack_image_stream._transfer import verified_stream
 from openstack_image_stream import exceptions
+from tests.servers import responses
+from tests.servers import scripted
 from tests.unit import base
-from tests.unit import fake_glance
 from tests.unit import modes
 
 MIB = 1024 * 1024
@@ -80,17 +81,17 @@ def _incomplete(kind: type[modes.Mode]) -> type[Exception]:
     return exceptions.InterruptedDownloadError
 
 
-#: Sizes around those of the pieces that are read at a time.
+#: Sizes around those of the chunks that are read at a time.
 SIZES: dict[str, int] = {
     'no_bytes': 0,
     'one_byte': 1,
-    'below_a_stream_piece': verified_stream.STREAM_CHUNK - 1,
-    'one_stream_piece': verified_stream.STREAM_CHUNK,
-    'above_a_stream_piece': verified_stream.STREAM_CHUNK + 1,
-    'below_a_sink_piece': verified_stream.SINK_CHUNK - 1,
-    'one_sink_piece': verified_stream.SINK_CHUNK,
-    'above_a_sink_piece': verified_stream.SINK_CHUNK + 1,
-    'two_sink_pieces': 2 * verified_stream.SINK_CHUNK,
+    'below_a_stream_chunk': verified_stream.STREAM_CHUNK - 1,
+    'one_stream_chunk': verified_stream.STREAM_CHUNK,
+    'above_a_stream_chunk': verified_stream.STREAM_CHUNK + 1,
+    'below_a_sink_chunk': verified_stream.SINK_CHUNK - 1,
+    'one_sink_chunk': verified_stream.SINK_CHUNK,
+    'above_a_sink_chunk': verified_stream.SINK_CHUNK + 1,
+    'two_sink_chunks': 2 * verified_stream.SINK_CHUNK,
 }
 
 #: How a body ends too early.
@@ -120,9 +121,9 @@ class DownloadTestCase(base.GlanceTestCase):
 
     def answer(self, **changes: Any) -> None:
         """Have every request for the data answered so."""
-        self.glance.stubborn = True
-        self.glance.file_answers.clear()
-        self.glance.file_answers.append(self.glance.honest(**changes))
+        self.glance.repeat_last = True
+        self.glance.data_responses.clear()
+        self.glance.data_responses.append(self.glance.honest(**changes))
 
     def mode(self, kind: type[modes.Mode]) -> modes.Mode:
         """Make a mode that works in the directory of this test."""
@@ -131,7 +132,7 @@ class DownloadTestCase(base.GlanceTestCase):
     def stream(self, **options: Any) -> requests.Response:
         """Ask for a stream."""
         response: requests.Response = self.conn.image.download_image(
-            fake_glance.IMAGE_ID, stream=True, **options
+            scripted.IMAGE_ID, stream=True, **options
         )
         return response
 
@@ -244,7 +245,7 @@ class TestGoodImage(DownloadTestCase):
         """The caller's chunk size changes nothing about the bytes."""
         conn = self.begin()
         conn.image.download_image(
-            fake_glance.IMAGE_ID, output=self.path(), chunk_size=chunk_size
+            scripted.IMAGE_ID, output=self.path(), chunk_size=chunk_size
         )
         self.assert_same(DATA, self.content())
 
@@ -259,7 +260,7 @@ class TestStatus(DownloadTestCase):
         self.begin(status='queued')
         self.answer(status=status, body=b'This is not an image.')
         error = self.assert_fails(expected, kind, b'')
-        self.assertIn(fake_glance.IMAGE_ID, str(error))
+        self.assertIn(scripted.IMAGE_ID, str(error))
         # What another attempt may cure is tried as often as retries says;
         # what keystoneauth would repeat by itself does not come on top.
         attempts = 6 if status in retry_after.STATUSES else 1
@@ -283,7 +284,7 @@ class TestStatus(DownloadTestCase):
         self.assertRaises(
             expected,
             conn.image.download_image,
-            fake_glance.IMAGE_ID,
+            scripted.IMAGE_ID,
             output=self.path(),
         )
         self.assertEqual(OLD, self.content())
@@ -297,9 +298,9 @@ class TestStatus(DownloadTestCase):
         error = self.assertRaises(
             exceptions.ImageDataMissingError,
             conn.image.download_image,
-            fake_glance.IMAGE_ID,
+            scripted.IMAGE_ID,
         )
-        self.assertEqual(fake_glance.IMAGE_ID, error.image_id)
+        self.assertEqual(scripted.IMAGE_ID, error.image_id)
         self.assertEqual('queued', error.status)
 
     @base.for_each({'quiet': logging.INFO, 'debugging': logging.DEBUG})
@@ -308,16 +309,16 @@ class TestStatus(DownloadTestCase):
         # keystoneauth logs the body of such an answer, so it reads it first.
         self.useFixture(fixtures.FakeLogger(level=level))
         conn = self.begin()
-        self.glance.stubborn = True
-        self.glance.file_answers.append(
-            fake_glance.json_answer(
+        self.glance.repeat_last = True
+        self.glance.data_responses.append(
+            responses.json_response(
                 {'error': {'message': 'The store is on fire'}}, status=503
             )
         )
         error = self.assertRaises(
             sdk_exceptions.HttpException,
             conn.image.download_image,
-            fake_glance.IMAGE_ID,
+            scripted.IMAGE_ID,
         )
         self.assertIn('The store is on fire', str(error))
 
@@ -336,28 +337,28 @@ class TestStatus(DownloadTestCase):
         """Without metadata the data are not even asked for."""
         kind, (status, expected) = case
         self.begin()
-        self.glance.stubborn = True
-        self.glance.metadata_answers.append(
-            fake_glance.Answer(status=status, body=b'no')
+        self.glance.repeat_last = True
+        self.glance.metadata_responses.append(
+            responses.Response(status=status, body=b'no')
         )
         self.assert_fails(expected, kind)
         self.assertEqual([], self.file_requests())
 
     @base.for_each(
         {
-            'web_page': fake_glance.Answer(body=LOGIN),
-            'no_content': fake_glance.Answer(status=204),
-            'redirect_to_nowhere': fake_glance.Answer(status=302),
-            'nothing': fake_glance.Answer(),
+            'web_page': responses.Response(body=LOGIN),
+            'no_content': responses.Response(status=204),
+            'redirect_to_nowhere': responses.Response(status=302),
+            'nothing': responses.Response(),
         }
     )
     def test_metadata_of_something_else(
-        self, answer: fake_glance.Answer
+        self, answer: responses.Response
     ) -> None:
         """Who answers without an image document has no image to give."""
         # Like a portal that answers everything with its own page.
         self.begin()
-        self.glance.metadata_answers.append(answer)
+        self.glance.metadata_responses.append(answer)
         self.answer(headers={'Content-Type': 'text/html'}, body=LOGIN)
         self.assert_fails(
             exceptions.UnexpectedResponseError, modes.ToPath, b''
@@ -366,15 +367,15 @@ class TestStatus(DownloadTestCase):
     def test_redirect_is_followed(self) -> None:
         """A redirect that leads somewhere is followed by keystoneauth."""
         conn = self.begin()
-        self.glance.file_answers.append(
-            fake_glance.Answer(
+        self.glance.data_responses.append(
+            responses.Response(
                 status=302,
                 headers={
                     'Location': f'{self.glance.url}/v2/images/elsewhere/file'
                 },
             )
         )
-        response = conn.image.download_image(fake_glance.IMAGE_ID)
+        response = conn.image.download_image(scripted.IMAGE_ID)
         self.assert_same(DATA, response.content)
         self.assertEqual(2, len(self.file_requests()))
 
@@ -392,8 +393,8 @@ class TestNoAnswer(DownloadTestCase):
     def test_to_the_request_for_data(self, kind: type[modes.Mode]) -> None:
         """It is an incomplete download of nothing."""
         self.begin()
-        self.glance.stubborn = True
-        self.glance.file_answers.append(fake_glance.Answer(hang_up=True))
+        self.glance.repeat_last = True
+        self.glance.data_responses.append(responses.Response(hang_up=True))
         error = self.assert_fails(exceptions.ConnectionFailedError, kind, b'')
         self.assertEqual(0, error.received)
         self.assertEqual(len(DATA), error.expected)
@@ -402,10 +403,10 @@ class TestNoAnswer(DownloadTestCase):
     def test_to_the_request_for_metadata(self, kind: type[modes.Mode]) -> None:
         """It is an error of this package, too, and names the image."""
         self.begin()
-        self.glance.stubborn = True
-        self.glance.metadata_answers.append(fake_glance.Answer(hang_up=True))
+        self.glance.repeat_last = True
+        self.glance.metadata_responses.append(responses.Response(hang_up=True))
         error = self.assert_fails(exceptions.ConnectionFailedError, kind, b'')
-        self.assertIn(fake_glance.IMAGE_ID, str(error))
+        self.assertIn(scripted.IMAGE_ID, str(error))
         self.assertEqual([], self.file_requests())
 
     def test_nobody_listens(self) -> None:
@@ -415,7 +416,7 @@ class TestNoAnswer(DownloadTestCase):
         error = self.assertRaises(
             exceptions.ImageStreamError,
             conn.image.download_image,
-            fake_glance.IMAGE_ID,
+            scripted.IMAGE_ID,
         )
         self.assertIsNotNone(error.__cause__)
 
@@ -715,7 +716,7 @@ class TestHash(DownloadTestCase):
             self.assert_same(DATA, self.mode(kind).download(conn))
         (record,) = logged.records
         self.assertEqual('WARNING', record.levelname)
-        self.assertIn(fake_glance.IMAGE_ID, record.getMessage())
+        self.assertIn(scripted.IMAGE_ID, record.getMessage())
 
     @base.for_each(
         modes.times(
@@ -760,7 +761,7 @@ class TestMetadataFromElsewhere(DownloadTestCase):
     def test_odd_size(self, size: Any) -> None:
         """A size that is none is not a size; the hash decides."""
         conn = self.begin(size=size)
-        response = conn.image.download_image(fake_glance.IMAGE_ID)
+        response = conn.image.download_image(scripted.IMAGE_ID)
         self.assert_same(DATA, response.content)
 
     def test_size_in_words(self) -> None:
@@ -774,7 +775,7 @@ class TestMetadataFromElsewhere(DownloadTestCase):
         conn = self.begin(checksum=5)
         self.answer(headers={})
         response = conn.image.download_image(
-            fake_glance.IMAGE_ID, validate_checksum=False
+            scripted.IMAGE_ID, validate_checksum=False
         )
         self.assert_same(DATA, response.content)
         for value in response.headers.values():
@@ -791,7 +792,7 @@ class TestKeystoneauth(DownloadTestCase):
         )
         conn = self.begin()
         self.answer(headers={'Content-Type': 'application/json'})
-        response = conn.image.download_image(fake_glance.IMAGE_ID, stream=True)
+        response = conn.image.download_image(scripted.IMAGE_ID, stream=True)
         self.assertFalse(response._content_consumed)
         self.assert_same(DATA, response.content)
 
@@ -873,7 +874,7 @@ class TestStream(DownloadTestCase):
                 r.iter_lines(delimiter=b'\n', chunk_size=MIB)
             ),
             'raw': lambda r: r.raw.read(),
-            'raw_pieces': lambda r: b''.join(
+            'raw_chunks': lambda r: b''.join(
                 iter(lambda: r.raw.read(1_000), b'')
             ),
             'copied': lambda r: _copied(r),
@@ -973,7 +974,7 @@ class TestMemory(DownloadTestCase):
     def test_content(self) -> None:
         """The response holds the image, as often as it is asked."""
         conn = self.begin()
-        response = conn.image.download_image(fake_glance.IMAGE_ID)
+        response = conn.image.download_image(scripted.IMAGE_ID)
         self.assert_same(DATA, response.content)
         self.assertIs(response.content, response.content)
         self.assertEqual(200, response.status_code)
@@ -983,7 +984,7 @@ class TestMemory(DownloadTestCase):
     def test_nothing_is_open(self) -> None:
         """Holding the response holds no connection."""
         conn = self.begin()
-        response = conn.image.download_image(fake_glance.IMAGE_ID)
+        response = conn.image.download_image(scripted.IMAGE_ID)
         self.assert_nothing_open(self.glance, conn)
         self.assertLess(0, len(response.content))
 
@@ -997,7 +998,7 @@ class TestOutput(DownloadTestCase):
 
     def _save(self, output: Any, **options: Any) -> requests.Response:
         response: requests.Response = self.conn.image.download_image(
-            fake_glance.IMAGE_ID, output=output, **options
+            scripted.IMAGE_ID, output=output, **options
         )
         return response
 
@@ -1039,9 +1040,9 @@ class TestOutput(DownloadTestCase):
                 resume=resume,
             )
             self.assertEqual(self.path(), error.path)
-            self.assertEqual(fake_glance.IMAGE_ID, error.image_id)
+            self.assertEqual(scripted.IMAGE_ID, error.image_id)
             self.assertIn(repr(self.path()), str(error))
-            self.assertIn(fake_glance.IMAGE_ID, str(error))
+            self.assertIn(scripted.IMAGE_ID, str(error))
 
     def test_mismatch_of_a_file_object(self) -> None:
         """Where there is no path, none is named."""
@@ -1065,7 +1066,7 @@ class TestOutput(DownloadTestCase):
 
     def test_no_data_keeps_the_partial_file(self) -> None:
         """204 says nothing about the bytes that are there already."""
-        name = f'image.{fake_glance.IMAGE_ID}.part'
+        name = f'image.{scripted.IMAGE_ID}.part'
         self.write(DATA[:5_000], name)
         self.answer(status=204)
         self.assertRaises(
@@ -1206,7 +1207,7 @@ class TestRefused(DownloadTestCase):
         self.assertRaises(
             exceptions.InvalidArgumentError,
             conn.image.download_image,
-            fake_glance.IMAGE_ID,
+            scripted.IMAGE_ID,
             **options,
         )
         self.assertEqual([], self.glance.requests)
@@ -1219,4 +1220,4 @@ class TestLogging(DownloadTestCase):
         """A download that went well says nothing above DEBUG."""
         conn = self.begin()
         with self.assertNoLogs('openstack.image_stream', 'INFO'):
-            conn.image.download_image(fake_glance.IMAGE_ID)
+            conn.image.download_image(scripted.IMAGE_ID)

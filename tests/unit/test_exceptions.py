@@ -43,6 +43,8 @@ ERRORS: dict[str, exceptions.ImageStreamError] = {
     'base': exceptions.ImageStreamError('it broke'),
     'invalid_argument': exceptions.InvalidArgumentError('chunk_size'),
     'not_registered': exceptions.NotRegisteredError('no entry point'),
+    'unsupported_platform': exceptions.UnsupportedPlatformError('no fcntl'),
+    'foreign_service': exceptions.ForeignServiceError('another service'),
     'output': exceptions.OutputError('replaced'),
     'data_missing': exceptions.ImageDataMissingError(
         'no data', image_id='1', status='queued', response=_response(204)
@@ -78,6 +80,8 @@ CLASSES: dict[str, tuple[type[BaseException], ...]] = {
     'invalid_argument': (SDK, ValueError),
     'not_registered': (SDK,),
     'output': (SDK,),
+    'unsupported_platform': (SDK,),
+    'foreign_service': (SDK,),
     'data_missing': (SDK, sdk_exceptions.NotFoundException, READ),
     'unexpected': (SDK, sdk_exceptions.HttpException, READ),
     'unusable_hash': (SDK,),

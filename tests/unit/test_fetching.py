@@ -34,8 +34,8 @@ from openstack_image_stream._sdk import sending
 from openstack_image_stream._transfer import coordination
 from openstack_image_stream._transfer import image_source
 from openstack_image_stream import exceptions
+from tests.servers import scripted
 from tests.unit import base
-from tests.unit import fake_glance
 
 DATA = base.some_bytes(20_000)
 
@@ -59,14 +59,14 @@ class SourceTestCase(base.GlanceTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.glance = self.serve(DATA)
-        self.coordinator = coordination.Coordinator(fake_glance.IMAGE_ID)
+        self.coordinator = coordination.Coordinator(scripted.IMAGE_ID)
         self.session = requests.Session()
         self.addCleanup(self.session.close)
 
     def get(self, headers: Mapping[str, str]) -> requests.Response:
         """Ask for the data, as the SDK would."""
         return self.session.get(
-            f'{self.glance.url}/v2/images/{fake_glance.IMAGE_ID}/file',
+            f'{self.glance.url}/v2/images/{scripted.IMAGE_ID}/file',
             headers=headers,
             stream=True,
             allow_redirects=False,
@@ -82,7 +82,7 @@ class SourceTestCase(base.GlanceTestCase):
         source = image_source.ImageSource(
             fetching.Fetcher(
                 opener or self.get,
-                image_id=fake_glance.IMAGE_ID,
+                image_id=scripted.IMAGE_ID,
                 image_status=status,
                 size=size,
                 reopenings=3,
@@ -95,18 +95,18 @@ class SourceTestCase(base.GlanceTestCase):
 
     def answer(self, **changes: Any) -> None:
         """Have every request for the data answered so."""
-        self.glance.stubborn = True
-        self.glance.file_answers.clear()
-        self.glance.file_answers.append(self.glance.honest(**changes))
+        self.glance.repeat_last = True
+        self.glance.data_responses.clear()
+        self.glance.data_responses.append(self.glance.honest(**changes))
 
     def read_all(
         self, source: image_source.ImageSource, size: int = 4_096
     ) -> bytes:
         """Read to the end."""
-        pieces = []
-        while piece := source.read(size):
-            pieces.append(piece)
-        return b''.join(pieces)
+        chunks = []
+        while chunk := source.read(size):
+            chunks.append(chunk)
+        return b''.join(chunks)
 
     def assert_nothing_left(self) -> None:
         """Check that no connection is held but by the pool."""
@@ -139,7 +139,7 @@ class TestRequest(SourceTestCase):
             self.source().open()
         (record,) = logged.records
         self.assertEqual('DEBUG', record.levelname)
-        for word in (fake_glance.IMAGE_ID, '200', str(len(DATA))):
+        for word in (scripted.IMAGE_ID, '200', str(len(DATA))):
             self.assertIn(word, record.getMessage())
 
 
@@ -165,7 +165,7 @@ class TestStatus(SourceTestCase):
         error = self.assertRaises(expected, self.source().open)
         self.assertIs(expected, type(error))
         self.assertEqual(status, error.response.status_code)
-        self.assertIn(fake_glance.IMAGE_ID, str(error))
+        self.assertIn(scripted.IMAGE_ID, str(error))
         self.assert_nothing_left()
 
     @base.for_each({'json': True, 'html': False})
@@ -265,11 +265,11 @@ class TestStatus(SourceTestCase):
 
     def test_part_of_what_has_none(self) -> None:
         """A part is not asked for once it is known that there are none."""
-        remote = self.source()._fetcher
-        remote.ranged = False
+        fetcher = self.source()._fetcher
+        fetcher.ranged = False
         self.assertRaises(
             byte_ranges.RangesRefused,
-            remote.open,
+            fetcher.open,
             byte_ranges.ByteRange(10, 20),
         )
         self.assertEqual([], self.glance.requests)
@@ -281,7 +281,7 @@ class TestStatus(SourceTestCase):
         error = self.assertRaises(
             exceptions.ImageDataMissingError, source.open
         )
-        self.assertEqual(fake_glance.IMAGE_ID, error.image_id)
+        self.assertEqual(scripted.IMAGE_ID, error.image_id)
         self.assertEqual('queued', error.status)
         self.assertIn('queued', str(error))
         self.assert_nothing_left()
@@ -379,16 +379,16 @@ class TestReading(SourceTestCase):
     """The bytes in order."""
 
     @base.for_each({'one': 1, 'odd': 4_097, 'exact': 20_000, 'more': 30_000})
-    def test_pieces(self, size: int) -> None:
-        """Pieces are full up to the last, and counted."""
+    def test_chunks(self, size: int) -> None:
+        """Chunks are full up to the last, and counted."""
         data = DATA if size > 1 else DATA[:50]
         self.answer(body=data)
         source = self.source(size=len(data))
         source.open()
         received = b''
-        while piece := source.read(size):
-            self.assertEqual(min(size, len(data) - len(received)), len(piece))
-            received += piece
+        while chunk := source.read(size):
+            self.assertEqual(min(size, len(data) - len(received)), len(chunk))
+            received += chunk
             self.assertEqual(len(received), source.position)
         self.assertEqual(data, received)
         self.assertEqual(b'', source.read(size))
@@ -413,7 +413,7 @@ class TestReading(SourceTestCase):
 
     @base.for_each({'chunked': 'chunked', 'close': 'close'})
     def test_more_than_the_image(self, framing: str) -> None:
-        """A body that goes on after the image's end is another image."""
+        """A body that continues after the image's end is another image."""
         self.answer(framing=framing, body=DATA + b'x')
         source = self.source()
         source.open()
@@ -638,7 +638,7 @@ class TestNoAnswer(SourceTestCase):
         self.assertIsInstance(error, exceptions.IncompleteDownloadError)
         self.assertEqual([], self.waits)
         self.assertIs(failure, error.__cause__)
-        self.assertIn(fake_glance.IMAGE_ID, str(error))
+        self.assertIn(scripted.IMAGE_ID, str(error))
         self.assertIn('no way', str(error))
 
 

@@ -25,8 +25,9 @@ from openstack_image_stream._sdk import image_info
 from openstack_image_stream._sdk import sending
 from openstack_image_stream._transfer import coordination
 from openstack_image_stream import exceptions
+from tests.servers import responses
+from tests.servers import scripted
 from tests.unit import base
-from tests.unit import fake_glance
 
 #: Clears a screen, and begins a line of a log.
 HOSTILE = 'x\x1b[2J\ny'
@@ -81,12 +82,12 @@ class TestForeignTexts(base.GlanceTestCase):
     @base.for_each(RESPONSES)
     def test_data(self, response: dict[str, Any]) -> None:
         """Where the request for the data fails."""
-        self.glance.stubborn = True
-        self.glance.file_answers.append(self.glance.honest(**response))
+        self.glance.repeat_last = True
+        self.glance.data_responses.append(self.glance.honest(**response))
         session = self.conn.image
-        remote = fetching.Fetcher(
+        fetcher = fetching.Fetcher(
             lambda headers: session.get(
-                f'/images/{fake_glance.IMAGE_ID}/file',
+                f'/images/{scripted.IMAGE_ID}/file',
                 headers=dict(headers),
                 stream=True,
             ),
@@ -96,7 +97,7 @@ class TestForeignTexts(base.GlanceTestCase):
             reopenings=1,
         )
         try:
-            remote.open(byte_ranges.ByteRange(0))
+            fetcher.open(byte_ranges.ByteRange(0))
         except retry.RetriableError as exc:
             self.assert_harmless(exc)
             if exc.error is not None:
@@ -118,9 +119,9 @@ class TestForeignTexts(base.GlanceTestCase):
     )
     def test_metadata(self, response: dict[str, Any]) -> None:
         """Where the request for the metadata fails."""
-        self.glance.stubborn = True
-        self.glance.metadata_answers.append(
-            fake_glance.Answer(**{'body': DATA, **response})
+        self.glance.repeat_last = True
+        self.glance.metadata_responses.append(
+            responses.Response(**{'body': DATA, **response})
         )
         error = self.assertRaises(
             (sdk_exceptions.SDKException, exceptions.ImageStreamError),
@@ -154,7 +155,7 @@ class TestForeignTexts(base.GlanceTestCase):
             self.glance,
             image_endpoint_override=f'http://me:secret@127.0.0.1:{port}/v2',
         )
-        self.glance.metadata_answers.append(fake_glance.Answer(status=404))
+        self.glance.metadata_responses.append(responses.Response(status=404))
         error = self.assertRaises(
             sdk_exceptions.NotFoundException,
             image_info.fetch,

@@ -26,8 +26,9 @@ from openstack_image_stream._sdk import sending
 from openstack_image_stream._transfer import coordination
 from openstack_image_stream import exceptions
 from openstack_image_stream import image
+from tests.servers import responses
+from tests.servers import scripted
 from tests.unit import base
-from tests.unit import fake_glance
 
 DATA = base.some_bytes(10_000)
 
@@ -45,7 +46,7 @@ class MetadataTestCase(base.GlanceTestCase):
     def download(self) -> bytes:
         """Download by the ID alone."""
         content: bytes = self.conn.image.download_image(
-            fake_glance.IMAGE_ID
+            scripted.IMAGE_ID
         ).content
         return content
 
@@ -57,8 +58,8 @@ class MetadataTestCase(base.GlanceTestCase):
 
     def say(self, body: bytes, **changes: Any) -> None:
         """Have the next request for the metadata answered so."""
-        self.glance.metadata_answers.append(
-            fake_glance.Answer(
+        self.glance.metadata_responses.append(
+            responses.Response(
                 headers={'Content-Type': 'application/json'},
                 body=body,
                 **changes,
@@ -80,7 +81,7 @@ class TestDocument(MetadataTestCase):
             'not_utf8': b'{"id": "\xff"}',
             'deep': b'[' * 100_000,
             'size_without_end': b'{"id": "%s", "size": Infinity}'
-            % fake_glance.IMAGE_ID.encode(),
+            % scripted.IMAGE_ID.encode(),
         }
     )
     def test_is_refused(self, body: bytes) -> None:
@@ -118,7 +119,7 @@ class TestDocument(MetadataTestCase):
 
     def test_stale_resource(self) -> None:
         """What was known before does not stand in for an answer."""
-        image = self.conn.image.get_image(fake_glance.IMAGE_ID)
+        image = self.conn.image.get_image(scripted.IMAGE_ID)
         self.say(b'Please log in')
         self.assertRaises(
             exceptions.ImageStreamError,
@@ -167,7 +168,7 @@ class TestAdapters(MetadataTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.image = image.Image.new(id=fake_glance.IMAGE_ID)
+        self.image = image.Image.new(id=scripted.IMAGE_ID)
         self.adapter = adapter.Adapter(
             self.conn.session, endpoint_override=f'{self.glance.url}/v2'
         )
@@ -189,13 +190,13 @@ class TestAdapters(MetadataTestCase):
 
     def test_status(self) -> None:
         """An error status is the SDK's error, not keystoneauth's."""
-        self.glance.metadata_answers.append(fake_glance.Answer(status=404))
+        self.glance.metadata_responses.append(responses.Response(status=404))
         self.assertRaises(sdk_exceptions.NotFoundException, self.fetch)
 
     def test_busy(self) -> None:
         """What another attempt may cure is tried again, when it is said."""
-        self.glance.metadata_answers.append(
-            fake_glance.Answer(status=503, headers={'Retry-After': '7'})
+        self.glance.metadata_responses.append(
+            responses.Response(status=503, headers={'Retry-After': '7'})
         )
         self.assertEqual(len(DATA), self.fetch().size)
         self.assertGreaterEqual(self.waits[0], 7)

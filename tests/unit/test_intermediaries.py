@@ -19,8 +19,9 @@ from openstack import exceptions as sdk_exceptions
 from openstack_image_stream._common import byte_ranges
 from openstack_image_stream._http import fetching
 from openstack_image_stream import exceptions
+from tests.servers import responses
+from tests.servers import scripted
 from tests.unit import base
-from tests.unit import fake_glance
 from tests.unit import modes
 
 DATA = base.some_bytes(2_500_000)
@@ -62,7 +63,7 @@ WHOLE = {
 class IntermediaryTestCase(base.GlanceTestCase):
     """A test with an image."""
 
-    NAME = f'image.{fake_glance.IMAGE_ID}.part'
+    NAME = f'image.{scripted.IMAGE_ID}.part'
 
     def setUp(self) -> None:
         super().setUp()
@@ -73,7 +74,7 @@ class IntermediaryTestCase(base.GlanceTestCase):
 
     def answer(self, **changes: Any) -> None:
         """Have the next request for the data answered so."""
-        self.glance.file_answers.append(self.glance.honest(**changes))
+        self.glance.data_responses.append(self.glance.honest(**changes))
 
     def ranges(self) -> list[str | None]:
         """Return the Range of each request for data."""
@@ -86,7 +87,7 @@ class IntermediaryTestCase(base.GlanceTestCase):
     def save(self, **options: Any) -> None:
         """Download to a path."""
         self.conn.image.download_image(
-            fake_glance.IMAGE_ID, output=self.path(), **options
+            scripted.IMAGE_ID, output=self.path(), **options
         )
 
 
@@ -109,7 +110,7 @@ class TestLater(IntermediaryTestCase):
         """In the end the error says so, and what arrived is kept."""
         self.answer(cut_after=1_000_000)
         self.answer(**changes)
-        self.glance.stubborn = True
+        self.glance.repeat_last = True
         error = self.assertRaises(
             exceptions.IncompleteDownloadError, self.save, retries=3
         )
@@ -140,13 +141,13 @@ class TestPartialFile(IntermediaryTestCase):
         """What will be verified as a whole is not thrown away for it."""
         self.write(DATA[:1_000_000], self.NAME)
         self.answer(**changes)
-        self.glance.stubborn = True
+        self.glance.repeat_last = True
         error = self.assertRaises(
             exceptions.IncompleteDownloadError, self.save, retries=1
         )
         self.assertEqual(self.path(self.NAME), error.partial_path)
         self.assert_same(DATA[:1_000_000], self.content(self.NAME))
-        self.glance.file_answers.clear()
+        self.glance.data_responses.clear()
         self.save()
         self.assert_same(DATA, self.content())
 
@@ -217,12 +218,12 @@ class TestFraming(IntermediaryTestCase):
 
     def test_of_the_metadata(self) -> None:
         """The description of the image is read alike."""
-        honest = fake_glance.json_answer(
+        honest = responses.json_response(
             self.glance.metadata,
             extra={'Content-Length': '50000'},
             framing='chunked',
         )
-        self.glance.metadata_answers.append(honest)
+        self.glance.metadata_responses.append(honest)
         self.save()
         self.assert_same(DATA, self.content())
         self.assertEqual(2, len(self.glance.requests))
@@ -235,13 +236,13 @@ class TestContentMd5(IntermediaryTestCase):
         self, *md5s: str, verified: bool, whole: bool = False
     ) -> fetching.Fetcher:
         """Ask for one range after the other, with these Content-MD5."""
-        remote = fetching.Fetcher(
+        fetcher = fetching.Fetcher(
             lambda headers: self.conn.image.get(
-                f'/images/{fake_glance.IMAGE_ID}/file',
+                f'/images/{scripted.IMAGE_ID}/file',
                 headers=dict(headers),
                 stream=True,
             ),
-            image_id=fake_glance.IMAGE_ID,
+            image_id=scripted.IMAGE_ID,
             image_status='active',
             size=SIZE,
             reopenings=5,
@@ -257,12 +258,12 @@ class TestContentMd5(IntermediaryTestCase):
                 )
                 changes['body'] = DATA[start : start + 1_000]
             self.answer(**changes)
-            remote.open(
+            fetcher.open(
                 byte_ranges.ByteRange(0)
                 if whole
                 else byte_ranges.ByteRange(start, start + 1_000)
             ).close()
-        return remote
+        return fetcher
 
     def test_of_parts(self) -> None:
         """RFC 1864 allows it; the digest of the whole decides."""

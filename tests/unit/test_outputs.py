@@ -82,8 +82,8 @@ class SinkTestCase(base.TestCase):
         sink = sink_for(output, ID)
         with sink as entered:
             self.assertIs(sink, entered)
-            for piece in scripted_source.split(data, 300):
-                sink.write(piece)
+            for chunk in scripted_source.split(data, 300):
+                sink.write(chunk)
             sink.commit()
         return sink
 
@@ -372,7 +372,7 @@ class TestPartialFile(SinkTestCase):
         self.assertEqual(['image'], self.files())
 
     def test_does_not_follow_what_is_there(self) -> None:
-        """A name that somebody has put there is passed over."""
+        """A name that another program has put there is passed over."""
         taken = self.path('image.taken.part')
         os.symlink(self.write(OLD, 'precious'), taken)
         free = self.path('image.free.part')
@@ -430,11 +430,11 @@ class TestPartialFile(SinkTestCase):
         self.assertLessEqual(len(os.fsencode(partial)), 255)
 
 
-class TestSomebodyElse(SinkTestCase):
+class TestOtherPrograms(SinkTestCase):
     """The partial file is not only ours to change."""
 
     def entered(self) -> sinks.Sink:
-        """Return a sink with two pieces written."""
+        """Return a sink with two chunks written."""
         sink = self.enter(sink_for(self.path(), ID))
         sink.write(DATA)
         sink.write(DATA)
@@ -563,7 +563,7 @@ class TestExistingFile(SinkTestCase):
 
     @base.for_each({'600': 0o600, '644': 0o644, '755': 0o755, '4755': 0o4755})
     def test_mode_is_kept(self, mode: int) -> None:
-        """The umask does not change what somebody has set."""
+        """The umask does not change what another program has set."""
         self.addCleanup(os.umask, os.umask(0o077))
         os.chmod(self.write(OLD), mode)
         self.save(self.path())
@@ -647,7 +647,7 @@ class TestExistingFile(SinkTestCase):
         )
 
     def play_foreign(self) -> os.stat_result:
-        """Let the file be somebody else's, which only root could have it."""
+        """Let the file be another user's, which only root could have it."""
         real = os.stat(self.path())
         fields = list(real)
         fields[stat.ST_UID] += 1
@@ -699,7 +699,7 @@ class TestExistingFile(SinkTestCase):
 
 
 class TestEmptyFile(SinkTestCase):
-    """A file that somebody made a moment ago."""
+    """A file that the caller made a moment ago."""
 
     def test_is_filled_in_place(self) -> None:
         """It stays the same file, with its mode."""
@@ -920,7 +920,7 @@ class TestCannotBeReplaced(SinkTestCase):
 class TestPosition(SinkTestCase):
     """How much of the image a file has."""
 
-    PIECE = bytes(range(1, 251)) * 400
+    CHUNK = bytes(range(1, 251)) * 400
 
     def sink(self, content: bytes | None, sparse: bool) -> sinks.Sink:
         """Return a sink that was entered."""
@@ -945,8 +945,8 @@ class TestPosition(SinkTestCase):
         sink = self.sink(*case)
         self.assertEqual(0, sink.position)
         for done in range(1, 4):
-            sink.write(self.PIECE + bytes(200_000))
-            self.assertEqual(done * (len(self.PIECE) + 200_000), sink.position)
+            sink.write(self.CHUNK + bytes(200_000))
+            self.assertEqual(done * (len(self.CHUNK) + 200_000), sink.position)
 
     @base.for_each(
         {
@@ -960,8 +960,8 @@ class TestPosition(SinkTestCase):
         """A write that ended half way counts as far as it came."""
         count, hole = case
         sink = self.sink(None, sparse=True)
-        sink.write(self.PIECE)
-        piece = (bytes(131_072) if hole else b'') + self.PIECE
+        sink.write(self.CHUNK)
+        chunk = (bytes(131_072) if hole else b'') + self.CHUNK
         real = os.pwrite
 
         def write_some(descriptor: int, data: Any, offset: int) -> int:
@@ -970,22 +970,22 @@ class TestPosition(SinkTestCase):
             raise Enough
 
         with mock.patch.object(os, 'pwrite', write_some):
-            self.assertRaises(Enough, sink.write, piece)
+            self.assertRaises(Enough, sink.write, chunk)
         position = sink.position or 0
-        done = position - len(self.PIECE)
+        done = position - len(self.CHUNK)
         self.assertEqual(count + (131_072 if hole else 0), done)
         # So it can be completed without a gap.
-        sink.write(piece[done:])
-        sink.write(self.PIECE)
+        sink.write(chunk[done:])
+        sink.write(self.CHUNK)
         sink.commit()
-        self.assert_same(self.PIECE + piece + self.PIECE, self.content())
+        self.assert_same(self.CHUNK + chunk + self.CHUNK, self.content())
 
     def test_interrupted_and_changed(self) -> None:
         """Where another program changed the file nothing is known."""
         sink = self.sink(None, sparse=True)
-        sink.write(self.PIECE)
+        sink.write(self.CHUNK)
         with mock.patch.object(os, 'pwrite', side_effect=Enough):
-            self.assertRaises(Enough, sink.write, self.PIECE)
+            self.assertRaises(Enough, sink.write, self.CHUNK)
         os.truncate(self.path(self.files()[0]), 10)
         self.assertRaises(exceptions.ImageStreamError, lambda: sink.position)
 
@@ -1601,9 +1601,9 @@ class TestFileObject(SinkTestCase):
         """What write() gets is the very object that was received."""
         writer = mock.Mock(spec=['write'], write=mock.Mock(return_value=3))
         sink = sink_for(writer, ID)
-        piece = b'abc'
-        sink.write(piece)
-        self.assertIs(piece, writer.write.call_args.args[0])
+        chunk = b'abc'
+        sink.write(chunk)
+        self.assertIs(chunk, writer.write.call_args.args[0])
 
     def test_giving_up(self) -> None:
         """It is the caller's: neither closed nor emptied."""
@@ -1636,8 +1636,8 @@ class TestMemory(SinkTestCase):
         """It is all that was written."""
         sink = sinks.MemorySink()
         with sink:
-            for piece in scripted_source.split(DATA, 300):
-                sink.write(piece)
+            for chunk in scripted_source.split(DATA, 300):
+                sink.write(chunk)
             sink.commit()
         self.assert_same(DATA, sink.content())
 

@@ -29,8 +29,9 @@ from openstack_image_stream._common import byte_ranges
 from openstack_image_stream._transfer import coordination
 from openstack_image_stream._transfer import parallel
 from openstack_image_stream import exceptions
+from tests.servers import responses
+from tests.servers import scripted
 from tests.unit import base
-from tests.unit import fake_glance
 from tests.unit import modes
 
 #: Bytes of a part in these tests.
@@ -72,7 +73,7 @@ class ParallelTestCase(base.GlanceTestCase):
     def stream(self, **options: Any) -> requests.Response:
         """Open a stream over four connections."""
         response: requests.Response = self.conn.image.download_image(
-            fake_glance.IMAGE_ID, stream=True, connections=4, **options
+            scripted.IMAGE_ID, stream=True, connections=4, **options
         )
         return response
 
@@ -111,7 +112,7 @@ class TestOrder(ParallelTestCase):
         connections: int,
         kind: type[modes.Mode],
     ) -> None:
-        """Each part goes on by itself where it was cut."""
+        """Each part resumes by itself where it was cut."""
         self.glance.cuts.extend(cuts)
         directory = self.useFixture(fixtures.TempDir()).path
         self.assert_same(
@@ -138,7 +139,7 @@ class TestOrder(ParallelTestCase):
             size=PART, checksum=None, os_hash_algo=None, os_hash_value=None
         )
         response = self.conn.image.download_image(
-            fake_glance.IMAGE_ID, connections=4
+            scripted.IMAGE_ID, connections=4
         )
         self.assert_same(DATA[:PART], response.content)
         self.assertEqual([None], self.ranges())
@@ -163,7 +164,7 @@ class TestBounds(ParallelTestCase):
         # Four connections, one part that waits, one that is handed on, and
         # one more that the pipeline reads ahead of its reader.
         self.addCleanup(response.close)
-        self.glance.may_answer.set()
+        self.glance.may_respond.set()
         for _ in range(1000):
             before = len(self.ranges())
             if before >= 5:
@@ -173,13 +174,13 @@ class TestBounds(ParallelTestCase):
 
     def test_connections(self) -> None:
         """There are as many at a time as were asked for, and no more."""
-        self.glance.may_answer.clear()
+        self.glance.may_respond.clear()
         response = self.stream()
         self.addCleanup(response.close)
         reader = threading.Thread(target=lambda: response.content)
         reader.start()
         self.addCleanup(reader.join)
-        self.addCleanup(self.glance.may_answer.set)
+        self.addCleanup(self.glance.may_respond.set)
         while len(self.ranges()) < 5:
             threading.Event().wait(0.01)
         # The first part, and one for each connection.
@@ -201,24 +202,22 @@ class TestFallBack(ParallelTestCase):
 
     def test_ignored(self) -> None:
         """Whoever ignores ranges is not asked for them again."""
-        self.glance.file_answers.append(self.glance.honest())
+        self.glance.data_responses.append(self.glance.honest())
         response = self.conn.image.download_image(
-            fake_glance.IMAGE_ID, connections=4
+            scripted.IMAGE_ID, connections=4
         )
         self.assert_same(DATA, response.content)
 
     def test_in_the_middle(self) -> None:
         """One answer that refuses ends the window, not the download."""
-        self.glance.file_answers.append(
+        self.glance.data_responses.append(
             self.glance._honest_to(
-                fake_glance.Request(
-                    'GET', '/', {'range': 'bytes=0-99999'}, b''
-                )
+                responses.Request('GET', '/', {'range': 'bytes=0-99999'}, b'')
             )
         )
-        self.glance.file_answers.append(fake_glance.Answer(status=400))
+        self.glance.data_responses.append(responses.Response(status=400))
         response = self.conn.image.download_image(
-            fake_glance.IMAGE_ID, connections=4
+            scripted.IMAGE_ID, connections=4
         )
         self.assert_same(DATA, response.content)
         self.assert_nothing_left()
@@ -230,7 +229,7 @@ class TestStopping(ParallelTestCase):
     def setUp(self) -> None:
         super().setUp()
         # Every thread but the first waits for an answer.
-        self.glance.may_answer.clear()
+        self.glance.may_respond.clear()
 
     def test_close(self) -> None:
         """Closing wakes up who waits for a silent server."""
@@ -284,18 +283,16 @@ class TestStopping(ParallelTestCase):
 
     def test_failure(self) -> None:
         """So does an error of one of them."""
-        self.glance.file_answers.append(
+        self.glance.data_responses.append(
             self.glance._honest_to(
-                fake_glance.Request(
-                    'GET', '/', {'range': 'bytes=0-99999'}, b''
-                )
+                responses.Request('GET', '/', {'range': 'bytes=0-99999'}, b'')
             )
         )
-        self.glance.file_answers.append(fake_glance.Answer(status=404))
+        self.glance.data_responses.append(responses.Response(status=404))
         self.assertRaises(
             sdk_exceptions.NotFoundException,
             self.conn.image.download_image,
-            fake_glance.IMAGE_ID,
+            scripted.IMAGE_ID,
             connections=4,
         )
         self.assertEqual([], worker_threads())
@@ -309,7 +306,7 @@ class TestStopping(ParallelTestCase):
         self.assertRaises(
             ZeroDivisionError,
             self.conn.image.download_image,
-            fake_glance.IMAGE_ID,
+            scripted.IMAGE_ID,
             output=self.path(),
             connections=4,
             progress=fail,

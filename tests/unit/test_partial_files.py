@@ -104,7 +104,7 @@ class TestOwner(ClaimTestCase):
 
 
 class TestForeign(ClaimTestCase):
-    """What somebody else may have put in its place."""
+    """What another program may have put in its place."""
 
     def assert_passed_over(self) -> None:
         """Check that a file of its own is made instead."""
@@ -137,7 +137,7 @@ class TestForeign(ClaimTestCase):
         self.assert_passed_over()
 
     def test_other_owner(self) -> None:
-        """A file of somebody else's may be changed by them."""
+        """A file of another user may be changed by that user."""
         self.write(b'theirs', NAME)
         self.useFixture(fixtures.MockPatchObject(os, 'geteuid', lambda: 12345))
         self.assert_passed_over()

@@ -28,20 +28,19 @@ from openstack.image.v2 import member as upstream_member
 from openstack_image_stream import exceptions
 from openstack_image_stream import image
 from openstack_image_stream import proxy as _proxy
+from tests.servers import responses
+from tests.servers import scripted
 from tests.unit import base
-from tests.unit import fake_glance
 
 DATA = base.some_bytes(10_000)
 
 #: Ways to come by an image.
 SOURCES: dict[str, Any] = {
-    'get_image': lambda conn: conn.image.get_image(fake_glance.IMAGE_ID),
+    'get_image': lambda conn: conn.image.get_image(scripted.IMAGE_ID),
     'get_image_again': lambda conn: conn.image.get_image(
-        conn.image.get_image(fake_glance.IMAGE_ID)
+        conn.image.get_image(scripted.IMAGE_ID)
     ),
-    'find_image_by_id': lambda conn: conn.image.find_image(
-        fake_glance.IMAGE_ID
-    ),
+    'find_image_by_id': lambda conn: conn.image.find_image(scripted.IMAGE_ID),
     'find_image_by_name': lambda conn: conn.image.find_image('scripted'),
     'find_image_or_fail': lambda conn: conn.image.find_image(
         'scripted', ignore_missing=False
@@ -57,19 +56,19 @@ SOURCES: dict[str, Any] = {
         'scripted', data=DATA, allow_duplicates=True
     ),
     'update_image': lambda conn: conn.image.update_image(
-        fake_glance.IMAGE_ID, name='scripted'
+        scripted.IMAGE_ID, name='scripted'
     ),
     'update_image_again': lambda conn: conn.image.update_image(
-        conn.image.get_image(fake_glance.IMAGE_ID), name='other'
+        conn.image.get_image(scripted.IMAGE_ID), name='other'
     ),
     'cloud_get_image': lambda conn: conn.get_image('scripted'),
     'cloud_get_image_by_id': lambda conn: conn.get_image_by_id(
-        fake_glance.IMAGE_ID
+        scripted.IMAGE_ID
     ),
     'cloud_list_images': lambda conn: conn.list_images()[0],
     'cloud_search_images': lambda conn: conn.search_images('scripted')[0],
     'search_resources': lambda conn: conn.search_resources(
-        'image.image', fake_glance.IMAGE_ID
+        'image.image', scripted.IMAGE_ID
     )[0],
     'search_resources_in_the_list': lambda conn: conn.search_resources(
         'image.image', None
@@ -103,7 +102,7 @@ class ProxyTestCase(base.GlanceTestCase):
 
     def stock(self) -> upstream_image.Image:
         """Return an image of upstream's class, from another connection."""
-        found = self.other.image.get_image(fake_glance.IMAGE_ID)
+        found = self.other.image.get_image(scripted.IMAGE_ID)
         self.assertIs(upstream_image.Image, type(found))
         self.glance.requests.clear()
         return found
@@ -123,7 +122,7 @@ class TestImageClass(ProxyTestCase):
         """However one comes by an image, it downloads our way."""
         found = source(self.conn)
         self.assertIs(image.Image, type(found))
-        self.assertEqual(fake_glance.IMAGE_ID, found.id)
+        self.assertEqual(scripted.IMAGE_ID, found.id)
         self.assertEqual({'my_property': 'mine'}, found.properties)
         self.assert_same(DATA, found.download(self.conn.image).content)
 
@@ -137,17 +136,17 @@ class TestImageClass(ProxyTestCase):
 
     def test_is_upstreams(self) -> None:
         """It is upstream's class, too, for whoever checks."""
-        found = self.conn.image.get_image(fake_glance.IMAGE_ID)
+        found = self.conn.image.get_image(scripted.IMAGE_ID)
         self.assertIsInstance(found, upstream_image.Image)
 
     def test_hidden_image(self) -> None:
         """An image that is found only among the hidden ones is ours."""
         for conn in (self.other, self.conn):
-            self.glance.metadata_answers.extend(
+            self.glance.metadata_responses.extend(
                 [
-                    fake_glance.json_answer({}, status=404),
-                    fake_glance.json_answer({'images': []}),
-                    fake_glance.json_answer(
+                    responses.json_response({}, status=404),
+                    responses.json_response({'images': []}),
+                    responses.json_response(
                         {'images': [self.glance.metadata]}
                     ),
                 ]
@@ -159,11 +158,11 @@ class TestImageClass(ProxyTestCase):
 
     def test_missing_image(self) -> None:
         """An image that is not found is None, as upstream."""
-        self.glance.metadata_answers.extend(
+        self.glance.metadata_responses.extend(
             [
-                fake_glance.json_answer({}, status=404),
-                fake_glance.json_answer({'images': []}),
-                fake_glance.json_answer({'images': []}),
+                responses.json_response({}, status=404),
+                responses.json_response({'images': []}),
+                responses.json_response({'images': []}),
             ]
         )
         self.assertIsNone(self.conn.image.find_image('missing'))
@@ -171,27 +170,25 @@ class TestImageClass(ProxyTestCase):
     @base.for_each(
         {
             'got': lambda proxy: proxy.get_member(
-                'me', image=fake_glance.IMAGE_ID
+                'me', image=scripted.IMAGE_ID
             ),
             'updated': lambda proxy: proxy.update_member(
-                'me', fake_glance.IMAGE_ID, status='accepted'
+                'me', scripted.IMAGE_ID, status='accepted'
             ),
             'made': lambda proxy: proxy.add_member(
-                fake_glance.IMAGE_ID, member_id='me'
+                scripted.IMAGE_ID, member_id='me'
             ),
             'listed': lambda proxy: next(
-                iter(proxy.members(fake_glance.IMAGE_ID))
+                iter(proxy.members(scripted.IMAGE_ID))
             ),
-            'found': lambda proxy: proxy.find_member(
-                'me', fake_glance.IMAGE_ID
-            ),
+            'found': lambda proxy: proxy.find_member('me', scripted.IMAGE_ID),
         }
     )
     def test_other_resources(self, source: Any) -> None:
         """Whatever is no image stays what it is."""
         member = {'member_id': 'me', 'status': 'accepted'}
-        self.glance.metadata_answers.append(
-            fake_glance.json_answer({**member, 'members': [member]})
+        self.glance.metadata_responses.append(
+            responses.json_response({**member, 'members': [member]})
         )
         found = source(self.conn.image)
         self.assertIs(upstream_member.Member, type(found))
@@ -199,7 +196,7 @@ class TestImageClass(ProxyTestCase):
 
     def test_same_object(self) -> None:
         """Our image is updated in place and returned, as upstream."""
-        ours = self.conn.image.get_image(fake_glance.IMAGE_ID)
+        ours = self.conn.image.get_image(scripted.IMAGE_ID)
         self.glance.metadata['name'] = 'renamed'
         self.assertIs(ours, self.conn.image.get_image(ours))
         self.assertEqual('renamed', ours.name)
@@ -224,19 +221,19 @@ class TestWhatIsDownloaded(ProxyTestCase):
     """What download_image() takes for an image."""
 
     EXPECTED = [
-        ('GET', f'/v2/images/{fake_glance.IMAGE_ID}', b''),
-        ('GET', f'/v2/images/{fake_glance.IMAGE_ID}/file', b''),
+        ('GET', f'/v2/images/{scripted.IMAGE_ID}', b''),
+        ('GET', f'/v2/images/{scripted.IMAGE_ID}/file', b''),
     ]
 
     def test_id(self) -> None:
         """An ID takes two requests."""
-        response = self.conn.image.download_image(fake_glance.IMAGE_ID)
+        response = self.conn.image.download_image(scripted.IMAGE_ID)
         self.assert_same(DATA, response.content)
         self.assertEqual(self.EXPECTED, self.requests())
 
     def test_our_image(self) -> None:
         """So does our image, whose metadata are read afresh."""
-        ours = self.conn.image.get_image(fake_glance.IMAGE_ID)
+        ours = self.conn.image.get_image(scripted.IMAGE_ID)
         self.requests()
         response = self.conn.image.download_image(ours)
         self.assert_same(DATA, response.content)
@@ -259,7 +256,7 @@ class TestWhatIsDownloaded(ProxyTestCase):
 
     def test_image_by_itself(self) -> None:
         """An image downloads itself, its parameters by position."""
-        ours = self.conn.image.get_image(fake_glance.IMAGE_ID)
+        ours = self.conn.image.get_image(scripted.IMAGE_ID)
         self.requests()
         ours.download(self.conn.image, True, self.path(), 1024)
         self.assert_same(DATA, self.content())
@@ -267,13 +264,13 @@ class TestWhatIsDownloaded(ProxyTestCase):
 
     def test_image_by_itself_streams(self) -> None:
         """The second of them is stream."""
-        ours = self.conn.image.get_image(fake_glance.IMAGE_ID)
+        ours = self.conn.image.get_image(scripted.IMAGE_ID)
         with ours.download(self.conn.image, True) as response:
             self.assertEqual(DATA[:10], response.raw.read(10))
 
     def test_metadata_are_kept(self) -> None:
         """Our image knows its metadata after a download."""
-        ours = image.Image.new(id=fake_glance.IMAGE_ID)
+        ours = image.Image.new(id=scripted.IMAGE_ID)
         ours.download(self.conn.image)
         self.assertEqual('scripted', ours.name)
         self.assertEqual(len(DATA), ours.size)
@@ -293,7 +290,7 @@ class TestWhatIsDownloaded(ProxyTestCase):
         """An image that had no hash when it was looked at may have one now."""
         hashes = dict.fromkeys(('checksum', 'os_hash_algo', 'os_hash_value'))
         self.glance.metadata.update(hashes)
-        ours = self.conn.image.get_image(fake_glance.IMAGE_ID)
+        ours = self.conn.image.get_image(scripted.IMAGE_ID)
         new = self.replace_data()
         self.glance.metadata['os_hash_algo'] = 'sha512'
         self.assert_same(new, self.conn.image.download_image(ours).content)
@@ -301,7 +298,7 @@ class TestWhatIsDownloaded(ProxyTestCase):
     @base.for_each({'ours': 'conn', 'stock': 'other'})
     def test_hash_that_was_seen(self, connection: str) -> None:
         """A second answer cannot take back the hash of the first."""
-        image = getattr(self, connection).image.get_image(fake_glance.IMAGE_ID)
+        image = getattr(self, connection).image.get_image(scripted.IMAGE_ID)
         self.replace_data()
         for attempt in range(2):
             error = self.assertRaises(
@@ -314,7 +311,7 @@ class TestWhatIsDownloaded(ProxyTestCase):
     @base.for_each({'ours': 'conn', 'stock': 'other'})
     def test_hash_that_is_taken_away(self, connection: str) -> None:
         """A weaker hash does not do where a better one was seen."""
-        image = getattr(self, connection).image.get_image(fake_glance.IMAGE_ID)
+        image = getattr(self, connection).image.get_image(scripted.IMAGE_ID)
         self.replace_data()
         for name in ('os_hash_algo', 'os_hash_value'):
             self.glance.metadata[name] = None
@@ -325,13 +322,13 @@ class TestWhatIsDownloaded(ProxyTestCase):
         )
 
     def test_hash_from_elsewhere(self) -> None:
-        """A hash that somebody brought along is the one that counts."""
+        """A hash that the caller brought along is the one that counts."""
         for digest, is_right in (
             (hashlib.sha512(DATA).hexdigest().upper(), True),
             (hashlib.sha512(b'').hexdigest(), False),
         ):
             known = upstream_image.Image.new(
-                id=fake_glance.IMAGE_ID, hash_algo='sha512', hash_value=digest
+                id=scripted.IMAGE_ID, hash_algo='sha512', hash_value=digest
             )
             if is_right:
                 self.conn.image.download_image(known)
@@ -344,7 +341,7 @@ class TestWhatIsDownloaded(ProxyTestCase):
 
     def test_hash_that_nobody_asked_about(self) -> None:
         """Who does not want a proof does not have to look at it again."""
-        image = self.conn.image.get_image(fake_glance.IMAGE_ID)
+        image = self.conn.image.get_image(scripted.IMAGE_ID)
         new = self.replace_data()
         response = self.conn.image.download_image(
             image, validate_checksum=False
@@ -371,7 +368,7 @@ class TestStockImages(ProxyTestCase):
         """And to our image what it does to its own."""
         action(self.other.image, self.stock())
         expected = self.requests()
-        ours = self.conn.image.get_image(fake_glance.IMAGE_ID)
+        ours = self.conn.image.get_image(scripted.IMAGE_ID)
         self.requests()
         action(self.conn.image, ours)
         self.assertEqual(expected, self.requests())
@@ -532,7 +529,7 @@ class TestCache(base.GlanceTestCase):
     def test_is_a_cache(self, path: str) -> None:
         """The SDK caches both requests, so there is something to get round."""
         for _ in range(2):
-            self.conn.image.get(f'/images/{fake_glance.IMAGE_ID}{path}')
+            self.conn.image.get(f'/images/{scripted.IMAGE_ID}{path}')
         self.assertEqual(1, len(self.glance.requests))
 
     @base.for_each({'stream': True, 'memory': False})
@@ -540,14 +537,14 @@ class TestCache(base.GlanceTestCase):
         """The same download a second time gives all of it again."""
         for _ in range(2):
             response = self.conn.image.download_image(
-                fake_glance.IMAGE_ID, stream=stream
+                scripted.IMAGE_ID, stream=stream
             )
             self.assert_same(DATA, response.content)
         self.assertEqual(4, len(self.glance.requests))
 
     def test_fresh_metadata(self) -> None:
         """What was cached before an upload is not what is compared."""
-        self.conn.image.get_image(fake_glance.IMAGE_ID)
+        self.conn.image.get_image(scripted.IMAGE_ID)
         new = base.some_bytes(5_000)
         self.glance.data = new
         self.glance.metadata.update(
@@ -555,13 +552,13 @@ class TestCache(base.GlanceTestCase):
             checksum=hashlib.md5(new).hexdigest(),
             os_hash_value=hashlib.sha512(new).hexdigest(),
         )
-        response = self.conn.image.download_image(fake_glance.IMAGE_ID)
+        response = self.conn.image.download_image(scripted.IMAGE_ID)
         self.assert_same(new, response.content)
 
     def test_is_not_filled(self) -> None:
         """It does not keep the image in memory after the download."""
         response = weakref.ref(
-            self.conn.image.download_image(fake_glance.IMAGE_ID)
+            self.conn.image.download_image(scripted.IMAGE_ID)
         )
         gc.collect()
         self.assertIsNone(response())

@@ -13,8 +13,6 @@
 """Tests of the words for failures, on errors that libraries really raise."""
 
 import socket
-import struct
-import threading
 from typing import Any
 
 from keystoneauth1 import adapter
@@ -25,11 +23,11 @@ import urllib3
 
 from openstack_image_stream._common import printing
 from openstack_image_stream._http import reasons
+from tests.servers import scripted
 from tests.unit import base
-from tests.unit import fake_glance
 
 DATA = base.some_bytes(10_000)
-URL = f'/v2/images/{fake_glance.IMAGE_ID}/file'
+URL = f'/v2/images/{scripted.IMAGE_ID}/file'
 
 #: How a body ends too early, and what is said of it.
 BROKEN: dict[str, tuple[dict[str, Any], str]] = {
@@ -77,7 +75,7 @@ class TestReason(base.GlanceTestCase):
     def test_of_a_body(self, case: tuple[dict[str, Any], str]) -> None:
         """It says what happened, not which classes said so."""
         how, words = case
-        self.glance.file_answers.append(self.glance.honest(**how))
+        self.glance.data_responses.append(self.glance.honest(**how))
         timeout = 0.2 if 'silent_after' in how else 10
         self.assertEqual(words, self.failure(timeout).partition(' (')[0])
 
@@ -85,35 +83,20 @@ class TestReason(base.GlanceTestCase):
     def test_of_a_request(self, case: tuple[dict[str, Any], str]) -> None:
         """keystoneauth's sentence around it is left out, as is the URL."""
         how, words = case
-        self.glance.file_answers.append(self.glance.honest(**how))
+        self.glance.data_responses.append(self.glance.honest(**how))
         timeout = 0.2 if 'silent_after' in how else 10
         self.assertEqual(words, self.failure(timeout).partition(' (')[0])
 
     def test_reset(self) -> None:
         """A reset is called as the system calls it."""
-        listener = socket.create_server(('127.0.0.1', 0))
-        self.addCleanup(listener.close)
-
-        def reset() -> None:
-            connection, _ = listener.accept()
-            connection.recv(65_536)
-            connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n')
-            connection.setsockopt(
-                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0)
-            )
-            connection.close()
-
-        thread = threading.Thread(target=reset)
-        thread.start()
-        self.addCleanup(thread.join)
-        self.glance = fake_glance.FakeGlance()
-        self.glance._port = listener.getsockname()[1]
-        self.glance._listener.close()
+        self.glance.data_responses.append(
+            self.glance.honest(cut_after=0, reset=True)
+        )
         self.assertEqual('Connection reset by peer', self.failure())
 
     def test_refused(self) -> None:
         """A refused connection names the host, and nothing twice."""
-        glance = fake_glance.FakeGlance()
+        glance = scripted.ScriptedGlance()
         glance._listener.close()
         self.glance = glance
         where = glance.url.removeprefix('http://')

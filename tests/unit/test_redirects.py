@@ -19,22 +19,23 @@ import requests
 
 from openstack_image_stream._http import redirects
 from openstack_image_stream import exceptions
+from tests.servers import responses
+from tests.servers import scripted
 from tests.unit import base
-from tests.unit import fake_glance
 from tests.unit import modes
 
 DATA = base.some_bytes(10_000)
-FILE = f'/v2/images/{fake_glance.IMAGE_ID}/file'
+FILE = f'/v2/images/{scripted.IMAGE_ID}/file'
 ELSEWHERE = '/v2/images/elsewhere/file'
 
 
-def redirect(location: str, status: int = 302) -> fake_glance.Answer:
+def redirect(location: str, status: int = 302) -> responses.Response:
     """Return an answer that names another address."""
-    return fake_glance.Answer(status=status, headers={'Location': location})
+    return responses.Response(status=status, headers={'Location': location})
 
 
 class RedirectTestCase(base.GlanceTestCase):
-    """A test with a Glance, somebody else, and a token."""
+    """A test with a Glance, another host, and a token."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -69,27 +70,27 @@ class TestSameHost(RedirectTestCase):
     def test_followed(self, case: Any) -> None:
         """They lead to the image."""
         kind, status = case
-        self.glance.file_answers.append(
+        self.glance.data_responses.append(
             redirect(f'{self.glance.url}{ELSEWHERE}', status)
         )
         mode = kind(self.directory)
         self.assert_same(DATA, mode.download(self.conn))
         self.assertEqual([FILE, ELSEWHERE], self.paths())
         self.assertEqual(
-            fake_glance.TOKEN, self.glance.requests[-1].headers['x-auth-token']
+            scripted.TOKEN, self.glance.requests[-1].headers['x-auth-token']
         )
 
     def test_relative(self) -> None:
         """An address may be relative to the one that was asked for."""
-        self.glance.file_answers.append(redirect('../elsewhere/file'))
-        response = self.conn.image.download_image(fake_glance.IMAGE_ID)
+        self.glance.data_responses.append(redirect('../elsewhere/file'))
+        response = self.conn.image.download_image(scripted.IMAGE_ID)
         self.assert_same(DATA, response.content)
         self.assertEqual([FILE, ELSEWHERE], self.paths())
 
     def test_of_the_metadata(self) -> None:
         """The metadata may be elsewhere, too, and are asked for as such."""
-        self.glance.metadata_answers.append(redirect('elsewhere?a=b'))
-        response = self.conn.image.download_image(fake_glance.IMAGE_ID)
+        self.glance.metadata_responses.append(redirect('elsewhere?a=b'))
+        response = self.conn.image.download_image(scripted.IMAGE_ID)
         self.assert_same(DATA, response.content)
         self.assertIn(
             '/v2/images/elsewhere?a=b',
@@ -98,12 +99,12 @@ class TestSameHost(RedirectTestCase):
 
     def test_in_a_circle(self) -> None:
         """They come to an end, also when the server does not want that."""
-        self.glance.stubborn = True
-        self.glance.file_answers.append(redirect(FILE))
+        self.glance.repeat_last = True
+        self.glance.data_responses.append(redirect(FILE))
         error = self.assertRaises(
             exceptions.ImageStreamError,
             self.conn.image.download_image,
-            fake_glance.IMAGE_ID,
+            scripted.IMAGE_ID,
         )
         self.assertIn('sent more than 5', str(error))
         self.assertEqual(6, len(self.paths()))
@@ -122,7 +123,7 @@ class TestOtherHost(RedirectTestCase):
     @base.for_each(modes.ALL)
     def test_of_the_data(self, kind: type[modes.Mode]) -> None:
         """The data are not fetched from there."""
-        self.glance.file_answers.append(redirect(self.other.url + FILE))
+        self.glance.data_responses.append(redirect(self.other.url + FILE))
         mode = kind(self.directory)
         self.assert_refused(mode.download, self.conn)
         self.assertEqual(b'', mode.held())
@@ -130,30 +131,26 @@ class TestOtherHost(RedirectTestCase):
 
     def test_of_a_resumed_range(self) -> None:
         """Not in the middle either."""
-        self.glance.file_answers.extend(
+        self.glance.data_responses.extend(
             [
                 self.glance.honest(cut_after=5_000),
                 redirect(self.other.url + FILE),
             ]
         )
-        self.assert_refused(
-            self.conn.image.download_image, fake_glance.IMAGE_ID
-        )
+        self.assert_refused(self.conn.image.download_image, scripted.IMAGE_ID)
 
     @base.for_each(
         {
-            'get': lambda image: image.get_image(fake_glance.IMAGE_ID),
-            'find': lambda image: image.find_image(fake_glance.IMAGE_ID),
-            'download': lambda image: image.download_image(
-                fake_glance.IMAGE_ID
-            ),
+            'get': lambda image: image.get_image(scripted.IMAGE_ID),
+            'find': lambda image: image.find_image(scripted.IMAGE_ID),
+            'download': lambda image: image.download_image(scripted.IMAGE_ID),
         }
     )
     def test_of_the_metadata(self, ask: Any) -> None:
         """Nor the metadata, whoever asks for them."""
         self.assertIsNotNone(self.conn.image)
-        self.glance.metadata_answers.append(
-            redirect(f'{self.other.url}/v2/images/{fake_glance.IMAGE_ID}')
+        self.glance.metadata_responses.append(
+            redirect(f'{self.other.url}/v2/images/{scripted.IMAGE_ID}')
         )
         self.assert_refused(ask, self.conn.image)
 
@@ -169,10 +166,8 @@ class TestOtherHost(RedirectTestCase):
     def test_looks_alike(self, location: str) -> None:
         """An address that only resembles ours is another one."""
         port = self.glance.url.rpartition(':')[2]
-        self.glance.file_answers.append(redirect(location.format(port=port)))
-        self.assert_refused(
-            self.conn.image.download_image, fake_glance.IMAGE_ID
-        )
+        self.glance.data_responses.append(redirect(location.format(port=port)))
+        self.assert_refused(self.conn.image.download_image, scripted.IMAGE_ID)
 
     @base.for_each(
         {
@@ -183,11 +178,11 @@ class TestOtherHost(RedirectTestCase):
     )
     def test_no_address(self, location: str) -> None:
         """A malformed address is no reason for a traceback."""
-        self.glance.file_answers.append(redirect(location))
+        self.glance.data_responses.append(redirect(location))
         error = self.assertRaises(
             exceptions.ImageStreamError,
             self.conn.image.download_image,
-            fake_glance.IMAGE_ID,
+            scripted.IMAGE_ID,
         )
         self.assertIn('redirect', str(error))
 
@@ -204,18 +199,18 @@ class TestOtherHost(RedirectTestCase):
             self.glance,
             image_endpoint_override=f'http://me:secret@127.0.0.1:{port}/v2',
         )
-        self.glance.file_answers.append(redirect(location))
+        self.glance.data_responses.append(redirect(location))
         error = self.assertRaises(
             exceptions.ImageStreamError,
             conn.image.download_image,
-            fake_glance.IMAGE_ID,
+            scripted.IMAGE_ID,
         )
         self.assertIn('redirect', str(error))
         self.assertNotIn('secret', str(error))
 
     def test_asked_for(self) -> None:
         """Who says what to do with redirects has it done."""
-        self.glance.metadata_answers.append(redirect(self.other.url))
+        self.glance.metadata_responses.append(redirect(self.other.url))
         response = self.conn.image.get('/images', redirect=False)
         self.assertEqual(302, response.status_code)
 
@@ -270,7 +265,7 @@ class TestProxyRequest(RedirectTestCase):
             )
 
         self.assertIsNotNone(self.conn.image)
-        self.glance.metadata_answers.append(redirect('/v2/images'))
+        self.glance.metadata_responses.append(redirect('/v2/images'))
         response = self.conn.image.request(
             '/images', 'GET', hooks={'response': [hook] if is_list else hook}
         )
@@ -280,6 +275,6 @@ class TestProxyRequest(RedirectTestCase):
     def test_no_address(self) -> None:
         """A redirect without an address is returned as it is."""
         self.assertIsNotNone(self.conn.image)
-        self.glance.metadata_answers.append(fake_glance.Answer(status=302))
+        self.glance.metadata_responses.append(responses.Response(status=302))
         response = self.conn.image.request('/images', 'GET')
         self.assertEqual(302, response.status_code)

@@ -141,7 +141,7 @@ class TestAuthentication(RequestsTestCase):
     """Tokens run out."""
 
     def test_between_the_requests(self) -> None:
-        """keystoneauth logs in again, and the download goes on."""
+        """keystoneauth logs in again, and the download continues."""
         self.mocker.get(FILE_URL, [{'status_code': 401}, {'content': DATA}])
         requests = self.download()
         self.assertEqual(

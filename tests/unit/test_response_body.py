@@ -29,8 +29,8 @@ from openstack_image_stream._http import compat
 from openstack_image_stream._http import response_body
 from openstack_image_stream._http import responses
 from openstack_image_stream import exceptions
+from tests.servers import scripted
 from tests.unit import base
-from tests.unit import fake_glance
 
 MIB = 1024 * 1024
 
@@ -41,11 +41,11 @@ class BodyTestCase(base.GlanceTestCase):
     def body(self, data: bytes, **changes: Any) -> response_body.Body:
         """Ask for the data, return the body of the response."""
         glance = self.serve(data)
-        glance.file_answers.append(glance.honest(**changes))
+        glance.data_responses.append(glance.honest(**changes))
         session = requests.Session()
         self.addCleanup(session.close)
         self.response = session.get(
-            f'{glance.url}/v2/images/{fake_glance.IMAGE_ID}/file', stream=True
+            f'{glance.url}/v2/images/{scripted.IMAGE_ID}/file', stream=True
         )
         encoded = bool(responses.content_coding(self.response))
         body = response_body.Body(self.response, 0, encoded=encoded)

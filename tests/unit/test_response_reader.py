@@ -41,13 +41,13 @@ from tests.unit import scripted_source
 DATA = base.some_bytes(1_000)
 LINES = b'first\nsecond\r\n\nlast'
 
-#: How to read all of a response, each as somebody may do it.
+#: How to read all of a response, each as a caller may do it.
 READERS: dict[str, Any] = {
     'content': lambda r: r.content,
     'iter_content_default': lambda r: b''.join(r.iter_content()),
     'iter_content_1': lambda r: b''.join(r.iter_content(1)),
     'iter_content_7': lambda r: b''.join(r.iter_content(7)),
-    'iter_content_piece': lambda r: b''.join(r.iter_content(100)),
+    'iter_content_chunk': lambda r: b''.join(r.iter_content(100)),
     'iter_content_more': lambda r: b''.join(r.iter_content(10_000)),
     'iter_content_none': lambda r: b''.join(r.iter_content(None)),
     'iter_response': lambda r: b''.join(r),
@@ -94,10 +94,10 @@ def without_collector() -> Iterator[None]:
 
 def _read_into(raw: Any, size: int) -> bytes:
     buffer = bytearray(size)
-    pieces = []
+    chunks = []
     while count := raw.readinto(buffer):
-        pieces.append(bytes(buffer[:count]))
-    return b''.join(pieces)
+        chunks.append(bytes(buffer[:count]))
+    return b''.join(chunks)
 
 
 class ResponseTestCase(base.TestCase):
@@ -109,7 +109,7 @@ class ResponseTestCase(base.TestCase):
         """Make a response to a request for an image of these bytes."""
         self.source = scripted_source.ScriptedSource(script)
         self.coordinator = coordination.Coordinator('id')
-        pipeline = verified_stream.VerifiedStream(
+        stream = verified_stream.VerifiedStream(
             self.source,  # type: ignore[arg-type]
             [hashes.DigestObserver(base.sha512(data), 'id')],
             progress.Meter(None),
@@ -124,7 +124,7 @@ class ResponseTestCase(base.TestCase):
             status=200,
             preload_content=False,
         )
-        attached = response_reader.attach(response, pipeline)
+        attached = response_reader.attach(response, stream)
         self.assertIs(response, attached)
         return response
 
@@ -199,63 +199,63 @@ class TestReading(ResponseTestCase):
     )
     @base.EXAMPLES
     def test_any_sequence(
-        self, piece_size: int, calls: list[tuple[str, int]]
+        self, chunk_size: int, calls: list[tuple[str, int]]
     ) -> None:
-        """However the calls and pieces fall, the bytes are the same."""
+        """However the calls and chunks fall, the bytes are the same."""
         data = DATA[:300]
-        raw = self.response(scripted_source.split(data, piece_size), data).raw
+        raw = self.response(scripted_source.split(data, chunk_size), data).raw
         seen = b''
         for name, size in calls:
             if name == 'read':
-                piece = raw.read(size)
+                chunk = raw.read(size)
                 wanted = size
             elif name == 'readinto':
                 buffer = bytearray(size)
                 count = raw.readinto(buffer)
-                piece = bytes(buffer[:count])
+                chunk = bytes(buffer[:count])
                 wanted = size
             else:
-                piece = next(raw.stream(size + 1), b'')
+                chunk = next(raw.stream(size + 1), b'')
                 wanted = size + 1
             # Short only at the end.
             left = len(data) - len(seen)
-            self.assertEqual(min(wanted, left), len(piece))
-            seen += piece
+            self.assertEqual(min(wanted, left), len(chunk))
+            seen += chunk
             self.assertEqual(len(seen), raw.tell())
         self.assertEqual(data, seen + raw.read())
 
 
-class TestPieces(ResponseTestCase):
+class TestChunks(ResponseTestCase):
     """The sizes of what is handed out."""
 
-    @base.for_each({'one': 1, 'odd': 7, 'piece': 100, 'more': 333})
+    @base.for_each({'one': 1, 'odd': 7, 'chunk': 100, 'more': 333})
     def test_iter_content(self, size: int) -> None:
-        """Every piece has the size that was asked for, but the last."""
-        sizes = [len(piece) for piece in self.good().iter_content(size)]
+        """Every chunk has the size that was asked for, but the last."""
+        sizes = [len(chunk) for chunk in self.good().iter_content(size)]
         self.assertEqual({size}, set(sizes[:-1]))
         self.assertLess(0, sizes[-1])
         self.assertEqual(1_000, sum(sizes))
 
     def test_iter_content_as_it_comes(self) -> None:
-        """Without a size the pieces of the network come, not copied."""
-        pieces = scripted_source.split(DATA, 100)
-        response = self.response(pieces)
-        for piece, seen in zip(
-            pieces, response.iter_content(None), strict=True
+        """Without a size the chunks of the network come, not copied."""
+        chunks = scripted_source.split(DATA, 100)
+        response = self.response(chunks)
+        for chunk, seen in zip(
+            chunks, response.iter_content(None), strict=True
         ):
-            self.assertIs(piece, seen)
+            self.assertIs(chunk, seen)
 
     def test_same_size_is_not_copied(self) -> None:
-        """Who reads by the size of our pieces gets them as they are."""
-        pieces = scripted_source.split(DATA, 100)
-        response = self.response(pieces)
-        for piece, seen in zip(
-            pieces, response.iter_content(100), strict=True
+        """Who reads by the size of our chunks gets them as they are."""
+        chunks = scripted_source.split(DATA, 100)
+        response = self.response(chunks)
+        for chunk, seen in zip(
+            chunks, response.iter_content(100), strict=True
         ):
-            self.assertIs(piece, seen)
+            self.assertIs(chunk, seen)
 
     def test_iter_lines(self) -> None:
-        """Lines are cut by requests, over the edges of pieces."""
+        """Lines are cut by requests, over the edges of chunks."""
         response = self.response(scripted_source.split(LINES, 3), LINES)
         self.assertEqual(
             [b'first', b'second', b'', b'last'],
@@ -304,8 +304,8 @@ class TestReadinto(ResponseTestCase):
         self.assertEqual(10 * buffer.itemsize, count)
         self.assert_same(DATA[:count], buffer.tobytes())
 
-    def test_over_pieces(self) -> None:
-        """A buffer larger than a piece is filled from several."""
+    def test_over_chunks(self) -> None:
+        """A buffer larger than a chunk is filled from several."""
         buffer = bytearray(250)
         self.assertEqual(250, self.good().raw.readinto(buffer))
         self.assert_same(DATA[:250], buffer)
@@ -333,24 +333,24 @@ class TestReadinto(ResponseTestCase):
 
 
 class TestNobodyHoldsABadImage(ResponseTestCase):
-    """The last piece comes only after the proof."""
+    """The last chunk comes only after the proof."""
 
-    @base.for_each({'one': 1, 'odd': 7, 'piece': 100, 'none': None})
+    @base.for_each({'one': 1, 'odd': 7, 'chunk': 100, 'none': None})
     def test_by_iter_content(self, size: int | None) -> None:
-        """Who iterates misses at least one piece of a bad image."""
+        """Who iterates misses at least one chunk of a bad image."""
         response = self.response(scripted_source.split(b'x' + DATA[1:], 100))
         seen = []
         with self.assertRaisesRegex(
             exceptions.ChecksumMismatchError, 'mismatch'
         ):
-            for piece in response.iter_content(size):
-                seen.append(piece)
-        # Less than the piece that is asked for may be missing beside it.
+            for chunk in response.iter_content(size):
+                seen.append(chunk)
+        # Less than the chunk that is asked for may be missing beside it.
         self.assertLessEqual(len(b''.join(seen)), 900)
         self.assertLess(800, len(b''.join(seen)))
 
-    def test_in_one_piece(self) -> None:
-        """Of an image of one piece nothing is seen."""
+    def test_in_one_chunk(self) -> None:
+        """Of an image of one chunk nothing is seen."""
         response = self.response([b'x' + DATA[1:]])
         buffer = bytearray(1_000)
         self.assertRaises(
@@ -359,7 +359,7 @@ class TestNobodyHoldsABadImage(ResponseTestCase):
         self.assertEqual(bytes(1_000), buffer)
 
     def test_readinto_over_the_end(self) -> None:
-        """A buffer that would hold it all does not get the last piece."""
+        """A buffer that would hold it all does not get the last chunk."""
         response = self.response(scripted_source.split(b'x' + DATA[1:], 100))
         buffer = bytearray(1_000)
         self.assertRaises(
@@ -373,18 +373,18 @@ class TestMemory(base.TestCase):
 
     def _peak(self, read: Any) -> float:
         # Made one by one, as a network does.
-        pieces, size = 200, 100_000
+        chunks, size = 200, 100_000
         source = scripted_source.ScriptedSource(
-            bytes(size) for _ in range(pieces)
+            bytes(size) for _ in range(chunks)
         )
-        pipeline = verified_stream.VerifiedStream(
+        stream = verified_stream.VerifiedStream(
             source,  # type: ignore[arg-type]
-            [hashes.DigestObserver(base.sha512(bytes(size) * pieces), 'id')],
+            [hashes.DigestObserver(base.sha512(bytes(size) * chunks), 'id')],
             progress.Meter(None),
             coordination.Coordinator('id'),
             chunk_size=size,
         )
-        response = response_reader.attach(requests.Response(), pipeline)
+        response = response_reader.attach(requests.Response(), stream)
         tracemalloc.start()
         try:
             read(response)
@@ -394,17 +394,17 @@ class TestMemory(base.TestCase):
 
     @base.for_each(
         {
-            'by_our_pieces': lambda r: collections.deque(
+            'by_our_chunks': lambda r: collections.deque(
                 r.iter_content(100_000), maxlen=1
             ),
-            'by_small_pieces': lambda r: collections.deque(
+            'by_small_chunks': lambda r: collections.deque(
                 r.iter_content(7_000), maxlen=1
             ),
             'by_readinto': lambda r: _read_away(r.raw, bytearray(7_000)),
         }
     )
     def test_of_a_stream(self, read: Any) -> None:
-        """Some pieces at the most, however large the image is."""
+        """Some chunks at the most, however large the image is."""
         self.assertLess(self._peak(read), 8)
 
     def test_of_all_at_once(self) -> None:

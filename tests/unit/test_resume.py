@@ -22,8 +22,9 @@ from hypothesis import strategies
 from openstack import exceptions as sdk_exceptions
 
 from openstack_image_stream import exceptions
+from tests.servers import responses
+from tests.servers import scripted
 from tests.unit import base
-from tests.unit import fake_glance
 from tests.unit import modes
 
 DATA = base.some_bytes(2_500_000)
@@ -52,7 +53,7 @@ class ResumeTestCase(base.GlanceTestCase):
 
     def answer(self, **changes: Any) -> None:
         """Have the next request for the data answered so."""
-        self.glance.file_answers.append(self.glance.honest(**changes))
+        self.glance.data_responses.append(self.glance.honest(**changes))
 
     def ranges(self) -> list[str | None]:
         """Return the Range of each request for data."""
@@ -90,7 +91,7 @@ class TestRanges(ResumeTestCase):
         self.assertEqual([None, 'bytes=1000000-'], self.ranges())
 
     def test_many_cuts(self) -> None:
-        """Every new byte gives all the patience back."""
+        """Every new byte gives all the retries back."""
         self.glance.cut_every = 100_000
         self.assert_same(DATA, self.download(retries=1))
         self.assertEqual(25, len(self.ranges()))
@@ -129,7 +130,7 @@ class TestRanges(ResumeTestCase):
 
     def test_waits_longer_and_longer(self) -> None:
         """Without a new byte the waits grow, up to the last attempt."""
-        self.glance.stubborn = True
+        self.glance.repeat_last = True
         self.answer(cut_after=1_000_000)
         # Ranges are ignored by this one, so nothing new ever comes.
         error = self.assertRaises(
@@ -153,7 +154,9 @@ class TestStatus(ResumeTestCase):
     @base.for_each({str(s): s for s in (408, 429, 500, 502, 503, 504)})
     def test_metadata_tried_again(self, status: int) -> None:
         """The metadata are asked for as patiently as the data."""
-        self.glance.metadata_answers.append(fake_glance.Answer(status=status))
+        self.glance.metadata_responses.append(
+            responses.Response(status=status)
+        )
         self.assert_same(DATA, self.download())
 
     def test_retry_after(self) -> None:
@@ -269,12 +272,12 @@ class TestChanged(ResumeTestCase):
 class TestPartialFile(ResumeTestCase):
     """Going on with what a former call left."""
 
-    NAME = f'image.{fake_glance.IMAGE_ID}.part'
+    NAME = f'image.{scripted.IMAGE_ID}.part'
 
     def save(self, **options: Any) -> None:
         """Download to a path."""
         self.conn.image.download_image(
-            fake_glance.IMAGE_ID, output=self.path(), **options
+            scripted.IMAGE_ID, output=self.path(), **options
         )
 
     def assert_saved(self) -> None:
@@ -284,7 +287,7 @@ class TestPartialFile(ResumeTestCase):
 
     def test_kept_and_named(self) -> None:
         """A failure leaves what arrived, and says where."""
-        self.glance.stubborn = True
+        self.glance.repeat_last = True
         self.answer(cut_after=1_000_000)
         error = self.assertRaises(
             exceptions.IncompleteDownloadError, self.save, retries=1
@@ -348,7 +351,7 @@ class TestPartialFile(ResumeTestCase):
         """The response to a part looks as that to the whole would."""
         self.write(DATA[:1_000_000], self.NAME)
         response = self.conn.image.download_image(
-            fake_glance.IMAGE_ID, output=self.path()
+            scripted.IMAGE_ID, output=self.path()
         )
         self.assertEqual(200, response.status_code)
         self.assertEqual(str(len(DATA)), response.headers['Content-Length'])

@@ -31,16 +31,16 @@ def _largest(low: float, high: float) -> float:
     return high
 
 
-class TestPatience(base.TestCase):
+class TestRetries(base.TestCase):
     """How long it waits, and when it gives up."""
 
     def _delays(
         self, count: int, failure: retry.RetriableError, retries: int = 100
     ) -> list[float | None]:
-        patience = retry.Retries(
+        retries = retry.Retries(
             retry.RetryPolicy(retries=retries, uniform=_largest)
         )
-        return [patience.delay(failure) for _ in range(count)]
+        return [retries.delay(failure) for _ in range(count)]
 
     def test_doubles_up_to_a_limit(self) -> None:
         """The longest wait doubles from half a second to half a minute."""
@@ -64,8 +64,8 @@ class TestPatience(base.TestCase):
             asked.append((low, high))
             return low
 
-        patience = retry.Retries(retry.RetryPolicy(retries=1, uniform=pick))
-        self.assertEqual(0, patience.delay(retry.RetriableError('reset')))
+        retries = retry.Retries(retry.RetryPolicy(retries=1, uniform=pick))
+        self.assertEqual(0, retries.delay(retry.RetriableError('reset')))
         self.assertEqual([(0, 0.5)], asked)
 
     def test_gives_up(self) -> None:
@@ -75,38 +75,30 @@ class TestPatience(base.TestCase):
 
     def test_progress_starts_anew(self) -> None:
         """A new byte makes it as patient as it was."""
-        patience = retry.Retries(
-            retry.RetryPolicy(retries=1, uniform=_largest)
-        )
+        retries = retry.Retries(retry.RetryPolicy(retries=1, uniform=_largest))
         for _ in range(5):
-            self.assertEqual(
-                0.5, patience.delay(retry.RetriableError('reset'))
-            )
-            patience.progress()
+            self.assertEqual(0.5, retries.delay(retry.RetriableError('reset')))
+            retries.progress()
 
     def test_crumbs(self) -> None:
         """A byte now and then gives the retries back, not the short waits."""
-        patience = retry.Retries(
-            retry.RetryPolicy(retries=1, uniform=_largest)
-        )
+        retries = retry.Retries(retry.RetryPolicy(retries=1, uniform=_largest))
         delays = []
         for _ in range(5):
-            delays.append(patience.delay(retry.RetriableError('reset')))
-            patience.progress(1)
+            delays.append(retries.delay(retry.RetriableError('reset')))
+            retries.progress(1)
         self.assertEqual([0.5, 1, 2, 4, 8], delays)
         for _ in range(64):
-            patience.progress(1024)
-        self.assertEqual(0.5, patience.delay(retry.RetriableError('reset')))
+            retries.progress(1024)
+        self.assertEqual(0.5, retries.delay(retry.RetriableError('reset')))
 
     def test_crumbs_do_not_add_up(self) -> None:
         """What came before a failure does not count after it."""
-        patience = retry.Retries(
-            retry.RetryPolicy(retries=1, uniform=_largest)
-        )
+        retries = retry.Retries(retry.RetryPolicy(retries=1, uniform=_largest))
         for delay in (0.5, 1, 2):
-            patience.progress(40_000)
+            retries.progress(40_000)
             self.assertEqual(
-                delay, patience.delay(retry.RetriableError('reset'))
+                delay, retries.delay(retry.RetriableError('reset'))
             )
 
     def test_server_is_asked_when_it_wants(self) -> None:
@@ -138,7 +130,7 @@ class TestPatience(base.TestCase):
         )
 
     def test_final(self) -> None:
-        """Some failures are the last whatever patience is left."""
+        """Some failures are the last whatever retries is left."""
         failure = retry.RetriableError('enough', final=True)
         self.assertEqual([None], self._delays(1, failure))
 

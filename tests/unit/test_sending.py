@@ -26,8 +26,9 @@ from openstack import exceptions as sdk_exceptions
 import requests
 
 from openstack_image_stream._sdk import sending
+from tests.servers import responses
+from tests.servers import scripted
 from tests.unit import base
-from tests.unit import fake_glance
 from tests.unit import test_requests
 
 DATA = base.some_bytes(100_000)
@@ -44,7 +45,7 @@ class TestCallersObjects(base.GlanceTestCase):
     def download(self, conn: Any = None, **options: Any) -> bytes:
         """Download the image."""
         image = (conn or self.conn).image
-        response = image.download_image(fake_glance.IMAGE_ID, **options)
+        response = image.download_image(scripted.IMAGE_ID, **options)
         content: bytes = response.content
         return content
 
@@ -100,14 +101,14 @@ class TestCallersObjects(base.GlanceTestCase):
             fixtures.MockPatchObject(loader, 'CONFIG_FILES', [path])
         )
         conn = self.connect(self.glance, load_yaml_config=True)
-        cached = conn.image.get_image(fake_glance.IMAGE_ID)
+        cached = conn.image.get_image(scripted.IMAGE_ID)
         keys = set(conn._api_cache_keys)
         self.assertNotEqual(set(), keys)
         self.assert_same(DATA, self.download(conn))
         self.assertEqual(keys, set(conn._api_cache_keys))
         self.glance.requests.clear()
         self.assertEqual(
-            cached.name, conn.image.get_image(fake_glance.IMAGE_ID).name
+            cached.name, conn.image.get_image(scripted.IMAGE_ID).name
         )
         self.assertEqual([], self.glance.requests)
 
@@ -116,8 +117,8 @@ class TestCallersObjects(base.GlanceTestCase):
         with mock.patch.object(self.conn.image, '_report_stats') as report:
             self.download()
             self.assertEqual(2, report.call_count)
-            self.glance.stubborn = True
-            self.glance.file_answers.append(fake_glance.Answer(status=403))
+            self.glance.repeat_last = True
+            self.glance.data_responses.append(responses.Response(status=403))
             self.assertRaises(sdk_exceptions.ForbiddenException, self.download)
         self.assertEqual(4, report.call_count)
 
@@ -128,9 +129,9 @@ class TestCallersObjects(base.GlanceTestCase):
             service_type='image',
             endpoint_override=f'{self.glance.url}/v2',
         )
-        image = self.conn.image.get_image(fake_glance.IMAGE_ID)
+        image = self.conn.image.get_image(scripted.IMAGE_ID)
         self.assert_same(DATA, image.download(plain).content)
-        self.glance.file_answers.append(fake_glance.Answer(status=404))
+        self.glance.data_responses.append(responses.Response(status=404))
         self.assertRaises(
             sdk_exceptions.NotFoundException, image.download, plain
         )

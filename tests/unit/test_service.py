@@ -32,9 +32,10 @@ from openstack_image_stream import exceptions
 from openstack_image_stream import image
 from openstack_image_stream import proxy
 from openstack_image_stream import service
+from tests.servers import responses
+from tests.servers import scripted
 from tests.unit import base
 from tests.unit import fake_cloud
-from tests.unit import fake_glance
 
 DATA = base.some_bytes(10_000)
 HOOK = 'openstack_image_stream:load'
@@ -55,7 +56,7 @@ class ServiceTestCase(base.GlanceTestCase):
         """Check that a connection has the plugin, and that it works."""
         self.assertIs(proxy.ImageProxy, type(conn.image))
         response = conn.image.download_image(
-            fake_glance.IMAGE_ID, output=self.path()
+            scripted.IMAGE_ID, output=self.path()
         )
         self.assertTrue(response.ok)
         self.assert_same(DATA, self.content())
@@ -108,8 +109,8 @@ class TestVendorHook(ServiceTestCase):
 
     def test_in_a_profile(self) -> None:
         """A vendor names it in the profile of all its clouds."""
-        self.glance.metadata_answers.append(
-            fake_glance.json_answer(
+        self.glance.metadata_responses.append(
+            responses.json_response(
                 {
                     'name': 'vendor',
                     'profile': {
@@ -254,10 +255,10 @@ class TestLoad(ServiceTestCase):
         self.assertEqual(connection.Connection.__doc__, type(conn).__doc__)
 
     def test_subclass(self) -> None:
-        """A connection of somebody's own class keeps that class."""
+        """A connection of a class of the caller's keeps that class."""
 
         class Mine(connection.Connection):
-            """Somebody's own."""
+            """The caller's own."""
 
         plain = self.plain()
         conn = Mine(config=plain.config)
@@ -270,7 +271,7 @@ class TestLoad(ServiceTestCase):
         self.assert_upstreams(other)
 
 
-def password(glance: fake_glance.FakeGlance) -> dict[str, Any]:
+def password(glance: scripted.ScriptedGlance) -> dict[str, Any]:
     """Return how to log in at a Glance that is its own Keystone."""
     return {
         'auth_type': 'v3password',
@@ -283,7 +284,7 @@ def password(glance: fake_glance.FakeGlance) -> dict[str, Any]:
     }
 
 
-def admin_token(glance: fake_glance.FakeGlance) -> dict[str, Any]:
+def admin_token(glance: scripted.ScriptedGlance) -> dict[str, Any]:
     """Return how to use a token that was given out by hand."""
     return {
         'auth_type': 'admin_token',
@@ -342,8 +343,8 @@ class TestUsedProxy(ServiceTestCase):
         self.assertIs(before, conn.image)
         self.assertEqual(
             [
-                f'/v2/images/{fake_glance.IMAGE_ID}',
-                f'/v2/images/{fake_glance.IMAGE_ID}/file',
+                f'/v2/images/{scripted.IMAGE_ID}',
+                f'/v2/images/{scripted.IMAGE_ID}/file',
             ],
             [request.path for request in self.glance.requests],
         )
@@ -394,11 +395,11 @@ class TestUsedProxy(ServiceTestCase):
         self.assertIsInstance(made, Theirs)
         self.assertIsInstance(made, proxy.ImageProxy)
         self.assertEqual('Theirs', type(made).__name__)
-        self.assertIs(image.Image, type(made.get_image(fake_glance.IMAGE_ID)))
+        self.assertIs(image.Image, type(made.get_image(scripted.IMAGE_ID)))
         self.assertEqual(1, made.asked)
         self.assertIn('theirs', made._resource_registry)
         self.assertIs(image.Image, made._resource_registry['image'])
-        made.download_image(fake_glance.IMAGE_ID, output=self.path())
+        made.download_image(scripted.IMAGE_ID, output=self.path())
         self.assert_same(DATA, self.content())
         # The same class for the next one, and none upon the other.
         openstack_image_stream.load(conn)
@@ -410,14 +411,14 @@ class TestUsedProxy(ServiceTestCase):
 
     @base.for_each(
         {
-            'got': lambda conn: conn.image.get_image(fake_glance.IMAGE_ID),
+            'got': lambda conn: conn.image.get_image(scripted.IMAGE_ID),
             'found': lambda conn: conn.image.find_image('scripted'),
             'listed': lambda conn: next(iter(conn.image.images())),
             'updated': lambda conn: conn.image.update_image(
-                fake_glance.IMAGE_ID, name='other'
+                scripted.IMAGE_ID, name='other'
             ),
             'searched': lambda conn: conn.search_resources(
-                'image.image', fake_glance.IMAGE_ID
+                'image.image', scripted.IMAGE_ID
             )[0],
         }
     )
@@ -477,7 +478,7 @@ class TestEntryPoint(ServiceTestCase):
         self.assert_ours(conn)
 
     def test_of_others(self) -> None:
-        """An image service that somebody else registers is not ours."""
+        """An image service that another package registers is not ours."""
         other = self._entry_point('another-plugin', image_service.ImageService)
         self.assertRaises(exceptions.NotRegisteredError, self._load, other)
         other.load.assert_not_called()

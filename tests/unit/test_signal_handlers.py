@@ -30,8 +30,8 @@ from openstack_image_stream._http import retry_after
 from openstack_image_stream._sdk import image_info
 from openstack_image_stream._sdk import sending
 from openstack_image_stream._transfer import coordination
+from tests.servers import scripted
 from tests.unit import base
-from tests.unit import fake_glance
 
 #: What a time limit may raise.
 KINDS: dict[str, type[Exception]] = {
@@ -96,20 +96,20 @@ class HandlerTestCase(base.GlanceTestCase):
             self.translated(kind, ksa_exceptions.ConnectTimeout()),
             self.translated(kind, ksa_exceptions.SSLError()),
         ):
-            remote = fetching.Fetcher(
+            fetcher = fetching.Fetcher(
                 functools.partial(sending.get_file, mock.Mock(get=get), 'url'),
                 image_id='1',
                 image_status='active',
                 size=5,
                 reopenings=5,
             )
-            self.assert_passes(remote.open, byte_ranges.ByteRange(0))
+            self.assert_passes(fetcher.open, byte_ranges.ByteRange(0))
 
     @base.for_each(KINDS)
     def test_metadata(self, kind: type[Exception]) -> None:
         """While the metadata are asked for, or looked at."""
         conn = self.connect(self.serve(b'image'))
-        image = conn.image.get_image(fake_glance.IMAGE_ID)
+        image = conn.image.get_image(scripted.IMAGE_ID)
         for place, function in (
             ('requests.Session.request', self.interrupt(kind)),
             (

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Tests of the pipeline, on scripted sources."""
+"""Tests of the stream, on scripted sources."""
 
 import hashlib
 import tracemalloc
@@ -45,10 +45,10 @@ class RecordingSink(sinks.Sink):
         self.events.append('enter')
         return self
 
-    def write(self, piece: bytes) -> None:
+    def write(self, chunk: bytes) -> None:
         if self._failure:
             raise self._failure
-        self.events.append(piece)
+        self.events.append(chunk)
 
     def commit(self) -> None:
         self.events.append('commit')
@@ -57,46 +57,46 @@ class RecordingSink(sinks.Sink):
         self.events.append(exc_type)
 
 
-class PipelineTestCase(base.TestCase):
-    """A test with a pipeline on a scripted source."""
+class StreamTestCase(base.TestCase):
+    """A test with a stream on a scripted source."""
 
-    def pipeline(
+    def stream(
         self,
         script: list[Any],
         expected: hashes.Expected | None = None,
-        piece_size: int = 100,
+        chunk_size: int = 100,
     ) -> tuple[verified_stream.VerifiedStream, scripted_source.ScriptedSource]:
-        """Make a pipeline and its source."""
+        """Make a stream and its source."""
         source = scripted_source.ScriptedSource(script)
         observers = []
         if expected is not None:
             observers.append(hashes.DigestObserver(expected, 'id'))
-        pipeline = verified_stream.VerifiedStream(
+        stream = verified_stream.VerifiedStream(
             source,  # type: ignore[arg-type]
             observers,
             progress.Meter(None),
             coordination.Coordinator('id'),
-            chunk_size=piece_size,
+            chunk_size=chunk_size,
         )
-        self.addCleanup(pipeline.close)
-        return pipeline, source
+        self.addCleanup(stream.close)
+        return stream, source
 
     def drain_to(
-        self, pipeline: verified_stream.VerifiedStream, sink: sinks.Sink
+        self, stream: verified_stream.VerifiedStream, sink: sinks.Sink
     ) -> None:
         """Write all to a sink, as a download does."""
         with sink:
-            pipeline.drain_to(sink)
+            stream.drain_to(sink)
 
-    def drain(self, pipeline: verified_stream.VerifiedStream) -> list[bytes]:
-        """Read pieces to the end."""
-        pieces = []
-        while piece := pipeline.read():
-            pieces.append(piece)
-        return pieces
+    def drain(self, stream: verified_stream.VerifiedStream) -> list[bytes]:
+        """Read chunks to the end."""
+        chunks = []
+        while chunk := stream.read():
+            chunks.append(chunk)
+        return chunks
 
 
-class TestGoodImage(PipelineTestCase):
+class TestGoodImage(StreamTestCase):
     """Bytes that agree with the hash."""
 
     @hypothesis.given(
@@ -105,51 +105,51 @@ class TestGoodImage(PipelineTestCase):
     )
     @base.EXAMPLES
     def test_pieces_come_through(
-        self, pieces: list[bytes], is_verified: bool
+        self, chunks: list[bytes], is_verified: bool
     ) -> None:
-        """What the source gives is handed out, piece by piece, in order."""
-        expected = base.sha512(b''.join(pieces)) if is_verified else None
-        pipeline, source = self.pipeline(pieces, expected)
-        self.assertEqual(pieces, self.drain(pipeline))
-        self.assertEqual(b'', pipeline.read())
+        """What the source gives is handed out, chunk by chunk, in order."""
+        expected = base.sha512(b''.join(chunks)) if is_verified else None
+        stream, source = self.stream(chunks, expected)
+        self.assertEqual(chunks, self.drain(stream))
+        self.assertEqual(b'', stream.read())
         self.assertLessEqual(1, source.closed)
         self.assertEqual([], base.observer_threads())
 
     def test_pieces_are_not_copied(self) -> None:
         """The very objects of the source are handed out."""
-        pieces = scripted_source.split(DATA, 100)
-        pipeline, _ = self.pipeline(pieces, base.sha512(DATA))
-        for piece in pieces:
-            self.assertIs(piece, pipeline.read())
+        chunks = scripted_source.split(DATA, 100)
+        stream, _ = self.stream(chunks, base.sha512(DATA))
+        for chunk in chunks:
+            self.assertIs(chunk, stream.read())
 
     def test_source_is_not_read_after_the_end(self) -> None:
         """A connection that went back to the pool is not ours any more."""
-        pipeline, source = self.pipeline([DATA], base.sha512(DATA))
-        self.drain(pipeline)
+        stream, source = self.stream([DATA], base.sha512(DATA))
+        self.drain(stream)
         asked = len(source.asked)
-        pipeline.read()
+        stream.read()
         self.assertEqual(asked, len(source.asked))
 
     def test_piece_size(self) -> None:
-        """The source is asked for pieces of the size that was wished."""
-        pipeline, source = self.pipeline([DATA], piece_size=123)
-        self.drain(pipeline)
+        """The source is asked for chunks of the size that was wished."""
+        stream, source = self.stream([DATA], chunk_size=123)
+        self.drain(stream)
         self.assertEqual({123}, set(source.asked))
 
     def test_no_thread_before_the_first_read(self) -> None:
         """An answer that nobody reads costs no thread."""
-        pipeline, _ = self.pipeline([DATA], base.sha512(DATA))
+        stream, _ = self.stream([DATA], base.sha512(DATA))
         self.assertEqual([], base.observer_threads())
-        pipeline.read()
+        stream.read()
 
     def test_no_thread_without_a_hash(self) -> None:
         """Nor does an image that cannot be verified."""
-        pipeline, _ = self.pipeline([DATA, DATA])
-        pipeline.read()
+        stream, _ = self.stream([DATA, DATA])
+        stream.read()
         self.assertEqual([], base.observer_threads())
 
 
-class TestBadImage(PipelineTestCase):
+class TestBadImage(StreamTestCase):
     """Bytes that do not agree with the hash, or do not arrive."""
 
     @hypothesis.given(
@@ -165,11 +165,11 @@ class TestBadImage(PipelineTestCase):
         position = choice.draw(strategies.integers(0, len(data) - 1))
         bad = bytearray(data)
         bad[position] ^= 1 << choice.draw(strategies.integers(0, 7))
-        pipeline, _ = self.pipeline(
+        stream, _ = self.stream(
             scripted_source.split(bytes(bad), size), base.sha512(data)
         )
         seen: list[bytes] = []
-        error = self._fails(pipeline, seen)
+        error = self._fails(stream, seen)
         self.assertIsInstance(error, exceptions.ChecksumMismatchError)
         self.assertEqual(hashlib.sha512(bad).hexdigest(), error.actual)
         self._assert_part(bytes(bad), seen)
@@ -183,23 +183,23 @@ class TestBadImage(PipelineTestCase):
     def test_any_cut(
         self, data: bytes, size: int, choice: strategies.DataObject
     ) -> None:
-        """Wherever it breaks off, that is noticed and a piece is missing."""
+        """Wherever it breaks off, that is noticed and a chunk is missing."""
         cut = choice.draw(strategies.integers(0, len(data) - 1))
-        pipeline, _ = self.pipeline(
+        stream, _ = self.stream(
             [*scripted_source.split(data[:cut], size), CUT],
             base.sha512(data),
         )
         seen: list[bytes] = []
-        self.assertIs(CUT, self._fails(pipeline, seen))
+        self.assertIs(CUT, self._fails(stream, seen))
         if cut:
             self._assert_part(data[:cut], seen)
 
     def _fails(
-        self, pipeline: verified_stream.VerifiedStream, seen: list[bytes]
+        self, stream: verified_stream.VerifiedStream, seen: list[bytes]
     ) -> Exception:
         try:
-            while piece := pipeline.read():
-                seen.append(piece)
+            while chunk := stream.read():
+                seen.append(chunk)
         except exceptions.ImageStreamError as exc:
             return exc
         return self.fail('no error')
@@ -210,74 +210,74 @@ class TestBadImage(PipelineTestCase):
         self.assertLess(len(held), len(sent))
 
 
-class TestAfterAFailure(PipelineTestCase):
+class TestAfterAFailure(StreamTestCase):
     """A download that failed stays failed."""
 
     @base.for_each({'network': CUT, 'local': OSError(28, 'full')})
     def test_error_is_raised_again(self, failure: Exception) -> None:
         """Nobody can take the rest for the end by reading once more."""
-        pipeline, source = self.pipeline([DATA, failure, DATA])
+        stream, source = self.stream([DATA, failure, DATA])
         for _ in range(3):
-            error = self.assertRaises(type(failure), pipeline.read)
+            error = self.assertRaises(type(failure), stream.read)
             self.assertEqual(str(failure), str(error))
         self.assertEqual(2, len(source.asked))
         self.assertLessEqual(1, source.closed)
 
     def test_mismatch_is_raised_again(self) -> None:
-        """Nor the piece that was kept back."""
-        pipeline, _ = self.pipeline([DATA], base.sha512(b'other'))
+        """Nor the chunk that was kept back."""
+        stream, _ = self.stream([DATA], base.sha512(b'other'))
         for _ in range(3):
-            self.assertRaises(exceptions.ChecksumMismatchError, pipeline.read)
+            self.assertRaises(exceptions.ChecksumMismatchError, stream.read)
 
     def test_nothing_stays_open(self) -> None:
         """The connection and the thread go with the error."""
-        pipeline, source = self.pipeline([DATA, CUT], base.sha512(DATA))
-        self.assertRaises(exceptions.IncompleteDownloadError, pipeline.read)
+        stream, source = self.stream([DATA, CUT], base.sha512(DATA))
+        self.assertRaises(exceptions.IncompleteDownloadError, stream.read)
         self.assertLessEqual(1, source.closed)
         self.assertEqual([], base.observer_threads())
 
     def test_interruption(self) -> None:
         """Ctrl-C comes through, once, and the download is over."""
-        pipeline, source = self.pipeline(
+        stream, source = self.stream(
             [DATA, KeyboardInterrupt(), DATA], base.sha512(DATA + DATA)
         )
         # Not assertRaises(), which lets a Ctrl-C pass.
         try:
-            pipeline.read()
+            stream.read()
         except KeyboardInterrupt:
             pass
         else:
             self.fail('the interruption was swallowed')
         self.assertLessEqual(1, source.closed)
         self.assertEqual([], base.observer_threads())
-        error = self.assertRaises(exceptions.ImageStreamError, pipeline.read)
+        error = self.assertRaises(exceptions.ImageStreamError, stream.read)
         self.assertIn('interrupted', str(error))
 
 
-class TestDrain(PipelineTestCase):
+class TestDrain(StreamTestCase):
     """Everything to a sink."""
 
     def test_commit_comes_last(self) -> None:
         """The sink is committed once, after all of it was proved."""
         sink = RecordingSink()
-        pipeline, source = self.pipeline([b'ab', b'c'], base.sha512(b'abc'))
-        self.drain_to(pipeline, sink)
+        stream, source = self.stream([b'ab', b'c'], base.sha512(b'abc'))
+        self.drain_to(stream, sink)
         self.assertEqual(['enter', b'ab', b'c', 'commit', None], sink.events)
         self.assertLessEqual(1, source.closed)
 
     def test_empty_image(self) -> None:
         """An image without bytes is proved and committed as well."""
         sink = RecordingSink()
-        pipeline, _ = self.pipeline([], base.sha512(b''))
-        self.drain_to(pipeline, sink)
+        stream, _ = self.stream([], base.sha512(b''))
+        self.drain_to(stream, sink)
         self.assertEqual(['enter', 'commit', None], sink.events)
 
     def test_empty_instead_of_an_image(self) -> None:
         """No bytes are not the image either."""
         sink = RecordingSink()
-        pipeline, _ = self.pipeline([], base.sha512(DATA))
+        stream, _ = self.stream([], base.sha512(DATA))
         self.assertRaises(
-            exceptions.ChecksumMismatchError, self.drain_to, pipeline, sink
+            exceptions.ChecksumMismatchError, self.drain_to, stream, sink
         )
         self.assertNotIn('commit', sink.events)
 
@@ -288,11 +288,11 @@ class TestDrain(PipelineTestCase):
         }
     )
     def test_failure_is_not_committed(self, case: Any) -> None:
-        """The sink learns of the error, and gets no last piece."""
+        """The sink learns of the error, and gets no last chunk."""
         script, expected = case
         sink = RecordingSink()
-        pipeline, source = self.pipeline(script, base.sha512(b'abc'))
-        self.assertRaises(expected, self.drain_to, pipeline, sink)
+        stream, source = self.stream(script, base.sha512(b'abc'))
+        self.assertRaises(expected, self.drain_to, stream, sink)
         self.assertEqual(['enter', b'ab', expected], sink.events)
         self.assertLessEqual(1, source.closed)
         self.assertEqual([], base.observer_threads())
@@ -301,55 +301,55 @@ class TestDrain(PipelineTestCase):
         """An error of the disk comes through as it is, all is let go."""
         full = OSError(28, 'No space left on device')
         sink = RecordingSink(full)
-        pipeline, source = self.pipeline([DATA, DATA], base.sha512(DATA))
-        error = self.assertRaises(OSError, self.drain_to, pipeline, sink)
+        stream, source = self.stream([DATA, DATA], base.sha512(DATA))
+        error = self.assertRaises(OSError, self.drain_to, stream, sink)
         self.assertIs(full, error)
         self.assertEqual(['enter', OSError], sink.events)
         self.assertLessEqual(1, source.closed)
         self.assertEqual([], base.observer_threads())
 
 
-class TestClosing(PipelineTestCase):
+class TestClosing(StreamTestCase):
     """Giving up."""
 
     def test_before_the_end(self) -> None:
         """Nothing stays open, and twice is no error."""
-        pipeline, source = self.pipeline(
+        stream, source = self.stream(
             scripted_source.split(DATA, 100), base.sha512(DATA)
         )
-        pipeline.read()
-        pipeline.close()
-        pipeline.close()
+        stream.read()
+        stream.close()
+        stream.close()
         self.assertLessEqual(1, source.closed)
         self.assertEqual([], base.observer_threads())
 
     def test_as_a_context_manager(self) -> None:
         """Leaving a block closes, whatever happened in it."""
-        pipeline, source = self.pipeline([DATA, DATA], base.sha512(DATA))
+        stream, source = self.stream([DATA, DATA], base.sha512(DATA))
         with (
             self.assertRaisesRegex(RuntimeError, 'enough'),
-            pipeline as entered,
+            stream as entered,
         ):
-            self.assertIs(pipeline, entered)
-            pipeline.read()
+            self.assertIs(stream, entered)
+            stream.read()
             raise RuntimeError('enough')
         self.assertLessEqual(1, source.closed)
         self.assertEqual([], base.observer_threads())
 
 
-class TestMemory(PipelineTestCase):
+class TestMemory(StreamTestCase):
     """How much of an image is in memory."""
 
-    def _peak(self, sink: sinks.Sink, pieces: int, size: int) -> int:
+    def _peak(self, sink: sinks.Sink, chunks: int, size: int) -> int:
         # Made one by one, as a network does.
-        script = (bytes(size) for _ in range(pieces))
-        pipeline, _ = self.pipeline(
+        script = (bytes(size) for _ in range(chunks))
+        stream, _ = self.stream(
             script,  # type: ignore[arg-type]
-            base.sha512(bytes(size) * pieces),
+            base.sha512(bytes(size) * chunks),
         )
         tracemalloc.start()
         try:
-            self.drain_to(pipeline, sink)
+            self.drain_to(stream, sink)
             if isinstance(sink, sinks.MemorySink):
                 sink.content()
             return tracemalloc.get_traced_memory()[1]
@@ -357,7 +357,7 @@ class TestMemory(PipelineTestCase):
             tracemalloc.stop()
 
     def test_to_a_file(self) -> None:
-        """Some pieces at the most, however large the image is."""
+        """Some chunks at the most, however large the image is."""
         size = 100_000
         sink = replacing.ReplacingSink(
             self.path(), 'id', resume=True, sparse=True

@@ -16,10 +16,8 @@ Each is tried in a child, which mounts for itself alone or becomes another
 user.
 """
 
-from collections.abc import Callable
 import os
 import pathlib
-import traceback
 
 import pytest
 
@@ -27,26 +25,12 @@ from openstack_image_stream import _config
 from openstack_image_stream._output import choice
 from openstack_image_stream import exceptions
 from tests.faults import machine
+from tests import processes
 
 ID = '0b8c6a6e-5bd7-4f1c-9d6a-6c1fb3a4a0d1'
 DATA = bytes(range(256)) * 40
 OLD = b'what was there before'
 _OTHER, _THIRD = 54_321, 54_322
-
-
-def in_child(act: Callable[[], None]) -> None:
-    """Do something in a child; fail as it does."""
-    child = os.fork()
-    if not child:
-        status = 1
-        try:
-            act()
-            status = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(status)
-    assert os.waitpid(child, 0)[1] == 0
 
 
 def save(path: pathlib.Path) -> None:
@@ -90,7 +74,7 @@ def test_mounted(place: pathlib.Path, tmp_path: pathlib.Path) -> None:
         machine.bind(source, place)
         check_refused(place, 'bind mount')
 
-    in_child(act)
+    processes.Child(act).wait()
     assert source.read_bytes() == DATA
     assert place.read_bytes() == OLD
 
@@ -108,7 +92,7 @@ def test_mounted_directory(
         place.write_bytes(OLD)
         save(place)
 
-    in_child(act)
+    processes.Child(act).wait()
     assert (source / 'image').read_bytes() == DATA
 
 
@@ -137,4 +121,4 @@ def test_sticky_directory(
         else:
             check_refused(place, 'sticky bit')
 
-    in_child(act)
+    processes.Child(act).wait()

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Plays thousands of cases in processes, and sums up what was wrong."""
+"""Runs thousands of cases in processes, and sums up what was wrong."""
 
 import argparse
 import collections
@@ -24,10 +24,10 @@ import tempfile
 import threading
 import time
 
-from tests.callers import apart
 from tests.callers.sweep import cases
-from tests.callers.sweep import play
+from tests.callers.sweep import run as _run
 from tests.callers.sweep import worker
+from tests import processes
 from tests.servers import control
 
 #: Most cases of a process, and of the service that it uses.
@@ -41,7 +41,7 @@ class _Batch:
 
 
 class Sweep:
-    """Plays cases, some at a time, and takes note of what was wrong."""
+    """Runs cases, some at a time, and takes note of what was wrong."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -49,8 +49,8 @@ class Sweep:
         self.counts: collections.Counter[str] = collections.Counter()
         self.wrong: list[str] = []
 
-    def play(self, batch: _Batch) -> None:
-        """Play some cases.
+    def run(self, batch: _Batch) -> None:
+        """Run some cases.
 
         :param batch: Which.
         """
@@ -61,7 +61,7 @@ class Sweep:
             numbers = list(batch.numbers)
             while numbers:
                 stacks = os.path.join(home, 'stacks')
-                last, code = self._play(batch.kind, remote, stacks, numbers)
+                last, code = self._run(batch.kind, remote, stacks, numbers)
                 if not numbers:
                     return
                 # It has not come to the end of a case.
@@ -75,7 +75,7 @@ class Sweep:
                 else:
                     self._note(number, [('other', f'it died with {code}')])
 
-    def _play(
+    def _run(
         self,
         kind: str,
         remote: control.Remote,
@@ -127,7 +127,7 @@ class Sweep:
     def summary(self) -> str:
         """Return the result in a line."""
         counts = ', '.join(
-            f'{self.counts[kind]} {kind}' for kind in play.FLAWS
+            f'{self.counts[kind]} {kind}' for kind in _run.FLAWS
         )
         return f'{self.cases} cases: {counts}'
 
@@ -155,7 +155,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         '--repeat',
         metavar='SEED:CASE',
-        help='play this case only',
+        help='run this case only',
     )
     parser.add_argument(
         '--times', type=int, default=1, help='how often to repeat it'
@@ -166,7 +166,7 @@ def _arguments() -> argparse.Namespace:
 def main() -> int:
     """Do what the command line says."""
     arguments = _arguments()
-    apart.preload()
+    processes.preload()
     if arguments.repeat:
         seed, _, index = arguments.repeat.partition(':')
         kind = cases.draw(int(seed), int(index)).kind
@@ -178,7 +178,7 @@ def main() -> int:
     sweep = Sweep()
     began = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(arguments.workers) as pool:
-        for result in [pool.submit(sweep.play, batch) for batch in batches]:
+        for result in [pool.submit(sweep.run, batch) for batch in batches]:
             result.result()
     print(f'{sweep.summary()}; {time.monotonic() - began:.0f} s')
     if sweep.wrong:

@@ -18,6 +18,7 @@ import random
 from typing import Any
 
 from tests.callers import actions
+from tests import ways
 
 MIB = 1024 * 1024
 
@@ -26,7 +27,7 @@ KINDS = {'plain': 84, 'eventlet': 8, 'gevent': 8}
 
 #: What happens to a download, and how often. ``raise`` is an exception out of
 #: a signal handler or of a green thread's time limit.
-_TROUBLES = {
+_BEHAVIOURS = {
     'plain': {
         'raise': 30,
         'close': 14,
@@ -48,9 +49,9 @@ _TROUBLES = {
         'break': 8,
     },
 }
-_TROUBLES['gevent'] = _TROUBLES['eventlet']
+_BEHAVIOURS['gevent'] = _BEHAVIOURS['eventlet']
 
-#: Troubles that only a response that is still read can have.
+#: Behaviours that only a response that is still read can have.
 STREAMED = (
     'close',
     'close_in_handler',
@@ -111,7 +112,7 @@ class Case:
     :param seed: Of the sweep.
     :param number: Of the case.
     :param kind: Kind of the process.
-    :param trouble: What the caller does.
+    :param behaviour: What the caller does.
     :param server: How the server behaves.
     :param mode: Where the image goes.
     :param connections: Option of the download.
@@ -134,7 +135,7 @@ class Case:
     seed: int
     number: int
     kind: str
-    trouble: str
+    behaviour: str
     server: str
     mode: str
     connections: int | str
@@ -169,14 +170,14 @@ def draw(seed: int, number: int) -> Case:
     """
     dice = random.Random(f'{seed}:{number}')
     kind = _pick(dice, KINDS)
-    trouble = _pick(dice, _TROUBLES[kind])
+    behaviour = _pick(dice, _BEHAVIOURS[kind])
     server = _pick(dice, _SERVERS)
-    mode = 'stream' if trouble in STREAMED else dice.choice(actions.MODES)
+    mode = 'stream' if behaviour in STREAMED else dice.choice(actions.MODES)
     shared = _pick(dice, _SHARED)
     child = dice.choice(_CHILDREN)
-    if trouble == 'fork' and child in ('close', 'read'):
+    if behaviour == 'fork' and child in ('close', 'read'):
         mode = 'stream'
-    if trouble == 'two':
+    if behaviour == 'two':
         mode = 'file' if shared == 'file' else 'path'
     seeds = [dice.choice(SEEDS), dice.choice(SEEDS)]
     size = _pick(dice, SIZES)
@@ -185,7 +186,7 @@ def draw(seed: int, number: int) -> Case:
         seed=seed,
         number=number,
         kind=kind,
-        trouble=trouble,
+        behaviour=behaviour,
         server=server,
         mode=mode,
         connections=dice.choice((1, 3, 'auto')),
@@ -198,7 +199,7 @@ def draw(seed: int, number: int) -> Case:
         from_main=dice.random() < 0.5,
         before=_pick(dice, _BEFORE),
         shared=shared,
-        read=dice.choice([*actions.READS]),
+        read=dice.choice([*ways.READS]),
         options={'retries': 12, 'timeout': timeout},
         again=dice.random() < 0.5,
     )
@@ -213,7 +214,9 @@ def _moment(dice: random.Random, server: str) -> float:
 
 def _slow(dice: random.Random, size: int) -> dict[str, Any]:
     steps = size / (256 * 1024)
-    return {'always': {'pace': [256 * 1024, dice.uniform(0.1, 0.5) / steps]}}
+    return {
+        'always': {'throttle': [256 * 1024, dice.uniform(0.1, 0.5) / steps]}
+    }
 
 
 def _cuts(dice: random.Random, size: int) -> dict[str, Any]:
@@ -228,7 +231,7 @@ def _cuts(dice: random.Random, size: int) -> dict[str, Any]:
 
 def _pauses(dice: random.Random, size: int) -> dict[str, Any]:
     amount = dice.randrange(size // 4, size // 2)
-    return {'changes': [{'pace': [amount, 0.15]}] * 3}
+    return {'changes': [{'throttle': [amount, 0.15]}] * 3}
 
 
 def _silent(dice: random.Random, size: int) -> dict[str, Any]:

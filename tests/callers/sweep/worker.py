@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A process that plays cases of one kind, and tells what was wrong."""
+"""A process that runs cases of one kind, and tells what was wrong."""
 
 import faulthandler
 import gc
@@ -26,20 +26,20 @@ DEADLINE = 30.0
 
 
 def main(arguments: list[str]) -> None:
-    """Play cases.
+    """Run cases.
 
     :param arguments: The kind of process, the address of a service, a file
         for stacks, and the cases as ``SEED:CASE``.
     """
     kind, url, stacks_path, *numbers = arguments
-    from tests.callers.sweep import green
+    from tests.callers import green_threads
 
-    green.patch(kind)
-    from tests.callers import strays
+    green_threads.patch(kind)
     from tests.callers.sweep import cases
-    from tests.callers.sweep import play
+    from tests.callers.sweep import run as _run
     from tests.servers import control
     from tests.servers import images
+    from tests import uncaught
 
     logging.raiseExceptions = False
     logging.getLogger('openstack').addHandler(logging.NullHandler())
@@ -54,7 +54,7 @@ def main(arguments: list[str]) -> None:
         reports.write(json.dumps(report) + '\n')
         reports.flush()
 
-    strays.FOUND.listen()
+    uncaught.FOUND.listen()
     for seed in cases.SEEDS:
         for size in cases.SIZES:
             images.data(seed, size)
@@ -67,7 +67,7 @@ def main(arguments: list[str]) -> None:
         tell(begins=number)
         faulthandler.dump_traceback_later(DEADLINE, exit=True, file=stacks)
         try:
-            flaws = play.run(cases.draw(int(seed), int(index)), remote)
+            flaws = _run.run_case(cases.draw(int(seed), int(index)), remote)
         except BaseException:
             flaws = [('other', traceback.format_exc())]
         faulthandler.cancel_dump_traceback_later()

@@ -25,7 +25,7 @@ REGION = 'RegionOne'
 
 @dataclasses.dataclass(frozen=True)
 class Account:
-    """Somebody with a password and a project."""
+    """A user with a password and a project."""
 
     username: str
     project_name: str

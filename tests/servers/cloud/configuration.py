@@ -82,7 +82,7 @@ def write_glance(
 
     :param paste: The WSGI pipelines that came with Glance.
     :param credentials: What Glance asks Keystone about tokens with.
-    :param settings: How long it remembers the answer.
+    :param settings: How long it remembers the response.
     """
     stores: _Sections = {}
     for section, name in (
@@ -156,13 +156,13 @@ def write_uwsgi(
                 'buffer-size': 65535,
                 # uwsgi closes every connection, but would not tell.
                 'add-header': 'Connection: close',
-                # A chunk of an upload may be as large as the pieces that
+                # A chunk of an upload may be as large as the chunks that
                 # a client is given; by default more than 1 MiB fails.
                 'chunked-input-limit': 300_000_000,
                 # By default a reload waits a minute for slow requests.
                 'worker-reload-mercy': 1,
                 # By default a client that does not read for four seconds
-                # is cut off. Whoever wants that does it on purpose.
+                # is cut off. Tests that want that say so.
                 'socket-timeout': 600,
                 **options,
             }

@@ -65,7 +65,7 @@ class Cloud:
         self.directory = directory
         self.image_url = services.image_url
         self.identity_url = services.identity_url
-        #: The services, for whoever wants to see them fail.
+        #: The services, for tests that make them fail.
         self.image_service = services.glance
         self.identity_service = services.keystone
         self.clouds_yaml = directory / 'clouds.yaml'
@@ -81,7 +81,7 @@ class Cloud:
         token_expiration: int = 3600,
         **settings: int,
     ) -> 'Cloud':
-        """Start a cloud of its own, and wait until it answers.
+        """Start a cloud of its own, and wait until it responds.
 
         :param directory: Where everything goes, the images included; made
             if it is missing, left behind at the end. By default a temporary
@@ -112,7 +112,7 @@ class Cloud:
                 )
             )
             cloud = cls(path, services, resources.pop_all())
-        # The last resort, for whoever forgets to stop it.
+        # The last resort, where it is not stopped.
         atexit.register(cloud.stop)
         return cloud
 

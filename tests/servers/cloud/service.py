@@ -54,7 +54,7 @@ class Service:
 
     @property
     def url(self) -> str:
-        """The address that it answers at."""
+        """The address that it responds at."""
         return f'http://{_HOST}:{self._port}'
 
     def start(
@@ -109,16 +109,16 @@ class Service:
         self._socket.close()
 
     def wait(self) -> None:
-        """Wait until the service answers.
+        """Wait until the service responds.
 
-        :raises CloudError: It has died, or does not answer in time.
+        :raises CloudError: It has died, or does not respond in time.
         """
         assert self._process is not None
         end = time.monotonic() + TIMEOUT
-        while not self._answers():
+        while not self._responds():
             self._process.check_running()
             if time.monotonic() > end:
-                raise self.error(f'did not answer within {TIMEOUT:g} s')
+                raise self.error(f'did not respond within {TIMEOUT:g} s')
             time.sleep(0.1)
 
     def error(self, what: str) -> process.CloudError:
@@ -193,7 +193,7 @@ class Service:
                 raise self.error(f'kept its workers for {TIMEOUT:g} s')
             time.sleep(0.05)
 
-    def _answers(self) -> bool:
+    def _responds(self) -> bool:
         # The kernel accepts connections long before the service does, so
         # the time limit matters. Proxies of the environment do not: this
         # asks the port itself.

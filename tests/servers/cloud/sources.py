@@ -41,7 +41,7 @@ Source = (
 
 
 class Body:
-    """What :mod:`requests` sends with a ``Content-Length``, piece by piece.
+    """What :mod:`requests` sends with a ``Content-Length``, chunk by chunk.
 
     It offers a length and nothing else, whatever the file can do: ``requests``
     takes a file that cannot tell its position for one without a length. It
@@ -56,11 +56,11 @@ class Body:
         return self._length
 
     def __iter__(self) -> collections.abc.Iterator[bytes]:
-        while piece := self.read():
-            yield piece
+        while chunk := self.read():
+            yield chunk
 
     def read(self, size: int = -1) -> bytes:
-        """Return a piece, a larger one than the 16 KiB that are asked for."""
+        """Return a chunk, a larger one than the 16 KiB that are asked for."""
         return self._file.read(_PIECE)
 
 

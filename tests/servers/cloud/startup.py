@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The way from an empty directory to services that answer."""
+"""The way from an empty directory to services that respond."""
 
 import collections.abc
 import contextlib
@@ -49,7 +49,7 @@ class Startup:
         self.user = accounts.Account(_USER, _USER)
 
     def run(self, settings: configuration.Settings) -> None:
-        """Start everything, and wait until it answers.
+        """Start everything, and wait until it responds.
 
         :param settings: How it is to be.
         :raises CloudError: A command or a service failed.

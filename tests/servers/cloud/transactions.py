@@ -17,7 +17,7 @@ environment has SQLAlchemy.
 
 oslo.db begins every transaction with a plain ``BEGIN``. Two of these that
 have read, and both want to write then, can only be told that the database
-is locked, at once, and Glance answers an upload with 500. One that takes
+is locked, at once, and Glance responds to an upload with 500. One that takes
 the lock to begin with waits for its turn.
 """
 

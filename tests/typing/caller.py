@@ -1,0 +1,81 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""A program that uses what is public, for mypy: it is never run.
+
+``mypy --strict`` must accept it. A call that mypy must refuse is marked with
+the error that it must give; mypy reports a mark that it does not need.
+"""
+
+import pathlib
+from typing import cast
+
+import openstack
+import requests
+from typing_extensions import assert_type
+
+import openstack_image_stream
+from openstack_image_stream import image
+
+
+def show(snapshot: openstack_image_stream.Progress) -> None:
+    """Show how far a download is."""
+    print(snapshot.done, snapshot.total, snapshot.resumed)
+
+
+def images_of(cloud: str) -> openstack_image_stream.ImageProxy:
+    """Connect to a cloud with the plugin."""
+    conn = openstack.connect(cloud=cloud)
+    openstack_image_stream.load(conn)
+    return cast(openstack_image_stream.ImageProxy, conn.image)
+
+
+def right(images: openstack_image_stream.ImageProxy) -> None:
+    """Call in the ways that are right."""
+    response = images.download_image(
+        'id',
+        output=pathlib.Path('image.qcow2'),
+        store_preferences=['fast', 'slow'],
+        validate_checksum=True,
+        allow_md5_fallback=False,
+        connections='auto',
+        retries=9,
+        timeout=7.5,
+        resume=True,
+        sparse=False,
+        progress=show,
+    )
+    assert_type(response, requests.Response)
+    images.download_image('id', stream=True, connections=4, progress=True)
+    images.download_image('id', chunk_size=None, progress=None)
+    image.Image().download(images, True, connections=4)
+    openstack_image_stream.install()
+    openstack_image_stream.uninstall()
+    assert_type(openstack_image_stream.__version__, str)
+    try:
+        images.download_image('id')
+    except openstack_image_stream.IncompleteDownloadError as exc:
+        assert_type(exc.partial_path, str | None)
+
+
+def wrong(images: openstack_image_stream.ImageProxy) -> None:
+    """Call in ways that mypy must refuse."""
+    images.download_image('id', retries='9')  # type: ignore[arg-type]
+    images.download_image('id', connections='all')  # type: ignore[arg-type]
+    images.download_image('id', connections=1.5)  # type: ignore[arg-type]
+    images.download_image('id', timeout=None)  # type: ignore[arg-type]
+    images.download_image('id', sparse='yes')  # type: ignore[arg-type]
+    images.download_image('id', progress=7)  # type: ignore[arg-type]
+    images.download_image('id', store_preferences=1)  # type: ignore[arg-type]
+    images.download_image('id', retry=9)  # type: ignore[call-arg]
+    images.download_image('id', True)  # type: ignore[call-arg]
+    image.Image().download(images, retries='9')  # type: ignore[arg-type]
+    print(openstack_image_stream.versoin)  # type: ignore[attr-defined]
