@@ -16,15 +16,26 @@ from typing import TYPE_CHECKING
 
 from openstack_image_stream._installation import install
 from openstack_image_stream._installation import uninstall
+from openstack_image_stream.exceptions import AuthenticationError
 from openstack_image_stream.exceptions import ChecksumMismatchError
+from openstack_image_stream.exceptions import ConnectionFailedError
+from openstack_image_stream.exceptions import ConnectionTimeoutError
 from openstack_image_stream.exceptions import DownloadClosedError
 from openstack_image_stream.exceptions import ForeignServiceError
+from openstack_image_stream.exceptions import IdentityServiceError
 from openstack_image_stream.exceptions import ImageChangedError
 from openstack_image_stream.exceptions import ImageDataMissingError
 from openstack_image_stream.exceptions import ImageStreamError
 from openstack_image_stream.exceptions import IncompleteDownloadError
+from openstack_image_stream.exceptions import InterruptedDownloadError
 from openstack_image_stream.exceptions import InvalidArgumentError
 from openstack_image_stream.exceptions import NotRegisteredError
+from openstack_image_stream.exceptions import OutputError
+from openstack_image_stream.exceptions import ReadError
+from openstack_image_stream.exceptions import RequestFailedError
+from openstack_image_stream.exceptions import ServiceAccessError
+from openstack_image_stream.exceptions import TLSError
+from openstack_image_stream.exceptions import UnexpectedResponseError
 from openstack_image_stream.exceptions import UnsupportedPlatformError
 from openstack_image_stream.exceptions import UnusableHashError
 from openstack_image_stream.progress import Progress
@@ -34,18 +45,29 @@ from openstack_image_stream.service import load
 from openstack_image_stream.service import version as _version
 
 __all__ = [
+    'AuthenticationError',
     'ChecksumMismatchError',
+    'ConnectionFailedError',
+    'ConnectionTimeoutError',
     'DownloadClosedError',
     'ForeignServiceError',
+    'IdentityServiceError',
     'ImageChangedError',
     'ImageDataMissingError',
     'ImageProxy',
     'ImageStreamError',
     'ImageStreamService',
     'IncompleteDownloadError',
+    'InterruptedDownloadError',
     'InvalidArgumentError',
     'NotRegisteredError',
+    'OutputError',
     'Progress',
+    'ReadError',
+    'RequestFailedError',
+    'ServiceAccessError',
+    'TLSError',
+    'UnexpectedResponseError',
     'UnsupportedPlatformError',
     'UnusableHashError',
     'install',

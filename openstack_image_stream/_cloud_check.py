@@ -18,6 +18,7 @@ import os
 from typing import Any
 
 from openstack_image_stream._sdk import clouds
+from openstack_image_stream._sdk import compat
 from openstack_image_stream import _settings
 from openstack_image_stream import exceptions
 from openstack_image_stream import service
@@ -48,7 +49,9 @@ def problems(region: Any) -> list[str]:
     if not found:
         found.extend(_connection_problems(region))
     try:
-        _settings.from_cloud(region.config, region.name)
+        _settings.from_cloud(
+            region.config, region.name, compat.written_settings(region)
+        )
     except exceptions.InvalidArgumentError as exc:
         found.append(f'downloads are refused: {exc}')
     found.extend(_service_problems(region))

@@ -146,9 +146,7 @@ class Context:
             )
             adapter = self._sender.adapter(self.options['timeout'], pools)
         return fetching.Fetcher(
-            functools.partial(
-                sending.get_file, adapter, self._url, self.image_id
-            ),
+            functools.partial(sending.get_file, adapter, self._url),
             image_id=self.image_id,
             image_status=self.info.status,
             size=self.info.size,

@@ -13,6 +13,7 @@
 """The download of an image: to an output, into memory, or as a stream."""
 
 import logging
+import os
 from typing import Any
 
 import requests
@@ -39,11 +40,13 @@ def to_output(context: _context.Context, output: Any) -> requests.Response:
     :returns: The response, its body consumed.
     """
     sink = choice.sink_for(output, context.image_id, context.options)
+    where = f'written to {output!r}'
     context.fetch_info()
     try:
-        return responses.consume(_drain(context, sink))
-    except exceptions.ChecksumMismatchError:
+        return responses.consume(_drain(context, sink), where)
+    except exceptions.ChecksumMismatchError as exc:
         if not sink.start:
+            _add_path(exc, output)
             raise
         # A power cut may have left a partial file with the right length
         # and zeros in place of what was not on the disk yet.
@@ -52,7 +55,16 @@ def to_output(context: _context.Context, output: Any) -> requests.Response:
             'downloading from byte 0',
             context.image_id,
         )
-    return responses.consume(_drain(context, sink))
+    try:
+        return responses.consume(_drain(context, sink), where)
+    except exceptions.ChecksumMismatchError as exc:
+        _add_path(exc, output)
+        raise
+
+
+def _add_path(error: exceptions.ChecksumMismatchError, output: Any) -> None:
+    if isinstance(output, (str, bytes, os.PathLike)):
+        error.add_path(os.fsdecode(output))
 
 
 def to_memory(context: _context.Context) -> requests.Response:
@@ -63,7 +75,17 @@ def to_memory(context: _context.Context) -> requests.Response:
     """
     context.fetch_info()
     sink = sinks.MemorySink()
-    response = _drain(context, sink)
+    try:
+        response = _drain(context, sink)
+    except exceptions.InterruptedDownloadError as exc:
+        # Upstream's call receives the body within its request, which is what
+        # fails then; see exceptions.
+        raise exceptions.RequestFailedError(
+            exc.message,
+            received=exc.received,
+            expected=exc.expected,
+            reason=exc.reason,
+        ) from exc.__cause__
     responses.put_content(response, sink.content())
     return response
 

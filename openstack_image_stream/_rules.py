@@ -57,7 +57,8 @@ def _is_whole(value: Any) -> bool:
 
 
 def _is_chunk_size(value: Any) -> bool:
-    return value is None or (_is_whole(value) and value > 0)
+    # It has no effect, and upstream takes less than 1 for no limit.
+    return value is None or _is_whole(value)
 
 
 def _is_retries(value: Any) -> bool:
@@ -101,6 +102,4 @@ SECONDS = Rule(
     float,
 )
 PROGRESS = Rule('True, False or a function', _is_progress, _read_flag)
-CHUNK_SIZE = Rule(
-    'a positive whole number of bytes or None', _is_chunk_size, int
-)
+CHUNK_SIZE = Rule('a whole number of bytes or None', _is_chunk_size, int)

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 
 from openstack_image_stream._common import signals
 from openstack_image_stream import _config
+from openstack_image_stream._sdk import compat
 from openstack_image_stream import exceptions
 
 #: What an option is called in the configuration of a cloud begins with this,
@@ -30,16 +31,33 @@ _PREFIX = 'image_stream_'
 _Function = TypeVar('_Function', bound=Callable[..., Any])
 
 
-def from_cloud(config: Mapping[str, Any], cloud: str) -> dict[str, Any]:
+#: What the SDK would apply to every service, as all that ends in timeout.
+_TIMEOUT = f'{_PREFIX}timeout'
+
+
+def from_cloud(
+    config: Mapping[str, Any],
+    cloud: str,
+    written: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """Read the options that the configuration of a cloud sets.
 
     :param config: Configuration of the cloud; only ``api_timeout`` and what
         begins with ``image_stream_`` is looked at.
     :param cloud: Name of the cloud, for messages.
+    :param written: The configuration before the SDK renamed its keys, where
+        that is known.
     :returns: The options that are set, by their names as parameters.
     :raises: :exc:`~openstack_image_stream.exceptions.InvalidArgumentError`
         when one is unknown or has a value that it must not have.
     """
+    if written and written.get(_TIMEOUT) is not None:
+        raise exceptions.InvalidArgumentError(
+            f'{_TIMEOUT} in the configuration of the cloud {cloud!r} would '
+            'apply to all services, since openstacksdk takes each key that '
+            'ends in "timeout" for api_timeout: use api_timeout if that is '
+            'meant, or give timeout in the call'
+        )
     found: dict[str, Any] = {}
     for key, value in sorted(config.items()):
         if key == 'api_timeout':
@@ -57,6 +75,9 @@ def from_cloud(config: Mapping[str, Any], cloud: str) -> dict[str, Any]:
 
 def _read_setting(key: str, name: str, value: Any, cloud: str) -> Any:
     where = f'{key} in the configuration of the cloud {cloud!r}'
+    if key == 'api_timeout':
+        # The SDK does not tell under which name a keyword was given.
+        where = f'{where} (or {_TIMEOUT}, which openstacksdk takes for it)'
     if name not in _config.SETTINGS:
         known = ', '.join(_PREFIX + option for option in _config.SETTINGS)
         raise exceptions.InvalidArgumentError(
@@ -101,7 +122,11 @@ def takes_options(
             connection = connection_of(named)
             if connection is not None:
                 config = connection.config
-                given = from_cloud(config.config, config.name)
+                given = from_cloud(
+                    config.config,
+                    config.name,
+                    compat.written_settings(config),
+                )
             given.update((n, named[n]) for n in _config.SETTINGS if n in named)
             others = {
                 n: v for n, v in kwargs.items() if n not in _config.OPTIONS

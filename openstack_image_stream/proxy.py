@@ -89,7 +89,7 @@ class ImageProxy(_upstream.Proxy):
             path the file appears once it is complete and verified; what was
             there stays until then. To a descriptor or an object it is written
             in order from its present position, and it is not closed.
-        :param chunk_size: Bytes, positive, or ``None``, 1 MiB by default.
+        :param chunk_size: Bytes or ``None``, 1 MiB by default.
             Kept for compatibility, it changes nothing: ``iter_content`` takes
             its own, and how much is read at a time for an ``output`` is not
             the caller's concern.
@@ -119,17 +119,22 @@ ImageDataMissingError` when the image has no data yet.
 ChecksumMismatchError` when the bytes are not the image's.
         :raises: :exc:`~openstack_image_stream.exceptions.\
 IncompleteDownloadError` when they do not arrive whole after all retries,
-            or an intermediary sends something else. It names the partial file
-            if one was kept.
+            an intermediary sends something else, or there is no response, to
+            the request for the metadata either. It names the partial file if
+            one was kept. Without a response it is also an error of
+            keystoneauth, and no :exc:`~openstack.exceptions.SDKException`.
         :raises: :exc:`~openstack_image_stream.exceptions.ImageChangedError`
             when the first response has another length than the image, when
             more is sent than the image has, or another ``Content-MD5`` than
             before, or when the given image has another hash.
-        :raises: :exc:`~openstack_image_stream.exceptions.ImageStreamError`,
-            the base of these, when the metadata cannot be read, when the
-            server responds with a status that does not belong to an image,
-            when the partial file was changed by another program, and when the
-            download is closed while it is read.
+        :raises: :exc:`~openstack_image_stream.exceptions.\
+UnexpectedResponseError` when the server responds with what does not belong
+            to an image.
+        :raises: :exc:`~openstack_image_stream.exceptions.OutputError` when
+            the output or the partial file was changed by another program.
+        :raises: :exc:`~openstack_image_stream.exceptions.ReadError`, the base
+            of what is raised where a body is read, when the download is
+            interrupted or read by two threads.
         :raises: :exc:`OSError` of the local machine, as it is.
 
         With ``stream`` all that the first response shows is raised by the

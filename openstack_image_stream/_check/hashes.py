@@ -158,4 +158,5 @@ ChecksumMismatchError` when they differ.
                 algorithm=self._expected.algorithm,
                 expected=self._expected.value,
                 actual=actual,
+                image_id=self._image_id,
             )

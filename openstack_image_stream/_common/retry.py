@@ -44,6 +44,8 @@ class RetriableError(Exception):
         an error about missing bytes.
     :param retry_after: Seconds that the server asks to wait.
     :param final: Whether there shall be no retry all the same.
+    :param kind: Makes what to raise instead of that, as a class of
+        :exc:`.IncompleteDownloadError` does, where no response has come.
     """
 
     def __init__(
@@ -53,12 +55,14 @@ class RetriableError(Exception):
         error: Exception | None = None,
         retry_after: float | None = None,
         final: bool = False,
+        kind: Callable[..., Exception] | None = None,
     ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.error = error
         self.retry_after = retry_after
         self.final = final
+        self.kind = kind
 
 
 class Waiter(Protocol):

@@ -196,11 +196,13 @@ ImageDataMissingError` for an image without data.
         if requested and status in (200, 206, 400, 416):
             self._check_range(response, requested)
         elif status == 204:
+            responses.drop_body(response)
             raise exceptions.ImageDataMissingError(
                 f'image {self.image_id}: no data to download (status '
                 f'{self._image_status!r}): upload the data first',
                 image_id=self.image_id,
                 status=self._image_status,
+                response=response,
             )
         elif status != 200:
             statuses.raise_for(response, self.image_id)

@@ -22,7 +22,6 @@ from openstack_image_stream._common import printing
 from openstack_image_stream._common import signals
 from openstack_image_stream._http import compat
 from openstack_image_stream._http import responses
-from openstack_image_stream import exceptions
 
 #: Statuses that name another address for the same request (RFC 9110, 15.4).
 _STATUSES = frozenset({301, 302, 303, 305, 307, 308})
@@ -58,8 +57,8 @@ def follow(
     :param kwargs: As for ``request``. With a ``redirect`` among them nothing
         is done here.
     :returns: The response that is no redirect, or one that names no address.
-    :raises: :exc:`~openstack_image_stream.exceptions.ImageStreamError` when
-        a redirect leads to another host, port or from HTTPS to HTTP, when
+    :raises: :exc:`~openstack_image_stream.exceptions.UnexpectedResponseError`
+        when a redirect leads to another host, port or from HTTPS to HTTP, when
         its address cannot be read, or when there are too many of them.
     """
     if 'redirect' in kwargs:
@@ -74,11 +73,11 @@ def follow(
         if response.status_code not in _STATUSES or not location:
             return response
         response.close()
-        url = _next(response.url, location)
+        url = _next(response, location)
         # The address that is named has them, if they are still wanted.
         kwargs.pop('params', None)
-    raise exceptions.ImageStreamError(
-        f'too many redirects: the server sent more than {_LONGEST}'
+    raise responses.unexpected(
+        f'too many redirects: the server sent more than {_LONGEST}', response
     )
 
 
@@ -123,7 +122,8 @@ def _with_ours(hooks: Any) -> dict[str, Any]:
     return {**(hooks or {}), 'response': [*theirs, _OURS]}
 
 
-def _next(url: str, location: str) -> str:
+def _next(response: requests.Response, location: str) -> str:
+    url = response.url
     try:
         target = urllib.parse.urljoin(url, location)
         # Host and port the same, or HTTPS where it was HTTP.
@@ -131,16 +131,18 @@ def _next(url: str, location: str) -> str:
     except ValueError as exc:
         if signals.find_raised(exc) is not None:
             raise
-        raise exceptions.ImageStreamError(
+        raise responses.unexpected(
             f'the server redirects to {_shown(location)}, which is not a '
-            f'valid URL: {printing.safe(str(exc))}'
+            f'valid URL: {printing.safe(str(exc))}',
+            response,
         ) from exc
     if leaves:
-        raise exceptions.ImageStreamError(
+        raise responses.unexpected(
             f'redirect to {_shown(target)} refused: it leads to another '
             f'host, and the token is only for {_origin(url)}. If the Image '
             'service is there, set it in the catalog or as '
-            'image_endpoint_override'
+            'image_endpoint_override',
+            response,
         )
     return target
 

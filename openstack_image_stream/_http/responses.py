@@ -107,8 +107,8 @@ def load(response: requests.Response, most: int, what: str) -> None:
     :param most: Bytes that are accepted.
     :param what: What the body is, for a message.
     :raises: :exc:`.RetriableError` when the connection fails, and
-        :exc:`~openstack_image_stream.exceptions.ImageStreamError` when the
-        body is longer.
+        :exc:`~openstack_image_stream.exceptions.UnexpectedResponseError`
+        when the body is longer.
     """
     if not compat.is_loaded(response):
         with contextlib.closing(response):
@@ -123,9 +123,10 @@ def _read(response: requests.Response, most: int, what: str) -> bytes:
         while chunk := response.raw.read(_BLOCK, decode_content=True):
             body += chunk
             if len(body) > most:
-                raise exceptions.ImageStreamError(
+                raise unexpected(
                     f'{what} in the response are longer than {most} bytes, '
-                    'which is the most that is accepted'
+                    'which is the most that is accepted',
+                    response,
                 )
         _check_length(response, len(body))
     return bytes(body)
@@ -192,6 +193,34 @@ def sanitize_error(error: sdk_exceptions.SDKException) -> None:
     )
 
 
+def unexpected(
+    message: str, response: requests.Response
+) -> exceptions.UnexpectedResponseError:
+    """Make the error for a response that is not one for an image.
+
+    :param message: What is wrong with it.
+    :param response: The response, which is closed. A body that was not loaded
+        is not read.
+    """
+    drop_body(response)
+    error = exceptions.UnexpectedResponseError(message, response=response)
+    sanitize_error(error)
+    return error
+
+
+def drop_body(response: requests.Response) -> None:
+    """Close a response, and leave it without content if it has none yet.
+
+    Its content can be asked for then, and it can be pickled.
+
+    :param response: The response.
+    """
+    if not compat.is_loaded(response):
+        response.raw.close()
+        put_content(response, b'')
+    response.close()
+
+
 def put_content(response: requests.Response, body: bytes) -> None:
     """Give a response the content that it is to have.
 
@@ -225,16 +254,40 @@ def complete_headers(
         response.headers.setdefault('Content-MD5', str(checksum))
 
 
-def consume(response: requests.Response) -> requests.Response:
+class WrittenResponse(requests.Response):
+    """A response whose body was written to an output."""
+
+    #: What became of the body, for a message.
+    where = 'written to the output'
+
+    @property
+    def content(self) -> bytes:
+        raise RuntimeError(self._advice())
+
+    def iter_content(self, *args: Any, **kwargs: Any) -> Any:
+        raise requests.exceptions.StreamConsumedError(self._advice())
+
+    def _advice(self) -> str:
+        return (
+            f'the image was {self.where}, and its content is not in memory: '
+            'read it from there, or download it without output'
+        )
+
+
+def consume(response: requests.Response, where: str) -> requests.Response:
     """Mark the body of a response as read, where it was not read through it.
 
     :param response: The response.
+    :param where: What became of the body, for a message.
     :returns: The same response.
     """
     raw, response.raw = response.raw, io.BytesIO()
     for _ in response.iter_content():
         pass
     response.raw = raw
+    if type(response) is requests.Response:
+        response.__class__ = WrittenResponse
+        response.where = where  # type: ignore[attr-defined]
     return response
 
 

@@ -12,6 +12,8 @@
 
 """Statuses of responses, and the errors that they are."""
 
+import urllib.parse
+
 from openstack import exceptions as sdk_exceptions
 import requests
 
@@ -19,7 +21,6 @@ from openstack_image_stream._common import printing
 from openstack_image_stream._common import retry
 from openstack_image_stream._http import responses
 from openstack_image_stream._http import retry_after
-from openstack_image_stream import exceptions
 
 
 def raise_for(response: requests.Response, image_id: str) -> None:
@@ -27,26 +28,32 @@ def raise_for(response: requests.Response, image_id: str) -> None:
 
     :param response: A response that is not the data, its body unread.
     :param image_id: ID of the image, for messages.
-    :raises: :exc:`.RetriableError` for a status that a retry may cure,
+    :raises: :exc:`.RetriableError` for a status that a retry may cure, and
         :exc:`~openstack.exceptions.HttpException` or a subclass for other
-        error statuses, and
-        :exc:`~openstack_image_stream.exceptions.ImageStreamError` for the
-        rest.
+        ones.
     """
     status = response.status_code
     message = f'Unable to download image {image_id}'
     reason = printing.printable(response.reason or '')
-    error: Exception = exceptions.ImageStreamError(
-        f'{message}: the server responded with {status} {reason}, which is '
-        'not a response to a request for an image'
-    )
+    error: Exception
     if status >= 400:
         responses.load_error_text(response)
+        if status == 403 and _names_stores(response):
+            message = (
+                f'{message} (store_preferences may be what is forbidden, by '
+                'the policy download_from_store: leave them out)'
+            )
         try:
             sdk_exceptions.raise_from_response(response, message)
         except sdk_exceptions.SDKException as exc:
             responses.sanitize_error(exc)
             error = exc
+    else:
+        error = responses.unexpected(
+            f'{message}: the server responded with {status} {reason}, which '
+            'is not a response to a request for an image',
+            response,
+        )
     if status not in retry_after.STATUSES:
         raise error
     raise retry.RetriableError(
@@ -54,3 +61,8 @@ def raise_for(response: requests.Response, image_id: str) -> None:
         error=error,
         retry_after=retry_after.retry_after(response),
     ) from error
+
+
+def _names_stores(response: requests.Response) -> bool:
+    query = urllib.parse.urlsplit(response.request.url or '').query
+    return 'prefer' in urllib.parse.parse_qs(query)

@@ -165,7 +165,7 @@ def _look(path: str) -> tuple[str, os.stat_result | None]:
         if found and there and os.path.samestat(found, there):
             return target, found
         # Another download may have put its file there in between.
-    raise exceptions.ImageStreamError(
+    raise exceptions.OutputError(
         f'output {path!r} was replaced each of {_LOOKS} times that it '
         'was looked at: choose a directory that others may not '
         'write to'
@@ -200,9 +200,13 @@ def _check_parent(path: str, target: str) -> None:
     try:
         os.stat(parent)
     except FileNotFoundError:
+        advice = 'make it first'
+        if path.startswith('~'):
+            # As open() does not either.
+            advice = '~ is not expanded, os.path.expanduser() does that'
         raise exceptions.InvalidArgumentError(
             f'output {path!r} cannot be created, there is no directory '
-            f'{parent!r}: make it first'
+            f'{parent!r}: {advice}'
         ) from None
     except PermissionError as exc:
         # A relative path works from within, its absolute one does not.

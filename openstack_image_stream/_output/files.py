@@ -46,7 +46,7 @@ class FileSink(sinks.Sink):
         if self._file is None:
             raise ValueError('the output is not open')
         if not self._file.is_ours:
-            raise exceptions.ImageStreamError(
+            raise exceptions.OutputError(
                 f'{self._file.path!r} is written by the process that began '
                 'the download, a child cannot continue it: start a download '
                 'of its own'
@@ -69,13 +69,13 @@ class FileSink(sinks.Sink):
         """Lock the file; tell whether that was possible.
 
         :param name: What the caller calls the file.
-        :raises: :exc:`~openstack_image_stream.exceptions.ImageStreamError`
+        :raises: :exc:`~openstack_image_stream.exceptions.OutputError`
             when another download has locked it.
         """
         try:
             file.lock(owned.lock_byte)
         except BlockingIOError as exc:
-            raise exceptions.ImageStreamError(
+            raise exceptions.OutputError(
                 f'another download is writing to {name!r}: wait until it is '
                 'done, or give another output'
             ) from exc
@@ -139,7 +139,7 @@ class RegularSink(FileSink):
     def position(self) -> int:
         """Bytes of the image that are in the file, from its beginning on.
 
-        :raises: :exc:`~openstack_image_stream.exceptions.ImageStreamError`
+        :raises: :exc:`~openstack_image_stream.exceptions.OutputError`
             when the file was changed by another program.
         """
         if self._written != self._reach:
@@ -192,14 +192,14 @@ class RegularSink(FileSink):
     def _check_whole(self) -> None:
         """Check that the name leads to what was written, and to no more.
 
-        :raises: :exc:`~openstack_image_stream.exceptions.ImageStreamError`
+        :raises: :exc:`~openstack_image_stream.exceptions.OutputError`
             when it does not.
         """
         file = self._open
         if not file.still_there() or file.size != self.position:
             raise self._changed()
 
-    def _changed(self) -> exceptions.ImageStreamError:
+    def _changed(self) -> exceptions.OutputError:
         """Return the error for a file that another program changed."""
         raise NotImplementedError
 

@@ -64,7 +64,7 @@ class InPlaceSink(files.RegularSink):
             )
             self._check = _ReadBack(self._target, file)
         if file.size:
-            raise exceptions.ImageStreamError(
+            raise exceptions.OutputError(
                 f'output {self._target!r} was empty and is not any more, '
                 'another download or program has written to it: start the '
                 'download again to replace what is there now'
@@ -96,8 +96,8 @@ class InPlaceSink(files.RegularSink):
             raise self._changed()
         self._committed = True
 
-    def _changed(self) -> exceptions.ImageStreamError:
-        return exceptions.ImageStreamError(
+    def _changed(self) -> exceptions.OutputError:
+        return exceptions.OutputError(
             f'output {self._target!r} was changed, removed or replaced by '
             'another program while it was written: start the download again '
             'when it is yours alone'
@@ -142,7 +142,7 @@ class _ReadBack:
 
     :param path: Of the file.
     :param file: The file, open for writing.
-    :raises: :exc:`~openstack_image_stream.exceptions.ImageStreamError` when
+    :raises: :exc:`~openstack_image_stream.exceptions.OutputError` when
         it cannot be read.
     """
 
@@ -151,7 +151,7 @@ class _ReadBack:
         try:
             self._file: io.FileIO = owned.open_file(path, os.O_RDONLY)
         except PermissionError as exc:
-            raise exceptions.ImageStreamError(
+            raise exceptions.OutputError(
                 f'output {path!r} is on a file system without locks and must '
                 'not be read, so that nothing would tell whether another '
                 'download writes to it: allow yourself to read it, or remove '

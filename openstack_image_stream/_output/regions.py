@@ -53,7 +53,7 @@ class Region:
     def enter(self) -> None:
         """Begin to write.
 
-        :raises: :exc:`~openstack_image_stream.exceptions.ImageStreamError`
+        :raises: :exc:`~openstack_image_stream.exceptions.OutputError`
             when another download writes there.
         """
         forget = functools.partial(_forget, self._number)
@@ -90,8 +90,8 @@ class Region:
             if region is not None and region._file == self._file
         ]
 
-    def _taken(self) -> exceptions.ImageStreamError:
-        return exceptions.ImageStreamError(
+    def _taken(self) -> exceptions.OutputError:
+        return exceptions.OutputError(
             f'another download of this process is writing to {self._name}, at '
             'the same place: wait until it is done, or give another output'
         )

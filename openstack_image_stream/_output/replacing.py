@@ -145,8 +145,8 @@ class ReplacingSink(files.RegularSink):
         self._committed = True
         _sync_directory(os.path.dirname(self._target))
 
-    def _changed(self) -> exceptions.ImageStreamError:
-        return exceptions.ImageStreamError(
+    def _changed(self) -> exceptions.OutputError:
+        return exceptions.OutputError(
             'the partial file was removed, replaced or changed by another '
             f'program; {self._target!r} was not replaced: start the download '
             'again when no other program writes there'
@@ -180,7 +180,10 @@ class ReplacingSink(files.RegularSink):
             return
         # Not what was counted: Ctrl-C may have come in the middle of a write.
         kept = partial.size
-        if not partial.resumable or not kept or isinstance(exc, _HOPELESS):
+        hopeless = isinstance(exc, _HOPELESS) and not isinstance(
+            exc, exceptions.ImageDataMissingError
+        )
+        if not partial.resumable or not kept or hopeless:
             partial.discard()
             return
         _LOG.warning(

@@ -112,9 +112,9 @@ class ImageReader(io.RawIOBase):
         :param decode_content: Ignored, what is verified is always decoded.
         :param cache_content: Ignored.
         :returns: The bytes, fewer than asked for only at the end.
-        :raises: :exc:`~openstack_image_stream.exceptions.ImageStreamError`
-            when the image cannot be handed out whole and verified, and
-            its subclass
+        :raises: :exc:`~openstack_image_stream.exceptions.ReadError` or an
+            :exc:`~openstack.exceptions.HttpException` when the image cannot
+            be handed out whole and verified, and the former's subclass
             :exc:`~openstack_image_stream.exceptions.DownloadClosedError`
             (also a :exc:`ValueError`) after :meth:`close`.
         """

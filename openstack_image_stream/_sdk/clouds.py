@@ -32,19 +32,19 @@ def read(name: str | None) -> 'cloud_region.CloudRegion':
     :param name: Name of the cloud, ``None`` for that which the environment
         selects.
     :returns: The configuration.
-    :raises: :exc:`~openstack_image_stream.exceptions.ImageStreamError` when
-        there is no such cloud, or its configuration cannot be read.
+    :raises: :exc:`~openstack_image_stream.exceptions.InvalidArgumentError`
+        when there is no such cloud, or its configuration cannot be read.
     """
     try:
         # Whether the credentials are complete is not what is looked for.
         region = config.OpenStackConfig().get_one(cloud=name, validate=False)
     except Exception as exc:
         # Errors of YAML, of files, of vendor profiles behind a URL.
-        raise exceptions.ImageStreamError(
+        raise exceptions.InvalidArgumentError(
             f'the configuration cannot be read: {exc}'
         ) from exc
     if region.name in ('', 'defaults'):
-        raise exceptions.ImageStreamError(
+        raise exceptions.InvalidArgumentError(
             'no cloud is selected: give --os-cloud NAME, or set OS_CLOUD'
         )
     return region

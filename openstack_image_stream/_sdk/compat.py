@@ -75,6 +75,21 @@ def made_proxies(connection: Any) -> Mapping[str, Any]:
     return proxies
 
 
+def written_settings(region: Any) -> Mapping[str, Any]:
+    """Return the configuration of a cloud before the SDK renamed its keys.
+
+    :param region: The ``config`` of a connection.
+    :returns: What the files and the environment say; nothing for a cloud that
+        was configured by keywords alone.
+    """
+    written = getattr(region, '_openstack_config', None)
+    clouds = getattr(written, 'cloud_config', None) or {}
+    settings: Mapping[str, Any] = (clouds.get('clouds') or {}).get(
+        getattr(region, 'name', None)
+    ) or {}
+    return settings
+
+
 def added_service(found: Any) -> Any:
     """Return the description that ``Connection.add_service()`` hid.
 

@@ -12,8 +12,9 @@
 
 """Errors of keystoneauth: which a retry may cure, and what they become."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import contextlib
+import functools
 
 from keystoneauth1 import exceptions as ksa_exceptions
 
@@ -23,16 +24,24 @@ from openstack_image_stream._http import reasons
 from openstack_image_stream._http import retry_after
 from openstack_image_stream import exceptions
 
+#: What each error of keystoneauth becomes; the first that fits counts.
+_KINDS: dict[type[Exception], type[exceptions.IncompleteDownloadError]] = {
+    ksa_exceptions.ConnectFailure: exceptions.ConnectionFailedError,
+    ksa_exceptions.ConnectTimeout: exceptions.ConnectionTimeoutError,
+    ksa_exceptions.SSLError: exceptions.TLSError,
+    ksa_exceptions.UnknownConnectionError: exceptions.RequestFailedError,
+    ksa_exceptions.Unauthorized: exceptions.AuthenticationError,
+    ksa_exceptions.HttpError: exceptions.IdentityServiceError,
+    ksa_exceptions.ClientException: exceptions.ServiceAccessError,
+}
+
 
 @contextlib.contextmanager
-def translated(what: str, *, shown: bool) -> Iterator[None]:
+def translated() -> Iterator[None]:
     """Translate what keystoneauth raises for a request.
 
-    :param what: What cannot be done, for a message.
-    :param shown: Whether that is said also after the last retry.
-    :raises: :exc:`.RetriableError` for what a retry may cure,
-        :exc:`~openstack_image_stream.exceptions.ImageStreamError` for the
-        rest. What a signal handler raised passes unchanged.
+    :raises: :exc:`.RetriableError`, a final one for what no retry cures. What
+        a signal handler raised passes unchanged.
     """
     try:
         with signals.reraised():
@@ -40,13 +49,25 @@ def translated(what: str, *, shown: bool) -> Iterator[None]:
     except ksa_exceptions.ClientException as exc:
         if signals.find_raised(exc) is not None:
             raise
-        reason = reasons.reason(exc)
-        error = exceptions.ImageStreamError(f'{what}: {reason}')
-        if not is_retriable(exc):
-            raise error from exc
         raise retry.RetriableError(
-            reason, error=error if shown else None
+            reasons.reason(exc), final=not is_retriable(exc), kind=kind_of(exc)
         ) from exc
+
+
+def kind_of(
+    exc: ksa_exceptions.ClientException,
+) -> Callable[..., exceptions.IncompleteDownloadError]:
+    """Return what makes the error that an error of keystoneauth becomes.
+
+    :param exc: The error of keystoneauth.
+    :returns: A class, or what calls one.
+    """
+    kind: Callable[..., exceptions.IncompleteDownloadError] = next(
+        ours for cls, ours in _KINDS.items() if isinstance(exc, cls)
+    )
+    if isinstance(exc, ksa_exceptions.HttpError):
+        return functools.partial(kind, http_status=exc.http_status)
+    return kind
 
 
 def is_retriable(exc: Exception) -> bool:

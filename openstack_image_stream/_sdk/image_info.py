@@ -79,8 +79,10 @@ def fetch(
     :param validate: Whether the hashes that the resource has already must be
         those that come.
     :returns: What came.
-    :raises: :exc:`~openstack_image_stream.exceptions.ImageStreamError` when
-        the metadata cannot be read, or are about something else.
+    :raises: :exc:`~openstack_image_stream.exceptions.IncompleteDownloadError`
+        when the metadata cannot be read.
+    :raises: :exc:`~openstack_image_stream.exceptions.UnexpectedResponseError`
+        when the response is about something else.
     :raises: :exc:`~openstack_image_stream.exceptions.ImageChangedError` when
         the image has another hash than the resource.
     :raises: :exc:`~openstack.exceptions.HttpException` or a subclass for an
@@ -94,7 +96,7 @@ def fetch(
             failed=lambda failure: 'cannot read the metadata',
         )
     except retry.RetriableError as exc:
-        error = exc.error or _unreadable(image, exc.reason)
+        error = exc.error or _unreadable(image, exc)
         raise error from retry.cause(exc, error)
     if validate:
         _check_hashes(image, info)
@@ -107,6 +109,8 @@ def _fetch_once(image: Any, session: adapter.Adapter) -> tuple[Any, ImageInfo]:
     try:
         response = _get(image, session)
         return compat.described(image, response), _read(response, image)
+    except exceptions.ImageStreamError:
+        raise
     except sdk_exceptions.HttpException as exc:
         _pass_raised(exc)
         responses.sanitize_error(exc)
@@ -127,14 +131,14 @@ def _fetch_once(image: Any, session: adapter.Adapter) -> tuple[Any, ImageInfo]:
     ) as exc:
         _pass_raised(exc)
         # What the SDK runs into with a document that is not a description.
-        if response is None or isinstance(exc, exceptions.ImageStreamError):
+        if response is None:
             raise
-        raise _no_description(image) from exc
+        raise _no_description(image, response) from exc
 
 
 def _get(image: Any, session: adapter.Adapter) -> requests.Response:
     url = utils.urljoin(image.base_path, image.id)
-    with errors.translated(_cannot_read(image), shown=True):
+    with errors.translated():
         response: requests.Response = session.get(url, stream=True)
     responses.load(response, _LONGEST, 'the metadata')
     return response
@@ -157,7 +161,7 @@ def _read(response: requests.Response, image: Any) -> ImageInfo:
     with signals.suppress(ValueError):
         document = response.json()
     if not isinstance(document, dict) or 'id' not in document:
-        raise _no_description(image)
+        raise _no_description(image, response)
     if document['id'] != image.id:
         raise exceptions.ImageChangedError(
             f'the server describes image {document["id"]!r} instead of image '
@@ -185,14 +189,21 @@ def _cannot_read(image: Any) -> str:
     return f'cannot read the metadata of image {_shown(image)}'
 
 
-def _unreadable(image: Any, reason: str) -> exceptions.ImageStreamError:
-    return exceptions.ImageStreamError(f'{_cannot_read(image)}: {reason}')
+def _unreadable(image: Any, failure: retry.RetriableError) -> Exception:
+    # A description that does not arrive whole is a request that failed, too.
+    kind = failure.kind or exceptions.RequestFailedError
+    return kind(
+        f'{_cannot_read(image)}: {failure.reason}', reason=failure.reason
+    )
 
 
-def _no_description(image: Any) -> exceptions.ImageStreamError:
-    return exceptions.ImageStreamError(
+def _no_description(
+    image: Any, response: requests.Response
+) -> exceptions.UnexpectedResponseError:
+    return responses.unexpected(
         f'{_cannot_read(image)}: the response does not describe it, so the '
-        'server is probably not an Image service: check the endpoint'
+        'server is probably not an Image service: check the endpoint',
+        response,
     )
 
 

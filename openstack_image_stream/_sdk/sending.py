@@ -112,26 +112,23 @@ def sender_for(given: ksa_adapter.Adapter) -> Sender:
 def get_file(
     adapter: ksa_adapter.Adapter,
     url: str,
-    image_id: str,
     headers: Mapping[str, str],
 ) -> requests.Response:
     """Request the data of an image.
 
     :param adapter: As :meth:`Sender.adapter` makes it.
     :param url: Of the data, without the endpoint.
-    :param image_id: ID of the image, for messages.
     :param headers: Of the request.
     :returns: The response, its body unread; its caller closes it.
-    :raises: :exc:`.RetriableError` when no response comes and a retry may
-        cure that, :exc:`~openstack_image_stream.exceptions.ImageStreamError`
-        when it cannot.
+    :raises: :exc:`.RetriableError` when no response comes, a final one where
+        no retry cures that.
     """
     # keystoneauth's log of bodies would have the whole image in memory where
     # the server calls it a text.
     get = functools.partial(
         adapter.get, url, stream=True, headers=dict(headers), log=False
     )
-    with errors.translated(f'cannot download image {image_id}', shown=False):
+    with errors.translated():
         response: requests.Response = get()
         if response.status_code == 401 and _is_outdated(adapter, response):
             response.close()

@@ -96,11 +96,11 @@ class Coordinator:
 
         :raises: :exc:`~openstack_image_stream.exceptions.\
 DownloadClosedError` after :meth:`close`, the error after :meth:`fail`, and
-            :exc:`~openstack_image_stream.exceptions.ImageStreamError` in a
+            :exc:`~openstack_image_stream.exceptions.ReadError` in a
             forked child, where the threads of the download are missing.
         """
         if self.elsewhere:
-            raise exceptions.ImageStreamError(
+            raise exceptions.ReadError(
                 f'the download of image {self._image_id} was begun in process '
                 f'{self._process}, a forked child cannot read it: start '
                 'another download'
@@ -189,7 +189,7 @@ def _copy(error: Exception) -> Exception:
         return copy.copy(error)
     except Exception:
         # Not every error of others can be copied.
-        return exceptions.ImageStreamError(f'{type(error).__name__}: {error}')
+        return exceptions.ReadError(f'{type(error).__name__}: {error}')
 
 
 class Task(Generic[_T]):

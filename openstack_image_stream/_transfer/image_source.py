@@ -12,7 +12,7 @@
 
 """The bytes of an image in order, over one connection or several."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import functools
 import logging
 
@@ -98,7 +98,7 @@ IncompleteDownloadError` when there is no response, and as
                 return self._open_parallel(size)
             return self._single.open()
         except retry.RetriableError as exc:
-            error = self._final(exc)
+            error = self._final(exc, exc.kind)
             raise error from retry.cause(exc, error)
 
     def read(self, size: int) -> bytes:
@@ -258,11 +258,16 @@ IncompleteDownloadError` when the connection fails once too often, what ended
             aside=True,
         )
 
-    def _final(self, failure: retry.RetriableError) -> Exception:
+    def _final(
+        self,
+        failure: retry.RetriableError,
+        kind: Callable[..., Exception] | None = None,
+    ) -> Exception:
         if failure.error is not None and self.position == 0:
             return failure.error
         total = 'an unknown number of' if self.size is None else self.size
-        return exceptions.IncompleteDownloadError(
+        kind = kind or exceptions.InterruptedDownloadError
+        return kind(
             f'image {self._fetcher.image_id}: incomplete download: '
             f'{self.position} of {total} bytes received ({failure.reason})',
             received=self.position,

@@ -159,7 +159,7 @@ class ObserverThread:
         if self._work.failure is not None:
             raise self._work.failure
         if self._work.abandoned or not self._work.over:
-            raise exceptions.ImageStreamError('the download was interrupted')
+            raise exceptions.ReadError('the download was interrupted')
 
 
 class _Work:
@@ -217,7 +217,7 @@ class _Work:
                 item.descriptor, min(_STORED_BLOCK, end - offset), offset
             )
             if not block:
-                raise exceptions.ImageStreamError(
+                raise exceptions.OutputError(
                     'the partial file was truncated by another program'
                 )
             self._show(block)

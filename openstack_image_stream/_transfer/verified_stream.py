@@ -97,7 +97,7 @@ class VerifiedStream:
     def _reading(self) -> Iterator[None]:
         """Keep other threads out, and end the download with any error."""
         if not self._busy.acquire(blocking=False):
-            raise exceptions.ImageStreamError(
+            raise exceptions.ReadError(
                 'the download is being read by another thread, or by what '
                 'its own reading calls: let one thread read at a time'
             )
@@ -110,7 +110,7 @@ class VerifiedStream:
             # Ctrl-C may have lost bytes on their way; it is not what a later
             # read should raise once more.
             self._coordinator.fail(
-                exceptions.ImageStreamError('the download was interrupted')
+                exceptions.ReadError('the download was interrupted')
             )
             raise
         finally:

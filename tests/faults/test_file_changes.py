@@ -62,7 +62,7 @@ def test_partial_file(
     with local_download.LocalDownload(tmp_path, old=local_download.OLD) as on:
         outcome = _disturbed(on, clients.PLUGIN[mode], fault.act)
         note(fault, outcome)
-        assert outcome.error == 'ImageStreamError', outcome
+        assert outcome.error == 'OutputError', outcome
         if on.path.parent.exists():
             assert on.content() == local_download.OLD
         on.path.parent.mkdir(exist_ok=True)

@@ -19,11 +19,12 @@ import threading
 
 from openstack import exceptions as sdk_exceptions
 
+from openstack_image_stream import exceptions
 from tests import processes
 
 #: Errors that a download may end with, whatever the server does. That of the
 #: local machine is for tests that make it fail.
-DOCUMENTED = (sdk_exceptions.SDKException,)
+DOCUMENTED = (sdk_exceptions.SDKException, exceptions.ImageStreamError)
 
 
 class Refused(Exception):

@@ -40,7 +40,7 @@ def of(plan: plans.Plan) -> tuple[type[Exception], ...]:
         found.append(exceptions.IncompleteDownloadError)
     if _count(script.metadata_faults) > options['retries']:
         found += [
-            exceptions.ImageStreamError,
+            exceptions.IncompleteDownloadError,
             sdk_exceptions.HttpException,
         ]
     if not _usable(plan):

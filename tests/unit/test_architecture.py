@@ -40,7 +40,7 @@ LEAVES = {'exceptions', 'progress', '_config', '_rules'}
 #: Which rooms and modules may import a library; all may for the others.
 LIBRARIES: dict[str, set[str]] = {
     'openstack': {'_sdk', '_installation', 'service', 'proxy', 'image'},
-    'keystoneauth1': {'_sdk', 'image'},
+    'keystoneauth1': {'_sdk', 'image', 'exceptions'},
     'urllib3': {'_http'},
     'http': {'_http'},
     'socket': {'_http'},
@@ -116,7 +116,7 @@ class TestImports(base.TestCase):
     def test_every_room_is_known(self) -> None:
         """A new one needs a rule."""
         places = {place_of(p) for p, _ in modules() if len(p.parts) > 1}
-        self.assertEqual(set(ROOMS), places)
+        self.assertEqual(set(ROOMS), places - LEAVES)
 
     def test_libraries(self) -> None:
         """A library is used where the rule says."""

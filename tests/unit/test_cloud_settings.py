@@ -15,6 +15,7 @@
 from typing import Any
 
 import fixtures
+import openstack
 
 from openstack_image_stream import _config
 from openstack_image_stream import _context
@@ -133,11 +134,44 @@ class TestUse(base.GlanceTestCase):
         self.assertEqual(5, self.used(conn, retries=5)['retries'])
 
     def test_timeout(self) -> None:
-        """The SDK's own timeout is the default of ours, by either name."""
-        for name in ('api_timeout', 'image_stream_timeout'):
-            conn = self.connect(self.glance, **{name: 12})
-            self.assertEqual(12, self.used(conn)['timeout'])
-            self.assertEqual(3, self.used(conn, timeout=3)['timeout'])
+        """The SDK's own timeout is the default of ours."""
+        conn = self.connect(self.glance, api_timeout=12)
+        self.assertEqual(12, self.used(conn)['timeout'])
+        self.assertEqual(3, self.used(conn, timeout=3)['timeout'])
+
+    def test_timeout_of_a_name_like_ours(self) -> None:
+        """What would be for all services is refused, by the key as written."""
+        self.useFixture(
+            fixtures.EnvironmentVariable('OS_IMAGE_STREAM_TIMEOUT', '7')
+        )
+        self.useFixture(fixtures.EnvironmentVariable('OS_AUTH_TYPE', 'none'))
+        conn = openstack.connect(
+            cloud='envvars',
+            endpoint=self.glance.url,
+            image_endpoint_override=f'{self.glance.url}/v2',
+            image_api_version='2',
+            vendor_hook='openstack_image_stream:load',
+        )
+        self.addCleanup(conn.close)
+        error = self.assertRaises(
+            exceptions.InvalidArgumentError,
+            conn.image.download_image,
+            scripted.IMAGE_ID,
+        )
+        self.assertIn('image_stream_timeout in the config', str(error))
+        self.assertIn('use api_timeout', str(error))
+        self.assertIn("'envvars'", str(error))
+
+    def test_timeout_of_unknown_name(self) -> None:
+        """A keyword is renamed by the SDK; the error has both names."""
+        conn = self.connect(self.glance, image_stream_timeout=2_000_000)
+        error = self.assertRaises(
+            exceptions.InvalidArgumentError,
+            conn.image.download_image,
+            scripted.IMAGE_ID,
+        )
+        self.assertIn('api_timeout', str(error))
+        self.assertIn('image_stream_timeout', str(error))
 
     def test_of_the_environment(self) -> None:
         """A cloud that is made of OS_* variables has them there."""

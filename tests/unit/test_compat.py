@@ -23,6 +23,7 @@ from typing import Any
 from unittest import mock
 
 from keystoneauth1 import session as ksa_session
+from openstack import config as sdk_config
 from openstack import connection
 from openstack.image import image_service
 from openstack.image.v2 import image as upstream_image
@@ -72,6 +73,21 @@ class TestSDK(base.GlanceTestCase):
         """The proxy that was used is among those that were made."""
         made = self.conn.image
         self.assertIs(made, sdk_compat.made_proxies(self.conn)['image'])
+
+    def test_written_settings(self) -> None:
+        """The key that the SDK renames is found as it was written."""
+        path = self.write(
+            b'clouds: {home: {auth_type: none, image_stream_timeout: 5}}'
+        )
+        config = sdk_config.OpenStackConfig(
+            config_files=[path], secure_files=[], load_envvars=False
+        )
+        region = config.get_one('home')
+        self.assertNotIn('image_stream_timeout', region.config)
+        self.assertEqual(
+            5, sdk_compat.written_settings(region)['image_stream_timeout']
+        )
+        self.assertEqual({}, sdk_compat.written_settings(mock.Mock(spec=[])))
 
     def test_added_service(self) -> None:
         """The description that add_service() hid is found again."""

@@ -21,6 +21,7 @@ import hashlib
 import io
 import logging
 import os
+import pickle
 import shutil
 import tempfile
 from typing import Any
@@ -58,8 +59,8 @@ NO_HASH: dict[str, Any] = {
 #: Statuses of the request for the data, and what they are raised as.
 STATUSES: dict[str, tuple[int, type[Exception]]] = {
     '204': (204, exceptions.ImageDataMissingError),
-    '206_unasked': (206, exceptions.ImageStreamError),
-    '302_to_nowhere': (302, exceptions.ImageStreamError),
+    '206_unasked': (206, exceptions.UnexpectedResponseError),
+    '302_to_nowhere': (302, exceptions.UnexpectedResponseError),
     '400': (400, sdk_exceptions.BadRequestException),
     '401': (401, sdk_exceptions.HttpException),
     '403': (403, sdk_exceptions.ForbiddenException),
@@ -68,6 +69,17 @@ STATUSES: dict[str, tuple[int, type[Exception]]] = {
     '500': (500, sdk_exceptions.HttpException),
     '503': (503, sdk_exceptions.HttpException),
 }
+
+
+def _incomplete(kind: type[modes.Mode]) -> type[Exception]:
+    """Return what a body that does not arrive whole is raised as.
+
+    In memory it is a request that failed, as upstream's call has it.
+    """
+    if kind is modes.InMemory:
+        return exceptions.RequestFailedError
+    return exceptions.InterruptedDownloadError
+
 
 #: Sizes around those of the chunks that are read at a time.
 SIZES: dict[str, int] = {
@@ -219,8 +231,17 @@ class TestGoodImage(DownloadTestCase):
         self.answer(framing='chunked')
         self.assert_same(DATA, self.mode(kind).download(conn))
 
-    @base.for_each({'small': 1, 'default_of_the_client': 1024, 'large': 10**9})
-    def test_chunk_size(self, chunk_size: int) -> None:
+    @base.for_each(
+        {
+            'small': 1,
+            'default_of_the_client': 1024,
+            'large': 10**9,
+            'zero': 0,
+            'negative': -5,
+            'none': None,
+        }
+    )
+    def test_chunk_size(self, chunk_size: int | None) -> None:
         """The caller's chunk size changes nothing about the bytes."""
         conn = self.begin()
         conn.image.download_image(
@@ -339,7 +360,9 @@ class TestStatus(DownloadTestCase):
         self.begin()
         self.glance.metadata_responses.append(answer)
         self.answer(headers={'Content-Type': 'text/html'}, body=LOGIN)
-        self.assert_fails(exceptions.ImageStreamError, modes.ToPath, b'')
+        self.assert_fails(
+            exceptions.UnexpectedResponseError, modes.ToPath, b''
+        )
 
     def test_redirect_is_followed(self) -> None:
         """A redirect that leads somewhere is followed by keystoneauth."""
@@ -372,9 +395,7 @@ class TestNoAnswer(DownloadTestCase):
         self.begin()
         self.glance.repeat_last = True
         self.glance.data_responses.append(responses.Response(hang_up=True))
-        error = self.assert_fails(
-            exceptions.IncompleteDownloadError, kind, b''
-        )
+        error = self.assert_fails(exceptions.ConnectionFailedError, kind, b'')
         self.assertEqual(0, error.received)
         self.assertEqual(len(DATA), error.expected)
 
@@ -384,7 +405,7 @@ class TestNoAnswer(DownloadTestCase):
         self.begin()
         self.glance.repeat_last = True
         self.glance.metadata_responses.append(responses.Response(hang_up=True))
-        error = self.assert_fails(exceptions.ImageStreamError, kind, b'')
+        error = self.assert_fails(exceptions.ConnectionFailedError, kind, b'')
         self.assertIn(scripted.IMAGE_ID, str(error))
         self.assertEqual([], self.file_requests())
 
@@ -409,7 +430,7 @@ class TestBrokenBody(DownloadTestCase):
         kind, how = case
         self.begin()
         self.answer(**how)
-        error = self.assert_fails(exceptions.IncompleteDownloadError, kind)
+        error = self.assert_fails(_incomplete(kind), kind)
         self.assertEqual(len(DATA), error.expected)
         self.assertLessEqual(error.received, how['cut_after'])
         self.assertTrue(error.reason)
@@ -420,7 +441,7 @@ class TestBrokenBody(DownloadTestCase):
         kind, how = case
         self.begin(**NO_HASH)
         self.answer(**how)
-        self.assert_fails(exceptions.IncompleteDownloadError, kind)
+        self.assert_fails(_incomplete(kind), kind)
 
     @base.for_each(modes.times(BROKEN))
     def test_is_noticed_unverified(self, case: Any) -> None:
@@ -428,9 +449,7 @@ class TestBrokenBody(DownloadTestCase):
         kind, how = case
         self.begin()
         self.answer(**how)
-        self.assert_fails(
-            exceptions.IncompleteDownloadError, kind, validate_checksum=False
-        )
+        self.assert_fails(_incomplete(kind), kind, validate_checksum=False)
 
     @base.for_each(modes.times({'length': 'length', 'chunked': 'chunked'}))
     def test_size_unknown(self, case: Any) -> None:
@@ -438,7 +457,7 @@ class TestBrokenBody(DownloadTestCase):
         kind, framing = case
         self.begin(size=None, **NO_HASH)
         self.answer(cut_after=1_500_000, framing=framing)
-        self.assert_fails(exceptions.IncompleteDownloadError, kind)
+        self.assert_fails(_incomplete(kind), kind)
 
     @base.for_each(modes.ALL)
     def test_only_the_hash_tells(self, kind: type[modes.Mode]) -> None:
@@ -459,7 +478,7 @@ class TestBrokenBody(DownloadTestCase):
             body=body,
             cut_after=len(body) - 100_000,
         )
-        self.assert_fails(exceptions.IncompleteDownloadError, kind)
+        self.assert_fails(_incomplete(kind), kind)
 
 
 class TestAnotherLength(DownloadTestCase):
@@ -749,7 +768,7 @@ class TestMetadataFromElsewhere(DownloadTestCase):
         """A number in quotes is a number."""
         self.begin(size=str(len(DATA)))
         self.answer(cut_after=100, framing='close')
-        self.assert_fails(exceptions.IncompleteDownloadError, modes.InMemory)
+        self.assert_fails(_incomplete(modes.InMemory), modes.InMemory)
 
     def test_checksum_that_is_no_text(self) -> None:
         """Where it is waived, a checksum of any kind does no harm."""
@@ -995,9 +1014,77 @@ class TestOutput(DownloadTestCase):
         )
 
     def test_memory_stays_small(self) -> None:
-        """The image is not in the response as well."""
-        response = self._save(io.BytesIO())
-        self.assertRaises(RuntimeError, lambda: response.content)
+        """The image is not in the response as well, which says where it is."""
+        for output in (self.path(), io.BytesIO()):
+            response = self._save(output)
+            for wants in (
+                lambda response: response.content,
+                lambda response: response.text,
+                lambda response: response.json(),
+            ):
+                error = self.assertRaises(RuntimeError, wants, response)
+                self.assertIn(f'written to {output!r}', str(error))
+                self.assertIn('without output', str(error))
+            again = pickle.loads(pickle.dumps(response))
+            self.assertRaises(RuntimeError, lambda r: r.content, again)
+            self.assertTrue(response.ok)
+
+    def test_mismatch_names_the_path(self) -> None:
+        """The error of a bad image says the image and the output."""
+        for resume in (True, False):
+            self.answer(body=b'x' + DATA[1:])
+            error = self.assertRaises(
+                exceptions.ChecksumMismatchError,
+                self._save,
+                self.path(),
+                resume=resume,
+            )
+            self.assertEqual(self.path(), error.path)
+            self.assertEqual(scripted.IMAGE_ID, error.image_id)
+            self.assertIn(repr(self.path()), str(error))
+            self.assertIn(scripted.IMAGE_ID, str(error))
+
+    def test_mismatch_of_a_file_object(self) -> None:
+        """Where there is no path, none is named."""
+        self.answer(body=b'x' + DATA[1:])
+        error = self.assertRaises(
+            exceptions.ChecksumMismatchError, self._save, io.BytesIO()
+        )
+        self.assertIsNone(error.path)
+
+    @base.for_each({'named': ['fast'], 'not_named': None})
+    def test_forbidden_stores(self, stores: list[str] | None) -> None:
+        """Where stores are named they may be what is forbidden."""
+        self.answer(status=403)
+        error = self.assertRaises(
+            sdk_exceptions.ForbiddenException,
+            self._save,
+            self.path(),
+            store_preferences=stores,
+        )
+        self.assertEqual(stores is not None, 'store_preferences' in str(error))
+
+    def test_no_data_keeps_the_partial_file(self) -> None:
+        """204 says nothing about the bytes that are there already."""
+        name = f'image.{scripted.IMAGE_ID}.part'
+        self.write(DATA[:5_000], name)
+        self.answer(status=204)
+        self.assertRaises(
+            exceptions.ImageDataMissingError, self._save, self.path()
+        )
+        self.assert_same(DATA[:5_000], self.content(name))
+
+    def test_home_directory(self) -> None:
+        """A path that begins with ~ is taken as it is, as open() does."""
+        before = os.getcwd()
+        self.addCleanup(os.chdir, before)
+        os.chdir(self.directory)
+        error = self.assertRaises(
+            exceptions.InvalidArgumentError, self._save, '~/image'
+        )
+        self.assertIn('~ is not expanded', str(error))
+        self._save('~image')
+        self.assertEqual(['~image'], self.files())
 
     def test_existing_file(self) -> None:
         """It is replaced by the whole image."""
@@ -1108,8 +1195,8 @@ class TestRefused(DownloadTestCase):
             'number': {'output': 99_999},
             'no_write': {'output': object()},
             'text': {'output': io.StringIO()},
-            'chunk_size': {'chunk_size': 0},
-            'chunk_size_unused': {'chunk_size': -1, 'stream': True},
+            'chunk_size': {'chunk_size': 'many'},
+            'chunk_size_unused': {'chunk_size': 0.5, 'stream': True},
             'validate_checksum': {'validate_checksum': 'no'},
             'allow_md5_fallback': {'allow_md5_fallback': 1},
         }

@@ -16,11 +16,27 @@ import copy
 import pickle
 from typing import Any
 
+from keystoneauth1 import exceptions as ksa_exceptions
 from openstack import exceptions as sdk_exceptions
+import requests
 
 import openstack_image_stream
+from openstack_image_stream._http import responses
 from openstack_image_stream import exceptions
 from tests.unit import base
+
+SDK = sdk_exceptions.SDKException
+READ = requests.RequestException
+
+
+def _response(status: int) -> requests.Response:
+    response = requests.Response()
+    response.status_code = status
+    response.headers['x-openstack-request-id'] = 'req-1'
+    response.request = requests.Request('GET', 'http://glance/').prepare()
+    responses.put_content(response, b'')
+    return response
+
 
 #: Each error, made as the package makes it.
 ERRORS: dict[str, exceptions.ImageStreamError] = {
@@ -29,20 +45,65 @@ ERRORS: dict[str, exceptions.ImageStreamError] = {
     'not_registered': exceptions.NotRegisteredError('no entry point'),
     'unsupported_platform': exceptions.UnsupportedPlatformError('no fcntl'),
     'foreign_service': exceptions.ForeignServiceError('another service'),
+    'output': exceptions.OutputError('replaced'),
     'data_missing': exceptions.ImageDataMissingError(
-        'no data', image_id='1', status='queued'
+        'no data', image_id='1', status='queued', response=_response(204)
+    ),
+    'unexpected': exceptions.UnexpectedResponseError(
+        'a page', response=_response(302)
     ),
     'unusable_hash': exceptions.UnusableHashError(
         'no sha4096', algorithm='sha4096', expected='00'
     ),
+    'read': exceptions.ReadError('interrupted'),
     'mismatch': exceptions.ChecksumMismatchError(
         'differs', algorithm='sha512', expected='00', actual='01'
     ),
-    'incomplete': exceptions.IncompleteDownloadError(
-        'cut', received=1, expected=2, reason='reset', partial_path='/p'
-    ),
     'changed': exceptions.ImageChangedError('longer', expected=1, actual=2),
     'closed': exceptions.DownloadClosedError('closed', image_id='1'),
+    'incomplete': exceptions.IncompleteDownloadError('cut'),
+    'interrupted': exceptions.InterruptedDownloadError(
+        'cut', received=1, expected=2, reason='reset', partial_path='/p'
+    ),
+    'connection': exceptions.ConnectionFailedError('refused', reason='no'),
+    'timeout': exceptions.ConnectionTimeoutError('silent', reason='no'),
+    'tls': exceptions.TLSError('certificate', reason='no'),
+    'request': exceptions.RequestFailedError('odd', reason='no'),
+    'access': exceptions.ServiceAccessError('no endpoint', reason='no'),
+    'identity': exceptions.IdentityServiceError('503', http_status=503),
+    'authentication': exceptions.AuthenticationError('401', http_status=401),
+}
+
+#: Of which classes of others each error is.
+CLASSES: dict[str, tuple[type[BaseException], ...]] = {
+    'base': (),
+    'invalid_argument': (SDK, ValueError),
+    'not_registered': (SDK,),
+    'output': (SDK,),
+    'unsupported_platform': (SDK,),
+    'foreign_service': (SDK,),
+    'data_missing': (SDK, sdk_exceptions.NotFoundException, READ),
+    'unexpected': (SDK, sdk_exceptions.HttpException, READ),
+    'unusable_hash': (SDK,),
+    'read': (SDK, READ),
+    'mismatch': (SDK, sdk_exceptions.InvalidResponse, READ),
+    'changed': (SDK, READ),
+    'closed': (SDK, READ, ValueError),
+    'incomplete': (),
+    'interrupted': (SDK, READ),
+    'connection': (
+        ksa_exceptions.ConnectFailure,
+        ksa_exceptions.RetriableConnectionFailure,
+    ),
+    'timeout': (
+        ksa_exceptions.ConnectTimeout,
+        ksa_exceptions.RetriableConnectionFailure,
+    ),
+    'tls': (ksa_exceptions.SSLError,),
+    'request': (ksa_exceptions.UnknownConnectionError,),
+    'access': (ksa_exceptions.ClientException,),
+    'identity': (ksa_exceptions.HttpError,),
+    'authentication': (ksa_exceptions.Unauthorized,),
 }
 
 #: What each of them tells in numbers.
@@ -68,16 +129,63 @@ ATTRIBUTES: dict[type, dict[str, Any]] = {
 class TestAncestry(base.TestCase):
     """By what an error can be caught."""
 
-    @base.for_each(ERRORS)
-    def test_is_an_sdk_error(self, error: Exception) -> None:
-        """Whoever catches the errors of the SDK catches this one."""
-        self.assertIsInstance(error, sdk_exceptions.SDKException)
+    @base.for_each({name: name for name in ERRORS})
+    def test_of_others(self, name: str) -> None:
+        """Each is of the classes that existing code catches, and no other."""
+        error, expected = ERRORS[name], CLASSES[name]
         self.assertIsInstance(error, exceptions.ImageStreamError)
+        for cls in (SDK, READ, ksa_exceptions.ClientException):
+            derived = any(issubclass(each, cls) for each in expected)
+            self.assertEqual(derived, isinstance(error, cls), cls)
+        for each in expected:
+            self.assertIsInstance(error, each)
 
-    @base.for_each(ERRORS)
+    @base.for_each({n: e for n, e in ERRORS.items() if READ not in CLASSES[n]})
     def test_is_no_local_error(self, error: Exception) -> None:
-        """An OSError means that this machine is at fault, and no other."""
+        """Only what requests would raise, too, is an OSError."""
         self.assertNotIsInstance(error, OSError)
+
+    @base.for_each({n: e for n, e in ERRORS.items() if READ in CLASSES[n]})
+    def test_has_no_errno(self, error: Any) -> None:
+        """An error of the network has no number and no file."""
+        self.assertEqual(
+            (None, None, None), (error.errno, error.strerror, error.filename)
+        )
+
+    def test_incomplete_downloads(self) -> None:
+        """All that a repeated call may cure has one base."""
+        kinds = {
+            name
+            for name, error in ERRORS.items()
+            if isinstance(error, exceptions.IncompleteDownloadError)
+        }
+        expected = {
+            'incomplete',
+            'interrupted',
+            'connection',
+            'timeout',
+            'tls',
+            'request',
+            'access',
+            'identity',
+            'authentication',
+        }
+        self.assertEqual(expected, kinds)
+
+    @base.for_each({'data_missing': 204, 'unexpected': 302})
+    def test_has_a_status(self, status: int) -> None:
+        """Existing code reads the attributes of the SDK's HttpException."""
+        error: Any = next(
+            e
+            for e in ERRORS.values()
+            if getattr(e, 'status_code', None) == status
+        )
+        self.assertEqual(status, error.response.status_code)
+        self.assertEqual('http://glance/', error.url)
+        self.assertEqual('GET', error.method)
+        self.assertEqual('req-1', error.request_id)
+        self.assertEqual('Server', error.source)
+        self.assertIsNone(error.details)
 
     def test_all_are_tested(self) -> None:
         """No error of the package is missing in this module."""
@@ -86,6 +194,7 @@ class TestAncestry(base.TestCase):
             thing
             for thing in vars(exceptions).values()
             if isinstance(thing, type)
+            and thing.__module__ == exceptions.__name__
         }
         self.assertEqual(defined, made)
 
@@ -179,7 +288,16 @@ class TestPickling(base.TestCase):
     def _assert_same(self, error: Exception, again: Exception) -> None:
         self.assertIs(type(error), type(again))
         self.assertEqual(str(error), str(again))
-        self.assertEqual(vars(error), vars(again))
+        self.assertEqual(_values(error), _values(again))
         # Some SDKs have no message to compare, which would make this a test
         # that cannot fail.
         self.assertIn('message', vars(again))
+
+
+def _values(error: Exception) -> dict[str, Any]:
+    """Return the attributes of an error, in a form that can be compared."""
+    values = dict(vars(error))
+    for name in ('response', 'request'):
+        if values.get(name) is not None:
+            values[name] = str(values[name].__class__)
+    return values

@@ -588,9 +588,7 @@ class TestEncoding(SourceTestCase):
 def _failing(failure: Exception) -> fetching.Opener:
     adapter = mock.Mock()
     adapter.get.side_effect = failure
-    return functools.partial(
-        sending.get_file, adapter, 'url', scripted.IMAGE_ID
-    )
+    return functools.partial(sending.get_file, adapter, 'url')
 
 
 class TestNoAnswer(SourceTestCase):
@@ -616,15 +614,29 @@ class TestNoAnswer(SourceTestCase):
 
     @base.for_each(
         {
-            'login': ksa_exceptions.Unauthorized('no way'),
-            'catalog': ksa_exceptions.EndpointNotFound('no way'),
+            'login': (
+                ksa_exceptions.Unauthorized('no way'),
+                exceptions.AuthenticationError,
+            ),
+            'catalog': (
+                ksa_exceptions.EndpointNotFound('no way'),
+                exceptions.ServiceAccessError,
+            ),
+            'certificate': (
+                ksa_exceptions.SSLError('no way'),
+                exceptions.TLSError,
+            ),
         }
     )
-    def test_of_keystone(self, failure: Exception) -> None:
-        """Errors of keystoneauth are no SDKException, and become one."""
+    def test_of_keystone(
+        self, case: tuple[Exception, type[Exception]]
+    ) -> None:
+        """Errors of keystoneauth that no retry cures keep their kind."""
+        failure, expected = case
         source = self.source(opener=_failing(failure))
-        error = self.assertRaises(exceptions.ImageStreamError, source.open)
-        self.assertNotIsInstance(error, exceptions.IncompleteDownloadError)
+        error = self.assertRaises(expected, source.open)
+        self.assertIsInstance(error, exceptions.IncompleteDownloadError)
+        self.assertEqual([], self.waits)
         self.assertIs(failure, error.__cause__)
         self.assertIn(scripted.IMAGE_ID, str(error))
         self.assertIn('no way', str(error))

@@ -629,9 +629,10 @@ class TestConsumed(base.TestCase):
     def test_without_content(self) -> None:
         """A body that was written to a file cannot be read once more."""
         response = requests.Response()
-        self.assertIs(response, responses.consume(response))
+        self.assertIs(response, responses.consume(response, 'burnt'))
         self.assertRaises(
             requests.exceptions.StreamConsumedError,
             response.iter_content,
         )
-        self.assertRaises(RuntimeError, lambda: response.content)
+        error = self.assertRaises(RuntimeError, lambda: response.content)
+        self.assertIn('burnt', str(error))

@@ -185,7 +185,7 @@ class TestTokens(test_requests.RequestsTestCase):
 
         with mock.patch.object(ksa_session.Session, 'request', request):
             response = sending.get_file(
-                ours, f'images/{test_requests.ID}/file', test_requests.ID, {}
+                ours, f'images/{test_requests.ID}/file', {}
             )
         self.assertEqual(200, response.status_code)
         self.assertEqual(2, len(calls))

@@ -100,9 +100,7 @@ class HandlerTestCase(base.GlanceTestCase):
             self.translated(kind, ksa_exceptions.SSLError()),
         ):
             fetcher = fetching.Fetcher(
-                functools.partial(
-                    sending.get_file, mock.Mock(get=get), 'url', '1'
-                ),
+                functools.partial(sending.get_file, mock.Mock(get=get), 'url'),
                 image_id='1',
                 image_status='active',
                 size=5,
@@ -169,7 +167,9 @@ class HandlerTestCase(base.GlanceTestCase):
                 retry_after.parse_retry_after, 'Mon', mock.sentinel.now
             )
         with mock.patch('urllib.parse.urljoin', interrupted):
-            self.assert_passes(redirects._next, 'http://a/', 'b')
+            self.assert_passes(
+                redirects._next, mock.Mock(url='http://a/'), 'b'
+            )
         with mock.patch('reprlib.repr', interrupted):
             self.assert_passes(_config.checked, connections=-1)
         response = mock.Mock()

@@ -30,6 +30,23 @@ ENTRIES = {
         'api/keystoneauth1.adapter.html#$': {
             'py:class': ['keystoneauth1.adapter.Adapter'],
         },
+        'api/keystoneauth1.exceptions.base.html#$': {
+            'py:exception': ['keystoneauth1.exceptions.base.ClientException'],
+        },
+        'api/keystoneauth1.exceptions.connection.html#$': {
+            'py:exception': [
+                'keystoneauth1.exceptions.connection.ConnectFailure',
+                'keystoneauth1.exceptions.connection.ConnectTimeout',
+                'keystoneauth1.exceptions.connection.SSLError',
+                'keystoneauth1.exceptions.connection.UnknownConnectionError',
+            ],
+        },
+        'api/keystoneauth1.exceptions.http.html#$': {
+            'py:exception': [
+                'keystoneauth1.exceptions.http.HttpError',
+                'keystoneauth1.exceptions.http.Unauthorized',
+            ],
+        },
     },
     'openstacksdk': {
         'user/config/configuration.html#$': {
@@ -72,7 +89,7 @@ ENTRIES = {
             'py:data': ['None'],
         },
         'library/exceptions.html#$': {
-            'py:exception': ['OSError', 'ValueError'],
+            'py:exception': ['OSError', 'RuntimeError', 'ValueError'],
         },
         'library/functions.html#$': {
             'py:class': ['bool', 'int'],
@@ -105,6 +122,9 @@ ENTRIES = {
                 'requests.Response.iter_lines',
             ],
             'py:property': ['requests.Response.content'],
+        },
+        'api.html#requests.RequestException': {
+            'py:exception': ['requests.exceptions.RequestException'],
         },
         'api.html#requests.Response': {
             'py:class': ['requests.models.Response'],

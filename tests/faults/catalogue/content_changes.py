@@ -122,7 +122,10 @@ class Body(changes.Change):
     """
 
     body: bytes
-    errors = (exceptions.ImageStreamError,)
+    errors = (
+        exceptions.UnexpectedResponseError,
+        exceptions.IncompleteDownloadError,
+    )
 
     def __call__(
         self, response: responses.Response, context: changes.Context

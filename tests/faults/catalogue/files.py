@@ -65,7 +65,7 @@ class FileChange(base.Fault):
     """
 
     act: Callable[[pathlib.Path], None]
-    promise: str = 'ImageStreamError, the old file stays'
+    promise: str = 'OutputError, the old file stays'
 
 
 FAULTS = [
@@ -93,13 +93,13 @@ FAULTS = [
         name='directory-removed',
         title='another program removes the directory during the download',
         act=_remove_directory,
-        promise='ImageStreamError',
+        promise='OutputError',
     ),
     FileChange(
         name='directory-renamed',
         title='another program renames the directory during the download',
         act=_rename_directory,
-        promise='ImageStreamError',
+        promise='OutputError',
     ),
 ]
 

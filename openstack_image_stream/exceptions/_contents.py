@@ -1,0 +1,137 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Errors of what arrived: it is not the image, or cannot be read."""
+
+from typing import Any
+
+from openstack import exceptions
+from requests import exceptions as requests_exceptions
+
+from openstack_image_stream.exceptions import _base
+
+
+class ReadError(
+    _base.ImageStreamError,
+    exceptions.SDKException,
+    requests_exceptions.RequestException,
+):
+    """The image cannot be read any further.
+
+    The base of what is raised where the body of a response is read. Raised
+    itself where the message says all there is: the download was interrupted,
+    another thread is reading it, or it was begun in another process.
+
+    :param message: What happened, for a person.
+    """
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message)
+        #: As every RequestException has them.
+        self.response: Any = None
+        self.request: Any = None
+
+
+class UnusableHashError(_base.ImageStreamError, exceptions.SDKException):
+    """The image's hash cannot be checked on this machine.
+
+    Its algorithm is not available in this Python, or its value is no digest
+    of that algorithm.
+
+    :param message: What happened, for a person.
+    :param algorithm: Name of the algorithm, as the image gives it.
+    :param expected: Digest, as the image gives it.
+    """
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        algorithm: str | None = None,
+        expected: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.algorithm = algorithm
+        self.expected = expected
+
+
+class ChecksumMismatchError(ReadError, exceptions.InvalidResponse):
+    """The bytes that arrived are not the image's.
+
+    :param message: What happened, for a person.
+    :param algorithm: Name of the hash algorithm.
+    :param expected: Digest that the image announces, in hexadecimal.
+    :param actual: Digest of what arrived, in hexadecimal.
+    :param image_id: ID of the image.
+    :param path: The output, if that is a path.
+    """
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        algorithm: str | None = None,
+        expected: str | None = None,
+        actual: str | None = None,
+        image_id: str | None = None,
+        path: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.algorithm = algorithm
+        self.expected = expected
+        self.actual = actual
+        self.image_id = image_id
+        self.path = path
+
+    def add_path(self, path: str) -> None:
+        """Note which output the bytes were for.
+
+        :param path: Path of the output.
+        """
+        self.path = path
+        self._extend(f' (output {path!r})')
+
+
+class ImageChangedError(ReadError):
+    """The server sends something else than the image it announced.
+
+    :param message: What happened, for a person.
+    :param expected: What was announced (a length in bytes, for example).
+    :param actual: What came instead.
+    """
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        expected: str | int | None = None,
+        actual: str | int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.expected = expected
+        self.actual = actual
+
+
+class DownloadClosedError(ReadError, ValueError):
+    """The download was closed before or while it was read.
+
+    Reading a closed file raises :exc:`ValueError`, so this is one, too.
+
+    :param message: What happened, for a person.
+    :param image_id: ID of the image.
+    """
+
+    def __init__(
+        self, message: str | None = None, *, image_id: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.image_id = image_id
