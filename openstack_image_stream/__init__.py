@@ -20,6 +20,8 @@ from openstack_image_stream.exceptions import ImageStreamError
 from openstack_image_stream.exceptions import IncompleteDownloadError
 from openstack_image_stream.exceptions import InvalidArgumentError
 from openstack_image_stream.exceptions import NotRegisteredError
+from openstack_image_stream.exceptions import UncheckableImageError
+from openstack_image_stream.exceptions import UnsafeImageError
 from openstack_image_stream.exceptions import UnusableHashError
 from openstack_image_stream.progress import Progress
 from openstack_image_stream.service import ImageStreamService
@@ -36,6 +38,8 @@ __all__ = [
     'InvalidArgumentError',
     'NotRegisteredError',
     'Progress',
+    'UncheckableImageError',
+    'UnsafeImageError',
     'UnusableHashError',
     'load',
 ]

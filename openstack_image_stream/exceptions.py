@@ -195,3 +195,51 @@ class DownloadClosedError(ImageStreamError, ValueError):
     ) -> None:
         super().__init__(message)
         self.image_id = image_id
+
+
+class UnsafeImageError(ImageStreamError):
+    """The content of the image is not safe, or not what it is said to be.
+
+    :param message: What happened, for a person.
+    :param announced: ``disk_format`` of the image.
+    :param detected: Names of the formats that the content has; empty when
+        the data were not requested.
+    :param failures: A sentence for each safety check that failed, by the
+        name of the check; empty when the format is only another one.
+    """
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        announced: str | None = None,
+        detected: tuple[str, ...] = (),
+        failures: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.announced = announced
+        self.detected = tuple(detected)
+        self.failures = dict(failures or {})
+
+
+class UncheckableImageError(ImageStreamError):
+    """The content of the image cannot be checked.
+
+    It is in a container, or of a format that has no safety checks. Raised
+    before its data are requested.
+
+    :param message: What happened, for a person.
+    :param announced: ``disk_format`` of the image.
+    :param container_format: ``container_format`` of the image.
+    """
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        announced: str | None = None,
+        container_format: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.announced = announced
+        self.container_format = container_format

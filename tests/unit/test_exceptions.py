@@ -33,6 +33,15 @@ ERRORS: dict[str, exceptions.ImageStreamError] = {
     'unusable_hash': exceptions.UnusableHashError(
         'no sha4096', algorithm='sha4096', expected='00'
     ),
+    'unsafe': exceptions.UnsafeImageError(
+        'backing file',
+        announced='raw',
+        detected=('qcow2',),
+        failures={'backing_file': 'Image has a backing file'},
+    ),
+    'uncheckable': exceptions.UncheckableImageError(
+        'in a container', announced='qcow2', container_format='ova'
+    ),
     'mismatch': exceptions.ChecksumMismatchError(
         'differs', algorithm='sha512', expected='00', actual='01'
     ),
@@ -47,6 +56,15 @@ ERRORS: dict[str, exceptions.ImageStreamError] = {
 ATTRIBUTES: dict[type, dict[str, Any]] = {
     exceptions.ImageDataMissingError: {'image_id': '1', 'status': 'queued'},
     exceptions.UnusableHashError: {'algorithm': 'sha4096', 'expected': '00'},
+    exceptions.UnsafeImageError: {
+        'announced': 'raw',
+        'detected': ('qcow2',),
+        'failures': {'backing_file': 'Image has a backing file'},
+    },
+    exceptions.UncheckableImageError: {
+        'announced': 'qcow2',
+        'container_format': 'ova',
+    },
     exceptions.ChecksumMismatchError: {
         'algorithm': 'sha512',
         'expected': '00',
