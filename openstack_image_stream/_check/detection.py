@@ -34,8 +34,9 @@ BLOCK = 64 * 1024
 LATER_BLOCK = 1024 * 1024
 
 #: Bytes after which it must be decided: those of a stream wait for it in
-#: memory. The last structure that is looked for is at 2 MiB in a VHDX.
-LIMIT = 8 * 1024 * 1024
+#: memory. A VHDX takes longest: what is looked for is mostly at 2 MiB, and at
+#: 11 MiB in the largest that qemu makes by default.
+LIMIT = 12 * 1024 * 1024
 
 #: Contents below this are judged a second time, filled up with zeros, as
 #: programs that open them read whole sectors and the inspectors do not.
@@ -120,6 +121,7 @@ class Detector:
         self._fed = 0
         self._waiting = bytearray()
         self._head = b''
+        self._own_failures: dict[str, str] = {}
         self._findings: Findings | None = None
         #: Whether no more bytes are of interest.
         self.final = False
@@ -197,21 +199,24 @@ class Detector:
     def _feed(self, block: bytes) -> None:
         if not self._fed:
             self._head = block[: vmdk.NEEDED]
+            self._own_failures = vmdk.failures_of(self._head)
         self._fed += len(block)
         for one in self._inspections:
             if not (self.decided and one.complete):
                 one.feed(block)
         if self.decided:
             return
-        bad = any(i.failures for i in self._inspections if _decisive(i))
-        undecided = any(not i.decided for i in self._inspections)
+        bad = self._own_failures or any(
+            one.failures for one in self._inspections if _decisive(one)
+        )
+        undecided = any(not one.decided for one in self._inspections)
         if bad or not undecided or self._fed >= LIMIT:
             self._settle()
 
     def _settle(self) -> None:
-        matching = [i for i in self._inspections if i.matches]
-        formats = {i.name for i in matching}
-        failures = vmdk.failures_of(self._head)
+        matching = [one for one in self._inspections if one.matches]
+        formats = {one.name for one in matching}
+        failures = dict(self._own_failures)
         if failures:
             formats.add('vmdk')
         for one in matching:
@@ -223,7 +228,7 @@ class Detector:
         self._findings = dataclasses.replace(
             found, virtual_size=self._virtual_size(found)
         )
-        self.final = bool(failures) or all(i.complete for i in matching)
+        self.final = bool(failures) or all(one.complete for one in matching)
 
     def _virtual_size(self, found: Findings) -> int | None:
         if found.format == 'raw':

@@ -60,10 +60,10 @@ class Inspection:
         """Whether the bytes so far are of this format."""
         try:
             return bool(self._inspector.format_match)
-        except Exception as exc:
+        except Exception:
             # That of VMDK raises where a text is not ASCII throughout. Nova
             # and glance refuse this.
-            self._error = exc
+            self._error = ValueError('its format is unclear')
             return True
 
     @property
