@@ -140,8 +140,7 @@ class FormatObserver:
             soon as it is known that the image is refused, and at every
             later call.
         """
-        if not self._detector.final:
-            self._detector.update(chunk)
+        self._detector.update(chunk)
         if not self.decided and self._detector.decided:
             self._judge(self._detector.findings)
 
