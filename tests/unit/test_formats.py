@@ -21,6 +21,7 @@ import pathlib
 import random
 import subprocess
 import sys
+import tracemalloc
 from typing import Any
 
 import fixtures
@@ -692,6 +693,18 @@ class TestWhen(ImagesTestCase):
         error = self.assertRaises(exceptions.UnsafeImageError, judge.finish)
         self.assertEqual({'footer'}, set(error.failures))
         self.assertFalse(judge.decided)
+
+    @base.for_each({'raw': 'raw', 'footer': 'vmdk-footer'})
+    def test_memory(self, name: str) -> None:
+        """Of a long image little is kept, also where its end matters."""
+        head, chunk = image(name)[: 256 * KIB], bytes(MIB)
+        detector = detection.Detector()
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        for data in (head, *[chunk] * 32):
+            detector.update(data)
+        self.assertEqual(name == 'raw', detector.final)
+        self.assertLess(tracemalloc.get_traced_memory()[1], 4 * MIB)
 
     def test_far_away(self) -> None:
         """What does not show up within the limit is refused."""
