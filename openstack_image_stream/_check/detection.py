@@ -183,7 +183,7 @@ class Detector:
         found = dataclasses.replace(
             self.findings, virtual_size=self._virtual_size(self.findings)
         )
-        if 0 < self._received < SECTOR:
+        if self._received < SECTOR:
             found = _both(found, self._padded())
         self._findings = found
         return found
@@ -205,8 +205,7 @@ class Detector:
             self._own_failures = vmdk.failures_of(self._head)
         self._fed += len(block)
         for one in self._inspections:
-            if not (self.decided and one.complete):
-                one.feed(block)
+            one.feed(block)
         if self.decided:
             return
         bad = self._own_failures or any(

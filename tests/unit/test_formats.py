@@ -31,6 +31,7 @@ from oslo_utils.imageutils import format_inspector
 
 from openstack_image_stream._check import detection
 from openstack_image_stream._check import formats
+from openstack_image_stream._check import inspection
 from openstack_image_stream._check import vmdk
 from openstack_image_stream import exceptions
 from tests.unit import base
@@ -647,12 +648,19 @@ class TestWhen(ImagesTestCase):
             'backing_file': ('qcow2-backing', 64 * KIB),
             'descriptor': ('vmdk-flat-zeros', 64 * KIB),
             'qed': ('qed', 64 * KIB),
+            'descriptor_before_footer': ('vmdk-footer-flat', 64 * KIB),
         }
     )
     def test_bytes(self, case: tuple[str, int]) -> None:
         """After 256 KiB; what cannot be safe any more is refused sooner."""
         name, expected = case
         self.assertEqual(expected, self._decided_at(image(name), 16 * KIB))
+
+    def test_bootable_iso(self) -> None:
+        """The partition table of what may be an ISO image decides nothing."""
+        data = bytearray(image('iso-gpt'))
+        data[446] = 0x7F
+        self.assertEqual(256 * KIB, self._decided_at(bytes(data), 16 * KIB))
 
     def test_vhdx(self) -> None:
         """Where its metadata are, which is elsewhere in each."""
@@ -694,6 +702,20 @@ class TestWhen(ImagesTestCase):
         self.assertEqual({'footer'}, set(error.failures))
         self.assertFalse(judge.decided)
 
+    @base.for_each({str(size): size for size in (64 * KIB, 65 * KIB, 200)})
+    def test_footer_at_any_place(self, size: int) -> None:
+        """It is found however many bytes come before it."""
+        data = image('vmdk-footer')
+        for blocks in range(24 if size > KIB else 1):
+            longer = data[:-1536] + bytes(blocks * 64 * KIB) + data[-1536:]
+            for last in (0, 1, 100):
+                start = len(longer) - last
+                judge = observer('vmdk')
+                for chunk in cut(longer[:start], size):
+                    judge.update(chunk)
+                judge.update(longer[start:])
+                judge.finish()
+
     @base.for_each({'raw': 'raw', 'footer': 'vmdk-footer'})
     def test_memory(self, name: str) -> None:
         """Of a long image little is kept, also where its end matters."""
@@ -701,7 +723,7 @@ class TestWhen(ImagesTestCase):
         detector = detection.Detector()
         tracemalloc.start()
         self.addCleanup(tracemalloc.stop)
-        for data in (head, *[chunk] * 32):
+        for data in (head, *[chunk] * 128):
             detector.update(data)
         self.assertEqual(name == 'raw', detector.final)
         self.assertLess(tracemalloc.get_traced_memory()[1], 4 * MIB)
@@ -865,7 +887,13 @@ class TestInspectors(base.TestCase):
         """What is something else need not be readable; it is tried once."""
         blocks = self._use(error=RuntimeError('bad'), wants=10 * MIB)
         self.assertIsNone(refusal(bytes(MIB)))
-        self.assertEqual([64 * KIB], blocks)
+        one = inspection.Inspection(
+            'luks', format_inspector.ALL_FORMATS['luks'](), Exception
+        )
+        blocks.clear()
+        one.feed(b'1')
+        one.feed(b'12')
+        self.assertEqual([1], blocks)
 
     @base.for_each({'missing': None, 'older': {'raw': None}})
     def test_not_installed(self, known: dict[str, None] | None) -> None:
