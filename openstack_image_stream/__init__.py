@@ -34,10 +34,14 @@ from openstack_image_stream.exceptions import OutputError
 from openstack_image_stream.exceptions import ReadError
 from openstack_image_stream.exceptions import RequestFailedError
 from openstack_image_stream.exceptions import ServiceAccessError
+from openstack_image_stream.exceptions import SignatureError
 from openstack_image_stream.exceptions import TLSError
+from openstack_image_stream.exceptions import UncheckableImageError
 from openstack_image_stream.exceptions import UnexpectedResponseError
+from openstack_image_stream.exceptions import UnsafeImageError
 from openstack_image_stream.exceptions import UnsupportedPlatformError
 from openstack_image_stream.exceptions import UnusableHashError
+from openstack_image_stream.exceptions import UnverifiableImageError
 from openstack_image_stream.progress import Progress
 from openstack_image_stream.proxy import ImageProxy
 from openstack_image_stream.service import ImageStreamService
@@ -66,10 +70,14 @@ __all__ = [
     'ReadError',
     'RequestFailedError',
     'ServiceAccessError',
+    'SignatureError',
     'TLSError',
+    'UncheckableImageError',
     'UnexpectedResponseError',
+    'UnsafeImageError',
     'UnsupportedPlatformError',
     'UnusableHashError',
+    'UnverifiableImageError',
     'install',
     'load',
     'uninstall',

@@ -37,11 +37,15 @@ from openstack_image_stream.exceptions._base import InvalidArgumentError
 from openstack_image_stream.exceptions._base import NotRegisteredError
 from openstack_image_stream.exceptions._base import OutputError
 from openstack_image_stream.exceptions._base import UnsupportedPlatformError
-from openstack_image_stream.exceptions._contents import ChecksumMismatchError
+from openstack_image_stream.exceptions._checks import ChecksumMismatchError
+from openstack_image_stream.exceptions._checks import SignatureError
+from openstack_image_stream.exceptions._checks import UncheckableImageError
+from openstack_image_stream.exceptions._checks import UnsafeImageError
+from openstack_image_stream.exceptions._checks import UnusableHashError
+from openstack_image_stream.exceptions._checks import UnverifiableImageError
 from openstack_image_stream.exceptions._contents import DownloadClosedError
 from openstack_image_stream.exceptions._contents import ImageChangedError
 from openstack_image_stream.exceptions._contents import ReadError
-from openstack_image_stream.exceptions._contents import UnusableHashError
 from openstack_image_stream.exceptions._service import AuthenticationError
 from openstack_image_stream.exceptions._service import ConnectionFailedError
 from openstack_image_stream.exceptions._service import ConnectionTimeoutError
@@ -73,10 +77,14 @@ __all__ = [
     'ReadError',
     'RequestFailedError',
     'ServiceAccessError',
+    'SignatureError',
     'TLSError',
+    'UncheckableImageError',
     'UnexpectedResponseError',
+    'UnsafeImageError',
     'UnsupportedPlatformError',
     'UnusableHashError',
+    'UnverifiableImageError',
 ]
 
 # Tracebacks, pickles and the documentation name the public module.

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Errors of what arrived: it is not the image, or cannot be read."""
+"""Errors of reading: there is no more of the image to be had."""
 
 from typing import Any
 
@@ -39,66 +39,6 @@ class ReadError(
         #: As every RequestException has them.
         self.response: Any = None
         self.request: Any = None
-
-
-class UnusableHashError(_base.ImageStreamError, exceptions.SDKException):
-    """The image's hash cannot be checked on this machine.
-
-    Its algorithm is not available in this Python, or its value is no digest
-    of that algorithm.
-
-    :param message: What happened, for a person.
-    :param algorithm: Name of the algorithm, as the image gives it.
-    :param expected: Digest, as the image gives it.
-    """
-
-    def __init__(
-        self,
-        message: str | None = None,
-        *,
-        algorithm: str | None = None,
-        expected: str | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.algorithm = algorithm
-        self.expected = expected
-
-
-class ChecksumMismatchError(ReadError, exceptions.InvalidResponse):
-    """The bytes that arrived are not the image's.
-
-    :param message: What happened, for a person.
-    :param algorithm: Name of the hash algorithm.
-    :param expected: Digest that the image announces, in hexadecimal.
-    :param actual: Digest of what arrived, in hexadecimal.
-    :param image_id: ID of the image.
-    :param path: The output, if that is a path.
-    """
-
-    def __init__(
-        self,
-        message: str | None = None,
-        *,
-        algorithm: str | None = None,
-        expected: str | None = None,
-        actual: str | None = None,
-        image_id: str | None = None,
-        path: str | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.algorithm = algorithm
-        self.expected = expected
-        self.actual = actual
-        self.image_id = image_id
-        self.path = path
-
-    def add_path(self, path: str) -> None:
-        """Note which output the bytes were for.
-
-        :param path: Path of the output.
-        """
-        self.path = path
-        self._extend(f' (output {path!r})')
 
 
 class ImageChangedError(ReadError):

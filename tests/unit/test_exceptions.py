@@ -56,6 +56,15 @@ ERRORS: dict[str, exceptions.ImageStreamError] = {
         'no sha4096', algorithm='sha4096', expected='00'
     ),
     'read': exceptions.ReadError('interrupted'),
+    'unsafe': exceptions.UnsafeImageError(
+        'backing file',
+        announced='raw',
+        detected=('qcow2',),
+        failures={'backing_file': 'Image has a backing file'},
+    ),
+    'uncheckable': exceptions.UncheckableImageError(
+        'in a container', announced='qcow2', container_format='ova'
+    ),
     'mismatch': exceptions.ChecksumMismatchError(
         'differs', algorithm='sha512', expected='00', actual='01'
     ),
@@ -110,6 +119,15 @@ CLASSES: dict[str, tuple[type[BaseException], ...]] = {
 ATTRIBUTES: dict[type, dict[str, Any]] = {
     exceptions.ImageDataMissingError: {'image_id': '1', 'status': 'queued'},
     exceptions.UnusableHashError: {'algorithm': 'sha4096', 'expected': '00'},
+    exceptions.UnsafeImageError: {
+        'announced': 'raw',
+        'detected': ('qcow2',),
+        'failures': {'backing_file': 'Image has a backing file'},
+    },
+    exceptions.UncheckableImageError: {
+        'announced': 'qcow2',
+        'container_format': 'ova',
+    },
     exceptions.ChecksumMismatchError: {
         'algorithm': 'sha512',
         'expected': '00',
