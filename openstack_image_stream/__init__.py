@@ -20,6 +20,7 @@ from openstack_image_stream.exceptions import ImageStreamError
 from openstack_image_stream.exceptions import IncompleteDownloadError
 from openstack_image_stream.exceptions import InvalidArgumentError
 from openstack_image_stream.exceptions import NotRegisteredError
+from openstack_image_stream.exceptions import SignatureError
 from openstack_image_stream.exceptions import UnusableHashError
 from openstack_image_stream.progress import Progress
 from openstack_image_stream.service import ImageStreamService
@@ -36,6 +37,7 @@ __all__ = [
     'InvalidArgumentError',
     'NotRegisteredError',
     'Progress',
+    'SignatureError',
     'UnusableHashError',
     'load',
 ]

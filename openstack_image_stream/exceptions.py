@@ -195,3 +195,39 @@ class DownloadClosedError(ImageStreamError, ValueError):
     ) -> None:
         super().__init__(message)
         self.image_id = image_id
+
+
+class SignatureError(ImageStreamError, exceptions.InvalidResponse):
+    """The signature of an image is missing, unusable or wrong.
+
+    So is one whose certificate is not trusted.
+
+    :param message: What happened, for a person.
+    :param image_id: ID of the image.
+    :param key_type: ``img_signature_key_type`` of the image, if it is one.
+    :param hash_method: ``img_signature_hash_method`` of the image, if it is
+        one.
+    :param property_name: Which property of the image is missing or malformed,
+        ``None`` if that is not the reason.
+    :param reason: Why it was refused, without the rest of the message.
+    """
+
+    #: The InvalidResponse of older SDKs carries a response.
+    response = None
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        image_id: str | None = None,
+        key_type: str | None = None,
+        hash_method: str | None = None,
+        property_name: str | None = None,
+        reason: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.image_id = image_id
+        self.key_type = key_type
+        self.hash_method = hash_method
+        self.property_name = property_name
+        self.reason = reason

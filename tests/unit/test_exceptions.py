@@ -41,6 +41,14 @@ ERRORS: dict[str, exceptions.ImageStreamError] = {
     ),
     'changed': exceptions.ImageChangedError('longer', expected=1, actual=2),
     'closed': exceptions.DownloadClosedError('closed', image_id='1'),
+    'signature': exceptions.SignatureError(
+        'forged',
+        image_id='1',
+        key_type='DSA',
+        hash_method='SHA-256',
+        property_name='img_signature',
+        reason='forged',
+    ),
 }
 
 #: What each of them tells in numbers.
@@ -60,6 +68,13 @@ ATTRIBUTES: dict[type, dict[str, Any]] = {
     },
     exceptions.ImageChangedError: {'expected': 1, 'actual': 2},
     exceptions.DownloadClosedError: {'image_id': '1'},
+    exceptions.SignatureError: {
+        'image_id': '1',
+        'key_type': 'DSA',
+        'hash_method': 'SHA-256',
+        'property_name': 'img_signature',
+        'reason': 'forged',
+    },
 }
 
 
@@ -98,6 +113,12 @@ class TestAncestry(base.TestCase):
         """Code written for upstream's download catches a mismatch."""
         self.assertIsInstance(
             ERRORS['mismatch'], sdk_exceptions.InvalidResponse
+        )
+
+    def test_signature_is_upstreams(self) -> None:
+        """Code written for upstream's download catches a bad signature."""
+        self.assertIsInstance(
+            ERRORS['signature'], sdk_exceptions.InvalidResponse
         )
 
     def test_invalid_argument_is_a_value_error(self) -> None:
@@ -155,6 +176,7 @@ class TestAttributes(base.TestCase):
     def test_mismatch_has_no_response(self) -> None:
         """The response of an old SDK's InvalidResponse is there, and None."""
         self.assertIsNone(exceptions.ChecksumMismatchError('text').response)
+        self.assertIsNone(exceptions.SignatureError('text').response)
 
 
 class TestPickling(base.TestCase):
