@@ -217,6 +217,8 @@ def unreadable() -> tuple[type[Exception], ...]:
     return (
         ValueError,
         TypeError,
+        # Names whose texts have an unknown type.
+        KeyError,
         OverflowError,
         crypto_exceptions.UnsupportedAlgorithm,
         x509.DuplicateExtension,
