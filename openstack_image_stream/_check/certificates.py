@@ -55,7 +55,7 @@ _BROKEN = {'md5', 'sha1'}
 
 def verify(
     signature: signature_properties.Signature,
-    data: bytes,
+    data: bytes | str,
     trusted: 'Sequence[x509.Certificate]',
     *,
     now: datetime.datetime | None = None,
@@ -69,7 +69,8 @@ def verify(
 
     :param signature: The signature, for messages.
     :param data: The certificate in DER or PEM. In PEM, those of its issuers
-        may follow; they are not trusted for that.
+        may follow; they are not trusted for that. A text is PEM, too: the
+        SDK decodes what a key manager holds as ``text/plain``.
     :param trusted: What the chain may end in.
     :param now: The time, by default that of the machine.
     :returns: The key of the certificate, for
@@ -77,6 +78,8 @@ def verify(
     :raises: :exc:`~openstack_image_stream.exceptions.SignatureError` when it
         is not trusted, with the reason.
     """
+    if isinstance(data, str):
+        data = data.encode(errors='replace')
     if len(data) > _MOST_BYTES:
         signature.refuse(f'the certificate is longer than {_MOST_BYTES} bytes')
     try:

@@ -146,6 +146,20 @@ class TestTrust(Chains):
             ),
         )
 
+    def test_text(self) -> None:
+        """PEM may be a text, as the SDK makes of text/plain."""
+        text = signing.pem(SIGNER, MIDDLE).decode()
+        certificates.verify(SIGNATURE, text, [ROOT], now=signing.NOW)
+        error = self.assertRaises(
+            exceptions.SignatureError,
+            certificates.verify,
+            SIGNATURE,
+            '\ud800',
+            [ROOT],
+            now=signing.NOW,
+        )
+        self.assertIn('cannot be read', error.reason)
+
     def test_clock_of_the_machine(self) -> None:
         """Without a time it is that of the machine."""
         now = datetime.datetime.now(datetime.timezone.utc)
