@@ -70,6 +70,17 @@ ERRORS: dict[str, exceptions.ImageStreamError] = {
     ),
     'changed': exceptions.ImageChangedError('longer', expected=1, actual=2),
     'closed': exceptions.DownloadClosedError('closed', image_id='1'),
+    'signature': exceptions.SignatureError(
+        'forged',
+        image_id='1',
+        key_type='DSA',
+        hash_method='SHA-256',
+        property_name='img_signature',
+        reason='forged',
+    ),
+    'unverifiable': exceptions.UnverifiableImageError(
+        'no value', image_id='1', algorithm='sha512'
+    ),
     'incomplete': exceptions.IncompleteDownloadError('cut'),
     'interrupted': exceptions.InterruptedDownloadError(
         'cut', received=1, expected=2, reason='reset', partial_path='/p'
@@ -98,6 +109,10 @@ CLASSES: dict[str, tuple[type[BaseException], ...]] = {
     'mismatch': (SDK, sdk_exceptions.InvalidResponse, READ),
     'changed': (SDK, READ),
     'closed': (SDK, READ, ValueError),
+    'unverifiable': (SDK,),
+    'uncheckable': (SDK,),
+    'unsafe': (SDK, READ),
+    'signature': (SDK, sdk_exceptions.InvalidResponse, READ),
     'incomplete': (),
     'interrupted': (SDK, READ),
     'connection': (
@@ -118,6 +133,10 @@ CLASSES: dict[str, tuple[type[BaseException], ...]] = {
 #: What each of them tells in numbers.
 ATTRIBUTES: dict[type, dict[str, Any]] = {
     exceptions.ImageDataMissingError: {'image_id': '1', 'status': 'queued'},
+    exceptions.UnverifiableImageError: {
+        'image_id': '1',
+        'algorithm': 'sha512',
+    },
     exceptions.UnusableHashError: {'algorithm': 'sha4096', 'expected': '00'},
     exceptions.UnsafeImageError: {
         'announced': 'raw',
@@ -141,6 +160,13 @@ ATTRIBUTES: dict[type, dict[str, Any]] = {
     },
     exceptions.ImageChangedError: {'expected': 1, 'actual': 2},
     exceptions.DownloadClosedError: {'image_id': '1'},
+    exceptions.SignatureError: {
+        'image_id': '1',
+        'key_type': 'DSA',
+        'hash_method': 'SHA-256',
+        'property_name': 'img_signature',
+        'reason': 'forged',
+    },
 }
 
 
@@ -229,6 +255,12 @@ class TestAncestry(base.TestCase):
             ERRORS['mismatch'], sdk_exceptions.InvalidResponse
         )
 
+    def test_signature_is_upstreams(self) -> None:
+        """Code written for upstream's download catches a bad signature."""
+        self.assertIsInstance(
+            ERRORS['signature'], sdk_exceptions.InvalidResponse
+        )
+
     def test_invalid_argument_is_a_value_error(self) -> None:
         """A bad argument is what Python calls a bad value."""
         self.assertIsInstance(ERRORS['invalid_argument'], ValueError)
@@ -284,6 +316,7 @@ class TestAttributes(base.TestCase):
     def test_mismatch_has_no_response(self) -> None:
         """The response of an old SDK's InvalidResponse is there, and None."""
         self.assertIsNone(exceptions.ChecksumMismatchError('text').response)
+        self.assertIsNone(exceptions.SignatureError('text').response)
 
 
 class TestPickling(base.TestCase):
