@@ -35,7 +35,7 @@ class CloudFault(base.Fault):
     :param error: The class of the error that the plugin gives, or one that
         it inherits from; ``None`` where it gives the image.
     :param kept: Whether the partial file is there after the error.
-    :param refused: Whether the server refuses ranges.
+    :param single: Whether one connection is used where several are asked for.
     :param status: The status that each download must have met at least once;
         otherwise the fault did not happen.
     :param options: Options of the plugin.
@@ -52,7 +52,7 @@ class CloudFault(base.Fault):
     short_lived: bool = False
     error: str | None = None
     kept: bool = False
-    refused: bool = False
+    single: bool = False
     status: int | None = None
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -77,7 +77,7 @@ class CloudFault(base.Fault):
 
         :param mode: Which way to download.
         """
-        cut = self.cut and (self.refused or mode != 'connections')
+        cut = self.cut and (self.single or mode != 'connections')
         return {
             'cuts': [cloud_downloads.CUT] if cut else [],
             'hold_after': cloud_downloads.HELD if self.during else None,
@@ -93,7 +93,7 @@ FAULTS = [
         title='connection cut, http store refuses ranges',
         promise='requests the whole image, discards what it has',
         source='web',
-        refused=True,
+        single=True,
         options=_MANY_RETRIES,
         status=400,
     ),
@@ -104,7 +104,7 @@ FAULTS = [
         source='web',
         before=cloud_events.break_store(2 * len(clients.PLUGIN)),
         cut=False,
-        refused=True,
+        single=True,
         options=_MANY_RETRIES,
         status=400,
         brief=False,
@@ -115,7 +115,7 @@ FAULTS = [
         promise='retries, resumes',
         source='web',
         during=cloud_events.close_store_until_asked,
-        refused=True,
+        single=True,
         options=_MANY_RETRIES,
         status=503,
     ),
@@ -125,7 +125,7 @@ FAULTS = [
         promise='IncompleteDownloadError, the partial file is kept',
         source='web',
         during=cloud_events.close_store,
-        refused=True,
+        single=True,
         error='IncompleteDownloadError',
         kept=True,
         status=503,
@@ -276,6 +276,7 @@ FAULTS = [
         before=cloud_events.describe(
             checksum=None, os_hash_algo=None, os_hash_value=None
         ),
+        single=True,
         status=206,
     ),
     CloudFault(
