@@ -14,6 +14,7 @@
 
 from typing import TYPE_CHECKING
 
+from openstack_image_stream._check.digests import find_digest
 from openstack_image_stream._installation import install
 from openstack_image_stream._installation import uninstall
 from openstack_image_stream.exceptions import AuthenticationError
@@ -78,6 +79,7 @@ __all__ = [
     'UnsupportedPlatformError',
     'UnusableHashError',
     'UnverifiableImageError',
+    'find_digest',
     'install',
     'load',
     'uninstall',

@@ -17,7 +17,7 @@ acts on it. Signature, documentation, rule, default and the setting of a cloud
 come from the declaration.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 import dataclasses
 import reprlib
 from typing import Annotated, Any, get_args, get_type_hints, Literal, TypedDict
@@ -38,25 +38,91 @@ class Option:
     :param default: Its value if neither the caller nor the cloud sets it.
     :param rule: What its value must be.
     :param text: What it means, with units and default, in reStructuredText.
+    :param setting: Whether the configuration of a cloud may set it.
     """
 
     default: Any
     rule: _rules.Rule
     text: str
+    setting: bool = True
 
 
 class DownloadOptions(TypedDict, total=False):
     """The keywords of a download that upstream does not have."""
 
     validate_checksum: Annotated[
-        bool,
+        bool | Literal['required'],
         Option(
             True,
-            _rules.FLAG,
+            _rules.VALIDATION,
             """
             Whether the digest is compared, which is the default. The length
             is compared always. ``False`` where the caller hashes the data; a
-            partial file is not resumed then.
+            partial file is not resumed then. ``'required'`` refuses an image
+            that nothing can verify, before its data are requested: neither a
+            hash of the service, nor ``expected_digest``, nor a signature. It
+            does not accept ``Content-MD5`` alone, unless
+            ``allow_md5_fallback`` is set.
+            """,
+        ),
+    ]
+    expected_digest: Annotated[
+        str | None,
+        Option(
+            None,
+            _rules.DIGEST,
+            """
+            Digest that the image must have, from elsewhere: the page of a
+            distributor, say. ``'sha256:'`` and 64 hexadecimal digits, or
+            ``sha224``, ``sha384``, ``sha512``. If the service has a digest of
+            the same algorithm the two are compared before any data are
+            requested, otherwise it is computed beside the one of the service.
+            It also makes a partial file of an image without a hash
+            resumable. Cannot be set for a cloud.
+            """,
+            setting=False,
+        ),
+    ]
+    check_format: Annotated[
+        bool | Collection[str],
+        Option(
+            False,
+            _rules.FORMATS,
+            """
+            ``True`` to require that the content is of the format that
+            ``disk_format`` announces, and refers to no other file: no backing
+            file, no external data file, no unknown features. A list of names
+            of formats allows these alone. Takes the extra ``inspect`` of this
+            package. Bytes are handed out once the format is known, mostly
+            after 256 KiB, at most after 12 MiB. ``False`` by default.
+            """,
+        ),
+    ]
+    signed_by: Annotated[
+        Any,
+        Option(
+            None,
+            _rules.CERTIFICATES,
+            """
+            Who must have signed the image: the path of a PEM file with
+            certificates or public keys, such an object of
+            :mod:`cryptography`, or several of these. The properties
+            ``img_signature*`` of the image must hold a signature that is
+            right under one of them. Where its hash is that of
+            ``os_hash_algo`` it is verified before any data are requested.
+            """,
+        ),
+    ]
+    trusted_certificates: Annotated[
+        Any,
+        Option(
+            None,
+            _rules.CERTIFICATES,
+            """
+            Which certificates are trusted, given as for ``signed_by``: the
+            certificate that ``img_signature_certificate_uuid`` names is
+            fetched from the key manager of the cloud, its chain must end in
+            one of these, and it must have signed the image.
             """,
         ),
     ]
@@ -174,14 +240,19 @@ OPTIONS: dict[str, Option] = {
     name: declaration for name, (_, declaration) in HINTS.items()
 }
 
-#: The parameter of upstream's that a cloud can set, too.
-SETTINGS: dict[str, Option] = {
+#: What is checked: the parameter of upstream's that a cloud can set, too.
+_CHECKED: dict[str, Option] = {
     'chunk_size': Option(
         MIB,
         _rules.CHUNK_SIZE,
         '',
     ),
     **OPTIONS,
+}
+
+#: What the configuration of a cloud may set.
+SETTINGS = {
+    name: option for name, option in _CHECKED.items() if option.setting
 }
 
 
@@ -195,7 +266,7 @@ def checked(**given: Any) -> DownloadOptions:
         when one does not follow its rule.
     """
     for name, value in given.items():
-        rule = SETTINGS[name].rule
+        rule = _CHECKED[name].rule
         if not rule.holds(value):
             raise exceptions.InvalidArgumentError(
                 f'{name} must be {rule.words}, not {shown(value)}'

@@ -127,7 +127,11 @@ def takes_options(
                     config.name,
                     compat.written_settings(config),
                 )
-            given.update((n, named[n]) for n in _config.SETTINGS if n in named)
+            given.update(
+                (n, named[n])
+                for n in ('chunk_size', *_config.OPTIONS)
+                if n in named
+            )
             others = {
                 n: v for n, v in kwargs.items() if n not in _config.OPTIONS
             }

@@ -16,6 +16,7 @@ A document from a server is as foreign as the image's bytes: it may be of any
 length, hold anything, or be about something else.
 """
 
+from collections.abc import Mapping
 import dataclasses
 from typing import Any
 
@@ -52,6 +53,9 @@ class ImageInfo:
     :param hash_algo: ``os_hash_algo``, as it came.
     :param hash_value: ``os_hash_value``, as it came.
     :param checksum: ``checksum``, as it came.
+    :param disk_format: ``disk_format``, as it came.
+    :param container_format: ``container_format``, as it came.
+    :param signature: The properties ``img_signature*``, as they came.
     """
 
     size: int | None
@@ -60,6 +64,9 @@ class ImageInfo:
     hash_algo: object
     hash_value: object
     checksum: object
+    disk_format: object = None
+    container_format: object = None
+    signature: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
 
 def fetch(
@@ -182,6 +189,13 @@ def _read(response: requests.Response, image: Any) -> ImageInfo:
         hash_algo=document.get('os_hash_algo'),
         hash_value=document.get('os_hash_value'),
         checksum=document.get('checksum'),
+        disk_format=document.get('disk_format'),
+        container_format=document.get('container_format'),
+        signature={
+            key: value
+            for key, value in document.items()
+            if key.startswith('img_signature')
+        },
     )
 
 

@@ -94,14 +94,6 @@ class ChecksumMismatchError(_contents.ReadError, exceptions.InvalidResponse):
         self.image_id = image_id
         self.path = path
 
-    def add_path(self, path: str) -> None:
-        """Note which output the bytes were for.
-
-        :param path: Path of the output.
-        """
-        self.path = path
-        self._extend(f' (output {path!r})')
-
 
 class UncheckableImageError(_base.ImageStreamError, exceptions.SDKException):
     """The content of the image cannot be checked.
@@ -182,3 +174,7 @@ class SignatureError(_contents.ReadError, exceptions.InvalidResponse):
         self.hash_method = hash_method
         self.property_name = property_name
         self.reason = reason
+
+
+#: The bytes are not what they should be: to keep them is of no use.
+REFUSALS = (ChecksumMismatchError, UnsafeImageError, SignatureError)
