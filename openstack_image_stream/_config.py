@@ -17,7 +17,7 @@ acts on it. Signature, documentation, rule, default and the setting of a cloud
 come from the declaration.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Sequence
 import dataclasses
 import reprlib
 from typing import Annotated, Any, get_args, get_type_hints, Literal, TypedDict
@@ -84,7 +84,7 @@ class DownloadOptions(TypedDict, total=False):
         ),
     ]
     check_format: Annotated[
-        bool | Collection[str],
+        bool | Sequence[str],
         Option(
             False,
             _rules.FORMATS,
@@ -106,7 +106,7 @@ class DownloadOptions(TypedDict, total=False):
             """
             Who must have signed the image: the path of a PEM file with
             certificates or public keys, such an object of
-            :mod:`cryptography`, or several of these. The properties
+            ``cryptography``, or several of these. The properties
             ``img_signature*`` of the image must hold a signature that is
             right under one of them. Where its hash is that of
             ``os_hash_algo`` it is verified before any data are requested.

@@ -17,9 +17,9 @@ import functools
 import logging
 from typing import Any
 
+from openstack_image_stream import _checks
 from openstack_image_stream._common import printing
 from openstack_image_stream._common import retry
-from openstack_image_stream import _checks
 from openstack_image_stream import _config
 from openstack_image_stream._http import connection_pools
 from openstack_image_stream._http import fetching

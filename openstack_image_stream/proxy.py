@@ -116,6 +116,14 @@ ImageDataMissingError` when the image has no data yet.
             when its hash cannot be computed here, before the data are asked
             for.
         :raises: :exc:`~openstack_image_stream.exceptions.\
+UnverifiableImageError` when nothing can verify it and that is required.
+        :raises: :exc:`~openstack_image_stream.exceptions.\
+UncheckableImageError` when its format cannot be checked, and
+            :exc:`~openstack_image_stream.exceptions.UnsafeImageError` when
+            its content is not safe, or not of its format.
+        :raises: :exc:`~openstack_image_stream.exceptions.SignatureError` when
+            its signature is missing, wrong, or not of the right signer.
+        :raises: :exc:`~openstack_image_stream.exceptions.\
 ChecksumMismatchError` when the bytes are not the image's.
         :raises: :exc:`~openstack_image_stream.exceptions.\
 IncompleteDownloadError` when they do not arrive whole after all retries,
