@@ -119,7 +119,8 @@ def _fetch_once(image: Any, session: adapter.Adapter) -> tuple[Any, ImageInfo]:
     except exceptions.ImageStreamError:
         raise
     except sdk_exceptions.HttpException as exc:
-        _pass_raised(exc)
+        if signals.find_raised(exc) is not None:
+            raise
         responses.sanitize_error(exc)
         if exc.status_code in retry_after.STATUSES:
             raise retry.RetriableError(
@@ -136,7 +137,8 @@ def _fetch_once(image: Any, session: adapter.Adapter) -> tuple[Any, ImageInfo]:
         TypeError,
         ValueError,
     ) as exc:
-        _pass_raised(exc)
+        if signals.find_raised(exc) is not None:
+            raise
         # What the SDK runs into with a document that is not a description.
         if response is None:
             raise
@@ -149,12 +151,6 @@ def _get(image: Any, session: adapter.Adapter) -> requests.Response:
         response: requests.Response = session.get(url, stream=True)
     responses.load(response, _LONGEST, 'the metadata')
     return response
-
-
-def _pass_raised(exc: Exception) -> None:
-    """Raise an exception again if a signal handler raised it."""
-    if signals.find_raised(exc) is not None:
-        raise exc
 
 
 def _shown(image: Any) -> str:
