@@ -32,6 +32,7 @@ from openstack_image_stream._transfer import concurrency
 from openstack_image_stream._transfer import coordination
 from openstack_image_stream._transfer import image_source
 from openstack_image_stream._transfer import parallel
+from openstack_image_stream import exceptions
 from openstack_image_stream import progress
 
 
@@ -69,7 +70,15 @@ class Context:
         #: What the bytes are judged by.
         self.checks = _checks.Checks(options, self.image_id)
         self._image = image
-        self._session = session
+        self._connection = compat.connection_of(session)
+        if (
+            options['trusted_certificates'] is not None
+            and self._connection is None
+        ):
+            raise exceptions.InvalidArgumentError(
+                'trusted_certificates needs the key manager of a connection: '
+                'download by conn.image'
+            )
         self._sender = sending.sender_for(session)
         self._adapter = self._sender.adapter(options['timeout'])
         self._url = sending.file_url(
@@ -101,7 +110,7 @@ class Context:
         self, uuid: str, coordinator: coordination.Coordinator
     ) -> bytes:
         return key_manager.fetch_secret(
-            compat.connection_of(self._session),
+            self._connection,
             uuid,
             image_id=self.image_id,
             timeout=self.options['timeout'],
