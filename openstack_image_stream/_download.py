@@ -26,6 +26,7 @@ from openstack_image_stream._output import response_reader
 from openstack_image_stream._output import sinks
 from openstack_image_stream._transfer import coordination
 from openstack_image_stream._transfer import verified_stream
+from openstack_image_stream import _verification
 from openstack_image_stream import exceptions
 from openstack_image_stream import progress
 
@@ -42,6 +43,8 @@ def to_output(context: _context.Context, output: Any) -> requests.Response:
     sink = choice.sink_for(output, context.image_id, context.options)
     where = f'written to {output!r}'
     context.fetch_info()
+    if _verification.is_current(context, output):
+        return responses.not_modified(context.data_url, context.info.checksum)
     try:
         return responses.consume(_drain(context, sink), where)
     except exceptions.ChecksumMismatchError as exc:

@@ -44,6 +44,7 @@ class TestDefaults(base.TestCase):
                 'timeout': 60,
                 'resume': True,
                 'sparse': True,
+                'skip_current': False,
                 'progress': None,
             },
             _config.checked(),

@@ -435,6 +435,7 @@ class TestSignature(base.TestCase):
         'timeout',
         'resume',
         'sparse',
+        'skip_current',
         'progress',
     )
 
