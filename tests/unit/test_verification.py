@@ -18,7 +18,9 @@ import hashlib
 import os
 import pathlib
 import pickle
+import signal
 import socket
+import threading
 from typing import Any
 from unittest import mock
 
@@ -506,6 +508,29 @@ class TestChanges(VerifyTestCase):
 
         try:
             self.verify(progress=interrupt)
+        except KeyboardInterrupt:
+            self.assertEqual([], base.observer_threads())
+        else:
+            self.fail('it was not interrupted')
+
+    def test_signal(self) -> None:
+        """So does a real one, wherever it finds the thread that reads."""
+        size = 256 * 1024 * MIB
+        self.begin(size=size)
+        os.truncate(self.write(b''), size)
+        self.report_everything()
+        reading = threading.Event()
+
+        def interrupt() -> None:
+            reading.wait()
+            os.kill(os.getpid(), signal.SIGINT)
+
+        thread = threading.Thread(target=interrupt)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(reading.set)
+        try:
+            self.verify(progress=lambda snapshot: reading.set())
         except KeyboardInterrupt:
             self.assertEqual([], base.observer_threads())
         else:
