@@ -29,10 +29,8 @@ def parse(text: object) -> tuple[str, str]:
         for anything else.
     """
     algorithm, _, value = str(text).strip().lower().partition(':')
-    if (
-        not isinstance(text, str)
-        or len(value) != _DIGITS.get(algorithm)
-        or not re.fullmatch('[0-9a-f]+', value)
+    if len(value) != _DIGITS.get(algorithm) or not re.fullmatch(
+        '[0-9a-f]+', value
     ):
         raise exceptions.InvalidArgumentError(
             "expected_digest must be 'sha256:<hexadecimal digits>', or the "

@@ -267,7 +267,6 @@ def not_modified(url: str, checksum: object) -> requests.Response:
     response.reason = 'Not Modified'
     response.url = url
     response.raw = io.BytesIO()
-    put_content(response, b'')
     complete_headers(response, size=None, checksum=checksum)
     return response
 

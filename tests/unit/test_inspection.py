@@ -103,6 +103,7 @@ class TestFindings(InspectTestCase):
         self.assertIn('backing_file', found.failures)
         self.assertEqual(found, pickle.loads(pickle.dumps(found)))
         self.assertIs(openstack_image_stream.ImageInspection, type(found))
+        self.assertEqual('openstack_image_stream', type(found).__module__)
         self.assertRaises(AttributeError, setattr, found, 'name', 'other')
 
     def test_container(self) -> None:

@@ -28,6 +28,7 @@ from cryptography.hazmat.primitives import serialization
 import fixtures
 
 from openstack_image_stream._check import digests
+from openstack_image_stream._check import hashes
 from openstack_image_stream import _config
 from openstack_image_stream import _context
 from openstack_image_stream._output import existing
@@ -560,6 +561,20 @@ class TestExpectedDigest(VerifyTestCase):
         self.begin()
         self.write(DATA)
         self.verify(expected_digest=digest)
+
+    def test_the_same_is_computed_once(self) -> None:
+        """A digest that the service announces, too, costs nothing."""
+        self.begin()
+        self.write(DATA)
+        made = self.useFixture(
+            fixtures.MockPatchObject(
+                hashes, 'DigestObserver', wraps=hashes.DigestObserver
+            )
+        ).mock
+        self.verify(expected_digest=f'sha512:{SHA512}')
+        self.assertEqual(1, made.call_count)
+        self.verify(expected_digest=f'sha256:{SHA256}')
+        self.assertEqual(3, made.call_count)
 
     def test_wrong(self) -> None:
         """A file that is the image is refused all the same."""
