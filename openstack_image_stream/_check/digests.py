@@ -45,7 +45,7 @@ def parse(text: str) -> hashes.Expected:
     :param text: Algorithm, colon, digest in hexadecimal.
     """
     algorithm, _, value = text.partition(':')
-    return hashes.Expected(algorithm, value.lower())
+    return hashes.Expected(algorithm.lower(), value.lower())
 
 
 def find_digest(sums: 'str | os.PathLike[str]', name: str) -> str:
