@@ -127,7 +127,7 @@ class Context:
             controller = concurrency.ConcurrencyController()
             connections = concurrency.MAX_CONNECTIONS
         return image_source.ImageSource(
-            self._fetcher(connections, start),
+            self.fetcher(connections, start),
             self.policy,
             coordinator,
             start=start,
@@ -136,7 +136,15 @@ class Context:
             part_size=parallel.PART,
         )
 
-    def _fetcher(self, connections: int, start: int) -> fetching.Fetcher:
+    def fetcher(
+        self, connections: int = 1, start: int = 0
+    ) -> fetching.Fetcher:
+        """Return what requests the bytes of the image.
+
+        :param connections: How many byte ranges it requests at a time.
+        :param start: Position in the image of the first byte of interest.
+        :returns: The fetcher; the caller closes it.
+        """
         adapter, pools = self._adapter, None
         if connections > 1:
             # No more of them are ever used than there are parts.
