@@ -98,9 +98,5 @@ def open_unverified(
         coordination.Coordinator(context.image_id),
         block_size=block_size,
     )
-    try:
-        source.open()
-    except BaseException:
-        source.close()
-        raise
+    source.open()
     return image_file.buffered(source, block_size)

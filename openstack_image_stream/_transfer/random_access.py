@@ -98,10 +98,6 @@ class BlockCache:
         self._blocks[index] = block
         self._blocks.move_to_end(index)
 
-    def clear(self) -> None:
-        """Drop all blocks."""
-        self._blocks.clear()
-
 
 class RandomAccess:
     """Reads an image block by block, each by a range request.
@@ -146,7 +142,6 @@ class RandomAccess:
         if self._fetcher.size is None:
             # One byte is enough to be told the size.
             self._fetch(0, byte_ranges.ByteRange(0, 1))
-            self._cache.clear()
         if self._fetcher.size is None:
             raise self._refused('the service does not say how large it is')
         if self._fetcher.size > 0:
