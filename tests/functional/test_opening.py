@@ -15,6 +15,7 @@
 import collections.abc
 import contextlib
 import io
+import pathlib
 import random
 import subprocess
 import sys
@@ -22,6 +23,7 @@ import typing
 import uuid
 import zipfile
 
+import fsspec
 import pytest
 
 from examples.image import read_part
@@ -206,6 +208,39 @@ class TestTraffic:
             conn.image.open_image(image_id, verified=False)
         assert proxy.statuses == [400]
         assert proxy.fetched == 0
+
+
+class TestURL:
+    """A cloud of clouds.yaml and an image are a URL of fsspec."""
+
+    @pytest.fixture(autouse=True)
+    def _configured(
+        self, running_cloud: cloud.Cloud, monkeypatch: pytest.MonkeyPatch
+    ) -> collections.abc.Iterator[None]:
+        environment = running_cloud.environment('stream')
+        for name in ('OS_CLIENT_CONFIG_FILE', 'OS_CLOUD'):
+            monkeypatch.setenv(name, environment[name])
+        yield
+        fsspec.get_filesystem_class('glance').clear_instance_cache()
+
+    @pytest.mark.parametrize('name', ['stream', 'plain', ''])
+    def test_of_each_cloud(self, image_id: str, name: str) -> None:
+        """With the hook and without, and the one that is selected."""
+        with fsspec.open(f'glance://{name}/{image_id}') as file:
+            file.seek(MIB)
+            assert file.read(999) == DATA[MIB:][:999]
+
+    def test_get(self, image_id: str, tmp_path: pathlib.Path) -> None:
+        """A copy is a download."""
+        images_of = fsspec.filesystem('glance', cloud='stream')
+        assert 'opened' in images_of.ls('', detail=False)
+        images_of.get('opened', str(tmp_path / 'image'))
+        assert (tmp_path / 'image').read_bytes() == DATA
+
+    def test_missing(self) -> None:
+        """There is no such image."""
+        with pytest.raises(FileNotFoundError):
+            fsspec.open(f'glance://stream/{uuid.uuid4()}').open()
 
 
 #: Prints by how many bytes the peak of the process grew.
