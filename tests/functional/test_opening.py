@@ -149,7 +149,7 @@ class TestDamage:
             connect('stream').image.open_image(damaged, verified=True)
 
     def test_unverified(self, connect: conftest.Connect, damaged: str) -> None:
-        """Nobody notices, as the documentation says."""
+        """It is not noticed, as the documentation says."""
         with connect('stream').image.open_image(
             damaged, verified=False
         ) as file:

@@ -426,6 +426,35 @@ class FileTest(TestCase):
             self.assertEqual(local.tell(), file.tell())
             self.assertEqual(local.read(), file.read())
 
+    @base.EXAMPLES
+    @hypothesis.given(
+        places=strategies.lists(
+            strategies.tuples(strategies.integers(0, 299), _amounts),
+            max_size=30,
+        ),
+        script=strategies.lists(_faults, max_size=30),
+        block_size=strategies.integers(1, 60),
+    )
+    def test_after_errors(
+        self,
+        places: list[tuple[int, int]],
+        script: list[memory_fetcher.Response],
+        block_size: int,
+    ) -> None:
+        """Whatever fails, a read after seek() is right."""
+        first = memory_fetcher.Response()
+        with self.open(
+            first, *script, data=LINES, block_size=block_size, retries=0
+        ) as file:
+            for position, amount in places:
+                file.seek(position)
+                try:
+                    chunk = file.read(amount)
+                except exceptions.InterruptedDownloadError:
+                    self.assertRaises(exceptions.ReadError, file.read, 1)
+                else:
+                    self.assertEqual(LINES[position:][:amount], chunk)
+
     def _readinto(self, file: Any, local: Any, amount: int) -> None:
         targets = bytearray(amount), bytearray(amount)
         self.assertEqual(local.readinto(targets[0]), file.readinto(targets[1]))
