@@ -17,8 +17,11 @@ import gc
 import signal
 import threading
 from typing import Any
+from unittest import mock
+import weakref
 
 import pytest
+import urllib3.util.connection
 
 from openstack_image_stream import exceptions
 from tests.callers import actions
@@ -34,6 +37,7 @@ _STATES: dict[str, dict[str, Any]] = {
     'receiving': {'beyond': {'throttle': [64 * 1024, 0.1]}},
     'silent': {'beyond': {'silent_after': MIB // 2}},
     'no_response': {'beyond': {'silent_after': -1}},
+    'closing': {'always': {'framing': 'close'}},
     'lost': {'beyond': {'cut_after': 100}},
     'waiting_to_retry': {
         'beyond': {'status': 503, 'headers': {'Retry-After': '30'}}
@@ -41,7 +45,7 @@ _STATES: dict[str, dict[str, Any]] = {
 }
 
 each_state = pytest.mark.parametrize(
-    'state', [name for name in _STATES if name != 'lost']
+    'state', [name for name in _STATES if name not in ('closing', 'lost')]
 )
 
 
@@ -130,9 +134,38 @@ def _forget(remote: control.Remote, how: str) -> None:
                 raise AssertionError('nothing was raised')
         else:
             file.read(5)
+        raw = weakref.ref(file.raw)
         del file
+        assert raw() is None
         actions.assert_nothing_left_but(before, 1)
     actions.assert_nothing_left(before)
+
+
+def _close_while_connecting(remote: control.Remote) -> None:
+    image_id = _show(remote, 'closing')
+    arrived, leave = threading.Event(), threading.Event()
+
+    def connect(*args: Any, **kwargs: Any) -> Any:
+        # A name that is looked up cannot be interrupted.
+        arrived.set()
+        leave.wait()
+        raise OSError('no connection')
+
+    with actions.connected(remote) as conn:
+        file = conn.image.open_image(
+            image_id, verified=False, timeout=actions.SILENCE
+        )
+        with mock.patch.object(
+            urllib3.util.connection, 'create_connection', connect
+        ):
+            thread = _Reading(file)
+            thread.start()
+            assert arrived.wait(actions.AT_ONCE)
+            file.close()
+            thread.join(actions.AT_ONCE)
+            assert not thread.is_alive(), 'the reader still waits'
+            leave.set()
+        assert isinstance(thread.error, exceptions.DownloadClosedError)
 
 
 class TestClose:
@@ -144,6 +177,10 @@ class TestClose:
     ) -> None:
         """The reader ends within a second, and nothing is left."""
         processes.run_function(_close, remote, state)
+
+    def test_while_it_connects(self, remote: control.Remote) -> None:
+        """The reader ends, also where nothing can be shut down."""
+        processes.run_function(_close_while_connecting, remote)
 
     @each_state
     def test_by_a_signal_handler(
