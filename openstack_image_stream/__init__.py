@@ -14,6 +14,8 @@
 
 from typing import TYPE_CHECKING
 
+from openstack_image_stream._check.digests import find_digest
+from openstack_image_stream._inspection import ImageInspection
 from openstack_image_stream._installation import install
 from openstack_image_stream._installation import uninstall
 from openstack_image_stream.exceptions import AuthenticationError
@@ -59,6 +61,7 @@ __all__ = [
     'IdentityServiceError',
     'ImageChangedError',
     'ImageDataMissingError',
+    'ImageInspection',
     'ImageProxy',
     'ImageStreamError',
     'ImageStreamService',
@@ -80,6 +83,7 @@ __all__ = [
     'UnsupportedPlatformError',
     'UnusableHashError',
     'UnverifiableImageError',
+    'find_digest',
     'install',
     'load',
     'uninstall',

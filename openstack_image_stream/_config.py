@@ -17,8 +17,9 @@ acts on it. Signature, documentation, rule, default and the setting of a cloud
 come from the declaration.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 import dataclasses
+import os
 import reprlib
 from typing import Annotated, Any, get_args, get_type_hints, Literal, TypedDict
 
@@ -38,26 +39,110 @@ class Option:
     :param default: Its value if neither the caller nor the cloud sets it.
     :param rule: What its value must be.
     :param text: What it means, with units and default, in reStructuredText.
+    :param setting: Whether the configuration of a cloud may set it.
+    :param applies: Whether the setting of a cloud is for a call with these
+        arguments. An option that is given in the call always is.
     """
 
     default: Any
     rule: _rules.Rule
     text: str
+    setting: bool = True
+    applies: Callable[[Mapping[str, Any]], bool] = lambda arguments: True
+
+
+def _has_a_file(arguments: Mapping[str, Any]) -> bool:
+    return (
+        isinstance(arguments.get('output'), (str, bytes, os.PathLike))
+        and arguments.get('validate_checksum') is not False
+    )
+
+
+def _is_verified(arguments: Mapping[str, Any]) -> bool:
+    # Of open_image(); others have no such parameter.
+    return arguments.get('verified') is not False
 
 
 class DownloadOptions(TypedDict, total=False):
     """The keywords of a download that upstream does not have."""
 
     validate_checksum: Annotated[
-        bool,
+        bool | Literal['required'],
         Option(
             True,
-            _rules.FLAG,
+            _rules.VALIDATION,
             """
             Whether the digest is compared, which is the default. The length
             is compared always. ``False`` where the caller hashes the data; a
-            partial file is not resumed then.
+            partial file is not resumed then. ``'required'`` refuses an image
+            that nothing can verify, before its data are requested: neither a
+            hash of the service, nor ``expected_digest``, nor a signature. It
+            does not accept ``Content-MD5`` alone, unless
+            ``allow_md5_fallback`` is set.
             """,
+        ),
+    ]
+    expected_digest: Annotated[
+        str | None,
+        Option(
+            None,
+            _rules.DIGEST,
+            """
+            Digest that the image must have, from elsewhere: the page of a
+            distributor, say. ``'sha256:'`` and 64 hexadecimal digits, or
+            ``sha224``, ``sha384``, ``sha512``. If the service has a digest of
+            the same algorithm the two are compared before any data are
+            requested, otherwise it is computed beside the one of the service.
+            It also makes a partial file of an image without a hash
+            resumable. Cannot be set for a cloud.
+            """,
+            setting=False,
+        ),
+    ]
+    check_format: Annotated[
+        bool | Sequence[str],
+        Option(
+            False,
+            _rules.FORMATS,
+            """
+            ``True`` to require that the content is of the format that
+            ``disk_format`` announces, and refers to no other file: no backing
+            file, no external data file, no unknown features. A list of names
+            of formats allows these alone. Takes the extra ``inspect`` of this
+            package. Bytes are handed out once the format is known, mostly
+            after 256 KiB, at most after 12 MiB. ``False`` by default.
+            """,
+            applies=_is_verified,
+        ),
+    ]
+    signed_by: Annotated[
+        Any,
+        Option(
+            None,
+            _rules.CERTIFICATES,
+            """
+            Who must have signed the image: the path of a PEM file with
+            certificates or public keys, such an object of
+            ``cryptography``, or several of these. The properties
+            ``img_signature*`` of the image must hold a signature that is
+            right under one of them. Where its hash is that of
+            ``os_hash_algo`` it is verified before any data are requested.
+            """,
+            applies=_is_verified,
+        ),
+    ]
+    trusted_certificates: Annotated[
+        Any,
+        Option(
+            None,
+            _rules.CERTIFICATES,
+            """
+            Which certificates are trusted, given as for ``signed_by``: the
+            certificate that ``img_signature_certificate_uuid`` names is
+            fetched from the key manager of the cloud, its chain must end in
+            one of these, and it must have signed the image.
+            """,
+            applies=_is_verified,
         ),
     ]
     allow_md5_fallback: Annotated[
@@ -145,6 +230,23 @@ class DownloadOptions(TypedDict, total=False):
             """,
         ),
     ]
+    skip_current: Annotated[
+        bool,
+        Option(
+            False,
+            _rules.FLAG,
+            """
+            Whether an image is not downloaded if the file at an ``output``
+            path is that image already, by its length and its hash, and by all
+            other checks of the call. The response is a 304 without content
+            then. ``False`` by default. With ``True``, ``output`` must be a
+            path, and ``validate_checksum`` must not be ``False``; the setting
+            of a cloud has no effect on other calls. An image without a hash
+            is always downloaded.
+            """,
+            applies=_has_a_file,
+        ),
+    ]
     progress: Annotated[
         bool | Callable[[_progress.Progress], object] | None,
         Option(
@@ -174,14 +276,19 @@ OPTIONS: dict[str, Option] = {
     name: declaration for name, (_, declaration) in HINTS.items()
 }
 
-#: The parameter of upstream's that a cloud can set, too.
-SETTINGS: dict[str, Option] = {
+#: What is checked: the parameter of upstream's that a cloud can set, too.
+_CHECKED: dict[str, Option] = {
     'chunk_size': Option(
         MIB,
         _rules.CHUNK_SIZE,
         '',
     ),
     **OPTIONS,
+}
+
+#: What the configuration of a cloud may set.
+SETTINGS = {
+    name: option for name, option in _CHECKED.items() if option.setting
 }
 
 
@@ -195,7 +302,7 @@ def checked(**given: Any) -> DownloadOptions:
         when one does not follow its rule.
     """
     for name, value in given.items():
-        rule = SETTINGS[name].rule
+        rule = _CHECKED[name].rule
         if not rule.holds(value):
             raise exceptions.InvalidArgumentError(
                 f'{name} must be {rule.words}, not {shown(value)}'

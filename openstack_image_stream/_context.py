@@ -17,19 +17,22 @@ import functools
 import logging
 from typing import Any
 
-from openstack_image_stream._check import hashes
+from openstack_image_stream import _checks
 from openstack_image_stream._common import printing
 from openstack_image_stream._common import retry
 from openstack_image_stream import _config
 from openstack_image_stream._http import connection_pools
 from openstack_image_stream._http import fetching
 from openstack_image_stream import _rules
+from openstack_image_stream._sdk import compat
 from openstack_image_stream._sdk import image_info
+from openstack_image_stream._sdk import key_manager
 from openstack_image_stream._sdk import sending
 from openstack_image_stream._transfer import concurrency
 from openstack_image_stream._transfer import coordination
 from openstack_image_stream._transfer import image_source
 from openstack_image_stream._transfer import parallel
+from openstack_image_stream import exceptions
 from openstack_image_stream import progress
 
 
@@ -46,8 +49,8 @@ class Context:
     :param options: All options.
     :param store_preferences: Names of stores, best first.
     :raises: :exc:`~openstack_image_stream.exceptions.InvalidArgumentError`
-        for names of stores that cannot be sent, and for a progress bar that
-        cannot be shown.
+        for names of stores that cannot be sent, for a progress bar that
+        cannot be shown, and as :class:`.Checks`.
     """
 
     #: The metadata, after :meth:`fetch_info`.
@@ -64,9 +67,18 @@ class Context:
         #: ID of the image, fit for a message.
         self.image_id = printing.safe(str(image.id))
         self.policy = retry.RetryPolicy(retries=options['retries'])
-        #: The digest that the metadata promise, after :meth:`fetch_info`.
-        self.expected: hashes.Expected | None = None
+        #: What the bytes are judged by.
+        self.checks = _checks.Checks(options, self.image_id)
         self._image = image
+        self._connection = compat.connection_of(session)
+        if (
+            options['trusted_certificates'] is not None
+            and self._connection is None
+        ):
+            raise exceptions.InvalidArgumentError(
+                'trusted_certificates needs the key manager of a connection: '
+                'download by conn.image'
+            )
         self._sender = sending.sender_for(session)
         self._adapter = self._sender.adapter(options['timeout'])
         self._url = sending.file_url(
@@ -74,29 +86,37 @@ class Context:
         )
 
     def fetch_info(self) -> image_info.ImageInfo:
-        """Request the metadata, and choose the hash that decides.
+        """Request the metadata, and judge the image by them.
 
         :returns: The metadata, which are also kept.
-        :raises: as :func:`.image_info.fetch` and :func:`.hashes.choose`.
+        :raises: as :func:`.image_info.fetch` and :meth:`.Checks.prepare`.
         """
         # What cannot be shown is refused before any request, too.
         self.reporter()
-        validate = self.options['validate_checksum']
+        coordinator = coordination.Coordinator(self.image_id)
         self.info = image_info.fetch(
             self._image,
             self._adapter,
             self.policy,
-            coordination.Coordinator(self.image_id),
-            validate=validate,
+            coordinator,
+            validate=bool(self.options['validate_checksum']),
         )
-        if validate:
-            self.expected = hashes.choose(
-                hash_algo=self.info.hash_algo,
-                hash_value=self.info.hash_value,
-                checksum=self.info.checksum,
-                allow_md5_fallback=self.options['allow_md5_fallback'],
-            )
+        self.checks.prepare(
+            self.info, lambda uuid: self._fetch_secret(uuid, coordinator)
+        )
         return self.info
+
+    def _fetch_secret(
+        self, uuid: str, coordinator: coordination.Coordinator
+    ) -> bytes:
+        return key_manager.fetch_secret(
+            self._connection,
+            uuid,
+            image_id=self.image_id,
+            timeout=self.options['timeout'],
+            policy=self.policy,
+            waiter=coordinator,
+        )
 
     def source(
         self, coordinator: coordination.Coordinator, start: int = 0
@@ -109,11 +129,7 @@ class Context:
         """
         connections = self.options['connections']
         controller = None
-        if (
-            self.options['validate_checksum']
-            and self.expected is None
-            and connections not in (1, _rules.AUTO)
-        ):
+        if self.checks.wants_header and connections not in (1, _rules.AUTO):
             # The Content-MD5 of a part may be that of the part, so that only
             # a response with the whole image has a hash to verify it by.
             _LOG.info(
@@ -137,12 +153,14 @@ class Context:
         )
 
     def fetcher(
-        self, connections: int = 1, start: int = 0
+        self, connections: int = 1, start: int = 0, *, whole: bool = True
     ) -> fetching.Fetcher:
         """Return what requests the bytes of the image.
 
         :param connections: How many byte ranges it requests at a time.
         :param start: Position in the image of the first byte of interest.
+        :param whole: Whether all of it is read, so that its hash tells
+            whether the responses belong together.
         :returns: The fetcher; the caller closes it.
         """
         adapter, pools = self._adapter, None
@@ -159,9 +177,15 @@ class Context:
             image_status=self.info.status,
             size=self.info.size,
             reopenings=self.options['retries'],
-            verified=self.expected is not None,
+            verified=whole and self.checks.verified,
             pools=pools,
         )
+
+    @property
+    def data_url(self) -> str:
+        """Where the data are, after :meth:`fetch_info`."""
+        _, mark, query = self._url.partition('?')
+        return f'{self.info.url}/file{mark}{query}'
 
     def reporter(self) -> progress.Reporter | None:
         """Return what shows the progress, ``None`` if nothing does."""

@@ -18,7 +18,6 @@ from typing import Any
 
 import requests
 
-from openstack_image_stream._check import hashes
 from openstack_image_stream import _context
 from openstack_image_stream._http import responses
 from openstack_image_stream._output import choice
@@ -26,6 +25,7 @@ from openstack_image_stream._output import response_reader
 from openstack_image_stream._output import sinks
 from openstack_image_stream._transfer import coordination
 from openstack_image_stream._transfer import verified_stream
+from openstack_image_stream import _verification
 from openstack_image_stream import exceptions
 from openstack_image_stream import progress
 
@@ -42,9 +42,11 @@ def to_output(context: _context.Context, output: Any) -> requests.Response:
     sink = choice.sink_for(output, context.image_id, context.options)
     where = f'written to {output!r}'
     context.fetch_info()
+    if _verification.is_current(context, output):
+        return responses.not_modified(context.data_url, context.info.checksum)
     try:
         return responses.consume(drain(context, sink), where)
-    except exceptions.ChecksumMismatchError as exc:
+    except exceptions.REFUSALS as exc:
         if not sink.start:
             _add_path(exc, output)
             raise
@@ -57,12 +59,12 @@ def to_output(context: _context.Context, output: Any) -> requests.Response:
         )
     try:
         return responses.consume(drain(context, sink), where)
-    except exceptions.ChecksumMismatchError as exc:
+    except exceptions.REFUSALS as exc:
         _add_path(exc, output)
         raise
 
 
-def _add_path(error: exceptions.ChecksumMismatchError, output: Any) -> None:
+def _add_path(error: exceptions.ReadError, output: Any) -> None:
     if isinstance(output, (str, bytes, os.PathLike)):
         error.add_path(os.fsdecode(output))
 
@@ -115,9 +117,9 @@ def drain(context: _context.Context, sink: sinks.Sink) -> requests.Response:
     :param sink: Where to; it is committed once the image is verified.
     :returns: The response, its body consumed.
     """
-    # Without a hash there is no telling whether bytes of two downloads belong
-    # together.
-    sink.resume = sink.resume and context.expected is not None
+    # With nothing to verify by there is no telling whether bytes of two
+    # downloads belong together.
+    sink.resume = sink.resume and context.checks.verified
     with sink:
         if sink.start:
             sink.start_at(_usable(sink.start, context.info.size))
@@ -149,9 +151,7 @@ def _begin(
     source = context.source(coordinator, start)
     try:
         response = source.open()
-        expected = context.expected
-        if expected is None and context.options['validate_checksum']:
-            expected = _from_header(context.image_id, response)
+        context.checks.use_response(response)
     except BaseException:
         coordinator.close()
         source.close()
@@ -159,27 +159,12 @@ def _begin(
     responses.complete_headers(
         response, size=source.size, checksum=context.info.checksum
     )
-    observers = []
-    if expected is not None:
-        observers.append(hashes.DigestObserver(expected, context.image_id))
     meter = progress.Meter(context.reporter(), resumed=start)
     stream = verified_stream.VerifiedStream(
-        source, observers, meter, coordinator, chunk_size=chunk_size
+        source,
+        context.checks.observers(),
+        meter,
+        coordinator,
+        chunk_size=chunk_size,
     )
     return response, stream
-
-
-def _from_header(
-    image_id: str, response: requests.Response
-) -> hashes.Expected | None:
-    # That of a part may be of the part (RFC 1864, section 2).
-    expected = hashes.from_content_md5(
-        None
-        if response.status_code == 206
-        else response.headers.get('Content-MD5')
-    )
-    if expected is None:
-        _LOG.warning(
-            'image %s has no hash; its content cannot be verified', image_id
-        )
-    return expected

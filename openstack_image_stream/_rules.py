@@ -12,12 +12,20 @@
 
 """What the values of options must be."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 import dataclasses
+import re
 from typing import Any, Final
 
 #: The number of connections that is measured while downloading.
 AUTO: Final = 'auto'
+
+#: The value of validate_checksum that refuses an image without a hash.
+REQUIRED: Final = 'required'
+
+#: Characters of the digests that may be expected. Neither MD5 nor SHA-1: for
+#: these an attacker can make two images with the same digest.
+_DIGITS = {'sha224': 56, 'sha256': 64, 'sha384': 96, 'sha512': 128}
 
 #: More than any service would serve, and little enough for the memory of the
 #: parts that are fetched at a time.
@@ -86,12 +94,53 @@ def _is_seconds(value: Any) -> bool:
     return number and 0 < value <= _MOST_SECONDS
 
 
+def _is_validation(value: Any) -> bool:
+    return _is_flag(value) or (isinstance(value, str) and value == REQUIRED)
+
+
+def _is_digest(value: Any) -> bool:
+    if value is None:
+        return True
+    if not isinstance(value, str):
+        return False
+    algorithm, _, digits = value.partition(':')
+    return (
+        len(digits) == _DIGITS.get(algorithm.lower())
+        and re.fullmatch('[0-9a-fA-F]*', digits) is not None
+    )
+
+
+def _is_formats(value: Any) -> bool:
+    # Which names there are is known to the inspector alone.
+    return _is_flag(value) or (
+        isinstance(value, Collection)
+        and not isinstance(value, (str, bytes))
+        and all(isinstance(name, str) for name in value)
+    )
+
+
+def _is_certificates(value: Any) -> bool:
+    # The rest is seen when they are read.
+    return not isinstance(value, (bool, int, float, bytes))
+
+
 def _is_progress(value: Any) -> bool:
     return value is None or _is_flag(value) or callable(value)
 
 
 def _read_connections(text: str) -> int | str:
     return AUTO if text.strip().lower() == AUTO else int(text)
+
+
+def _read_validation(text: str) -> bool | str:
+    return REQUIRED if text.strip().lower() == REQUIRED else _read_flag(text)
+
+
+def _read_formats(text: str) -> bool | list[str]:
+    try:
+        return _read_flag(text)
+    except KeyError:
+        return [name.strip() for name in text.split(',')]
 
 
 def _read_flag(text: str) -> bool:
@@ -116,4 +165,22 @@ BLOCK_SIZE = Rule(
     f'a whole number of bytes from {_LEAST_BLOCK} to {_MOST_BLOCK}',
     _is_block_size,
     int,
+)
+VALIDATION = Rule(
+    f"True, False or '{REQUIRED}'", _is_validation, _read_validation
+)
+DIGEST = Rule(
+    "'sha256:' and 64 hexadecimal digits (or sha224, sha384, sha512 with as "
+    'many as they have), or None',
+    _is_digest,
+    str,
+)
+FORMATS = Rule(
+    'True, False or a list of names of formats', _is_formats, _read_formats
+)
+CERTIFICATES = Rule(
+    'the path of a PEM file, a certificate or a public key of cryptography, '
+    'or a list of these',
+    _is_certificates,
+    str,
 )

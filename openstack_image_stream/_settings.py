@@ -99,7 +99,7 @@ def _read_setting(key: str, name: str, value: Any, cloud: str) -> Any:
 
 def takes_options(
     connection_of: Callable[[Mapping[str, Any]], Any],
-    names: Collection[str] = tuple(_config.OPTIONS),
+    names: Collection[str] = _config.OPTIONS,
 ) -> Callable[[_Function], _Function]:
     """Let a method take the options as keywords.
 
@@ -109,7 +109,8 @@ def takes_options(
 
     :param connection_of: Finds the connection of a call in its arguments, by
         their names.
-    :param names: Those that a caller can give; all by default.
+    :param names: Of the options that a caller may give, by default all. The
+        method gets the others, too.
     :returns: A decorator. The method has a last parameter ``**options``,
         which is replaced by the options in its signature and docstring.
     """
@@ -129,7 +130,16 @@ def takes_options(
                     config.name,
                     compat.written_settings(config),
                 )
-            given.update((n, named[n]) for n in _config.SETTINGS if n in named)
+                given = {
+                    name: value
+                    for name, value in given.items()
+                    if _config.SETTINGS[name].applies(named)
+                }
+            given.update(
+                (n, named[n])
+                for n in ('chunk_size', *_config.OPTIONS)
+                if n in named
+            )
             others = {
                 n: v for n, v in kwargs.items() if n not in _config.OPTIONS
             }
@@ -147,10 +157,10 @@ def takes_options(
     return decorate
 
 
-def documentation(names: Collection[str] = tuple(_config.OPTIONS)) -> str:
-    """Return the fields of a docstring that describe options.
+def documentation(names: Collection[str] = _config.OPTIONS) -> str:
+    """Return the fields of a docstring that describe the options.
 
-    :param names: Which ones.
+    :param names: Of the options.
     """
     return ''.join(
         f':param {name}: {textwrap.indent(text, "    ").strip()}\n'

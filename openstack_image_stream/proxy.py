@@ -14,6 +14,7 @@
 
 from collections.abc import Sequence
 import io
+import os
 from typing import Any, TYPE_CHECKING
 
 from openstack.image.v2 import _proxy as _upstream
@@ -21,11 +22,12 @@ from openstack.image.v2 import image as _upstream_image
 import requests
 
 from openstack_image_stream import _config
-from openstack_image_stream import _context
 from openstack_image_stream._http import redirects
+from openstack_image_stream import _inspection
 from openstack_image_stream import _opening
 from openstack_image_stream._sdk import compat
 from openstack_image_stream import _settings
+from openstack_image_stream import _verification
 from openstack_image_stream import image as _image
 
 if TYPE_CHECKING:
@@ -104,7 +106,8 @@ class ImageProxy(_upstream.Proxy):
             where it was for a part. Without ``output`` and ``stream`` its
             ``content`` is the image; with ``stream`` its body is unread; with
             ``output`` its body is consumed. ``Content-MD5`` is among its
-            headers if the image has a checksum.
+            headers if the image has a checksum. With ``skip_current`` and a
+            file that is the image already, a 304 that no server has sent.
         :raises: :exc:`~openstack_image_stream.exceptions.\
 InvalidArgumentError` for a parameter or a setting of the cloud that cannot
             work, before any request.
@@ -118,6 +121,14 @@ ImageDataMissingError` when the image has no data yet.
         :raises: :exc:`~openstack_image_stream.exceptions.UnusableHashError`
             when its hash cannot be computed here, before the data are asked
             for.
+        :raises: :exc:`~openstack_image_stream.exceptions.\
+UnverifiableImageError` when nothing can verify it and that is required.
+        :raises: :exc:`~openstack_image_stream.exceptions.\
+UncheckableImageError` when its format cannot be checked, and
+            :exc:`~openstack_image_stream.exceptions.UnsafeImageError` when
+            its content is not safe, or not of its format.
+        :raises: :exc:`~openstack_image_stream.exceptions.SignatureError` when
+            its signature is missing, wrong, or not of the right signer.
         :raises: :exc:`~openstack_image_stream.exceptions.\
 ChecksumMismatchError` when the bytes are not the image's.
         :raises: :exc:`~openstack_image_stream.exceptions.\
@@ -155,7 +166,7 @@ UnexpectedResponseError` when the server responds with what does not belong
         <https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3>`_
         (``Retry-After``); :meth:`requests.Response.iter_content`.
         """
-        response: requests.Response = self._resource_of(image).download(
+        response: requests.Response = self._image_of(image).download(
             self,
             stream=stream,
             output=output,
@@ -164,6 +175,91 @@ UnexpectedResponseError` when the server responds with what does not belong
             **options,
         )
         return response
+
+    @_settings.takes_options(
+        lambda arguments: compat.connection_of(arguments['self']),
+        tuple(_verification.VerifyOptions.__annotations__),
+    )
+    def verify_image(
+        self,
+        image: Any,
+        path: 'str | bytes | os.PathLike[Any]',
+        **options: 'Unpack[_verification.VerifyOptions]',
+    ) -> None:
+        """Verify that a local file is an image, without downloading it.
+
+        One request is made, for the image's metadata. The length is compared
+        first, then the hash, as for a download. The file that is opened is
+        the one that is judged: links in its path are followed once.
+
+        What is not named in the call comes from the configuration of the
+        cloud, as for :meth:`download_image`; so do ``retries`` and
+        ``timeout``.
+
+        :param image: As for :meth:`download_image`.
+        :param path: Of the file, a regular one.
+        :param options: Those of :class:`.VerifyOptions`.
+        :returns: Nothing; what is wrong with the file is raised.
+        :raises: :exc:`~openstack_image_stream.exceptions.\
+InvalidArgumentError` for a parameter that cannot work, and for what is no
+            regular file, before any request.
+        :raises: :exc:`~openstack_image_stream.exceptions.\
+ChecksumMismatchError` when the length of the file (then ``algorithm`` is
+            ``'size'``) or its hash is not that of the image, and when
+            ``expected_digest`` is not that of the image.
+        :raises: :exc:`~openstack_image_stream.exceptions.SignatureError` when
+            there is no signature, or it is not of this file and these keys.
+        :raises: :exc:`~openstack_image_stream.exceptions.\
+UnverifiableImageError` when there is nothing to verify it by.
+        :raises: :exc:`~openstack_image_stream.exceptions.UnusableHashError`
+            when the hash of the image cannot be computed here.
+        :raises: :exc:`~openstack_image_stream.exceptions.OutputError` when
+            the file is changed or replaced while it is read.
+        :raises: what :meth:`download_image` raises when the metadata cannot
+            be had.
+        :raises: :exc:`OSError` of the local machine, as it is.
+        """
+        complete: Any = options
+        _verification.verify(self._image_of(image), self, path, complete)
+
+    @_settings.takes_options(
+        lambda arguments: compat.connection_of(arguments['self']), ()
+    )
+    def inspect_image(
+        self,
+        image: Any,
+        *,
+        whole: bool = False,
+        **options: 'Unpack[_inspection.InspectOptions]',
+    ) -> _inspection.ImageInspection:
+        """Look at what format an image really has, and whether it is safe.
+
+        The image is read from its beginning until that is known, mostly
+        after 256 KiB and after 12 MiB at the most, by one request for the
+        data that is then broken off. Nothing is written, and nothing is
+        refused: what is found is returned. This needs oslo.utils, which is
+        the extra ``inspect`` of this package.
+
+        ``allow_md5_fallback``, ``connections``, ``retries`` and ``timeout``
+        come from the configuration of the cloud, as for
+        :meth:`download_image`.
+
+        :param image: As for :meth:`download_image`.
+        :param whole: Whether to read all of the image, and to verify it by
+            its hash. Otherwise what was read is not verified, and the second
+            header of a VMDK, which some have at their end, is not seen.
+        :param options: None so far.
+        :returns: What was found.
+        :raises: :exc:`~openstack_image_stream.exceptions.\
+InvalidArgumentError` when oslo.utils is missing or too old, before any
+            request.
+        :raises: what :meth:`download_image` raises when the image cannot be
+            read, and, with ``whole``, when it is not verified.
+        """
+        complete: Any = options
+        return _inspection.inspect(
+            self._image_of(image), self, complete, whole=whole
+        )
 
     @_settings.takes_options(
         lambda arguments: compat.connection_of(arguments['self']),
@@ -224,13 +320,16 @@ UnexpectedResponseError` when the server responds with what does not belong
         :param store_preferences: Names of stores of a multi-store Image
             service to read from, best first.
         :param options: Those of :class:`.OpenOptions`. With
-            ``verified=False`` only ``retries`` and ``timeout`` are used.
+            ``verified=False`` only ``retries`` and ``timeout`` are used, and
+            those that ask for a check are refused; what the cloud sets of
+            these is for ``verified=True``.
         :returns: The file, at its beginning.
         :raises: :exc:`~openstack_image_stream.exceptions.\
 InvalidArgumentError` for a parameter or a setting of the cloud that cannot
             work, before any request.
         :raises: :exc:`~openstack_image_stream.exceptions.\
-UnverifiableImageError` with ``verified=True`` when the image has no hash.
+UnverifiableImageError` with ``verified=True`` when nothing can verify the
+            image, as with ``validate_checksum='required'``.
         :raises: :exc:`~openstack_image_stream.exceptions.\
 RangeNotSupportedError` with ``verified=False`` when the store serves no
             ranges. It is also an :exc:`io.UnsupportedOperation`.
@@ -239,22 +338,18 @@ RangeNotSupportedError` with ``verified=False`` when the store serves no
             With ``verified=True`` by this call alone, with ``verified=False``
             where the file is read, too.
         """
-        _opening.check(verified, block_size)
-        settings: Any = {**options, 'validate_checksum': True}
-        if not verified:
-            settings['progress'] = None
-        context = _context.Context(
-            self._resource_of(image), self, settings, store_preferences
+        complete: Any = options
+        return _opening.open_image(
+            self._image_of(image),
+            self,
+            complete,
+            verified=verified,
+            block_size=block_size,
+            store_preferences=store_preferences,
         )
-        if verified:
-            return _opening.open_verified(context)
-        return _opening.open_unverified(context, block_size)
 
-    def _resource_of(self, image: Any) -> _image.Image:
-        """Return the resource of an image that a caller names."""
-        ours: _image.Image = self._get_resource(
-            _image.Image, _id_of_stock(image)
-        )
+    def _image_of(self, image: Any) -> Any:
+        ours = self._get_resource(_image.Image, _id_of_stock(image))
         if _is_stock(image):
             # The hashes that its holder knows shall be those that count.
             compat.update(

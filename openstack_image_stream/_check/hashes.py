@@ -134,10 +134,17 @@ class DigestObserver:
 
     :param expected: The algorithm, and what must come out.
     :param image_id: ID of the image, for messages.
+    :param where: Where the digest is from, unless it is from the service.
     """
 
-    def __init__(self, expected: Expected, image_id: str) -> None:
+    #: Its verdict comes at the end; see :class:`.Observer`.
+    decided = True
+
+    def __init__(
+        self, expected: Expected, image_id: str, *, where: str | None = None
+    ) -> None:
         self._expected = expected
+        self._where = f' with {where}' if where else ''
         self._image_id = image_id
         self._hash = _new(expected.algorithm)
         #: Takes the next bytes; not wrapped, as this is called for each chunk.
@@ -153,8 +160,8 @@ ChecksumMismatchError` when they differ.
         if actual != self._expected.value:
             raise exceptions.ChecksumMismatchError(
                 f'image {self._image_id}: {self._expected.algorithm} '
-                f'mismatch: expected {self._expected.value}, received '
-                f'{actual}',
+                f'mismatch{self._where}: expected {self._expected.value}, '
+                f'received {actual}',
                 algorithm=self._expected.algorithm,
                 expected=self._expected.value,
                 actual=actual,

@@ -150,6 +150,9 @@ class SignatureObserver:
         key is of the signature's type.
     """
 
+    #: Its verdict comes at the end; see :class:`.Observer`.
+    decided = True
+
     def __init__(
         self, signature: signature_properties.Signature, keys: 'PublicKeys'
     ) -> None:

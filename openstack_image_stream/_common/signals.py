@@ -28,6 +28,10 @@ from types import CodeType, FrameType, TracebackType
 from typing import Any
 
 
+#: What the names of our modules begin with.
+_PACKAGE = __name__.partition('.')[0] + '.'
+
+
 def find_raised(
     exc: BaseException | None, handled: BaseException | None = None
 ) -> BaseException | None:
@@ -61,23 +65,70 @@ def find_raised(
     return raised
 
 
-@contextlib.contextmanager
-def reraised() -> Iterator[None]:
-    """Let an exception of a signal handler through as it was raised.
+class reraised(contextlib.AbstractContextManager[None]):
+    """Lets an exception of a signal handler through as it was raised.
 
-    To be placed inside of what translates errors of the network.
-
-    :raises: the exception of the signal handler, where there is one in place
-        of what was raised.
+    To be placed inside of what translates errors of the network. On leaving,
+    the exception of the signal handler is raised, where there is one in place
+    of what was raised.
     """
-    handled = sys.exc_info()[1]
-    try:
-        yield
-    except Exception as exc:
-        raised = find_raised(exc, handled)
-        if raised is None or raised is exc:
-            raise
-        raise raised from None
+
+    def __enter__(self) -> None:
+        self._handled = sys.exc_info()[1]
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        handled, self._handled = self._handled, None
+        raised = None
+        if isinstance(exc, Exception):
+            raised = find_raised(exc, handled)
+        if raised is None:
+            return
+        _drop_references(exc, raised, handled)
+        if raised is exc:
+            return
+        try:
+            raise raised from None
+        finally:
+            raised.__context__ = None
+            # This frame is part of its traceback.
+            raised = exc = handled = None
+
+
+def _drop_references(
+    exc: BaseException | None,
+    raised: BaseException,
+    handled: BaseException | None,
+) -> None:
+    """Have nothing that was made of an exception refer to it any more.
+
+    It has the frames that it passed in its traceback. Some of urllib3's have
+    it in a variable, as the errors that it was turned into have it in turn.
+    The connections in them would be open until the next garbage collection.
+    """
+    pending = [exc]
+    seen = {id(handled)}
+    while pending:
+        found = pending.pop()
+        if found is None or id(found) in seen:
+            continue
+        seen.add(id(found))
+        frames = list(_frames(found.__traceback__))
+        for other in (found.__context__, found.__cause__):
+            if other is not None and _was_caught_in(other, frames):
+                pending.append(other)
+        for frame in frames:
+            if _module_of(frame).startswith('urllib3.'):
+                # It may not be over yet.
+                with suppress(RuntimeError):
+                    frame.clear()
+        if found is not raised:
+            found.args = ()
+            found.__cause__ = found.__context__ = found.__traceback__ = None
 
 
 class suppress(contextlib.AbstractContextManager[None]):
@@ -112,6 +163,10 @@ def _frames(traceback: TracebackType | None) -> Iterator[FrameType]:
         traceback = traceback.tb_next
 
 
+def _module_of(frame: FrameType) -> str:
+    return str(frame.f_globals.get('__name__', ''))
+
+
 def _was_caught_in(exc: BaseException, frames: list[FrameType]) -> bool:
     # The context of an error is also what the caller of all this was handling
     # already. That was caught further out.
@@ -132,7 +187,9 @@ def _is_given_its_caller(frame: FrameType) -> bool:
     # A handler may have been replaced by the time that this is asked. What
     # it gets as its second parameter is the frame that it interrupted.
     caller = frame.f_back
-    if caller is None:
+    if caller is None or _module_of(frame).startswith(_PACKAGE):
+        # Ours are none, and to look at the variables of a frame that is not
+        # over makes a copy of them, which refers to the error that is caught.
         return False
     values = inspect.getargvalues(frame)
     given = [values.locals.get(name) for name in values.args]

@@ -144,7 +144,11 @@ def _give_acl(descriptor: int, acl: bytes | None, mode: int) -> int:
 
 def _let_through(exc: OSError) -> None:
     if signals.find_raised(exc) is not None:
-        raise exc
+        try:
+            raise exc
+        finally:
+            # Its traceback refers to this frame.
+            del exc
 
 
 def _entries(acl: bytes) -> list[tuple[int, int, int]]:

@@ -191,7 +191,11 @@ def _claim_shared(path: str, mode: int) -> Partial | None:
 
 def _note_unusable(path: str, exc: OSError) -> None:
     if signals.find_raised(exc) is not None:
-        raise exc
+        try:
+            raise exc
+        finally:
+            # Its traceback refers to this frame.
+            del exc
     _LOG.info('cannot use the partial file %s (%s)', path, exc)
 
 

@@ -30,7 +30,7 @@ from openstack_image_stream import exceptions
 
 #: What neither time nor space can cure: the bytes are of no use any more.
 _HOPELESS = (
-    exceptions.ChecksumMismatchError,
+    *exceptions.REFUSALS,
     exceptions.ImageChangedError,
     sdk_exceptions.NotFoundException,
 )

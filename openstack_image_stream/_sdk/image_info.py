@@ -16,6 +16,7 @@ A document from a server is as foreign as the image's bytes: it may be of any
 length, hold anything, or be about something else.
 """
 
+from collections.abc import Mapping
 import dataclasses
 from typing import Any
 
@@ -52,6 +53,8 @@ class ImageInfo:
     :param hash_algo: ``os_hash_algo``, as it came.
     :param hash_value: ``os_hash_value``, as it came.
     :param checksum: ``checksum``, as it came.
+    :param properties: All that came, by the names of the service.
+    :param url: Where it came from.
     """
 
     size: int | None
@@ -60,6 +63,10 @@ class ImageInfo:
     hash_algo: object
     hash_value: object
     checksum: object
+    properties: Mapping[str, Any] = dataclasses.field(
+        default_factory=dict, compare=False, repr=False
+    )
+    url: str = dataclasses.field(default='', compare=False)
 
 
 def fetch(
@@ -112,7 +119,8 @@ def _fetch_once(image: Any, session: adapter.Adapter) -> tuple[Any, ImageInfo]:
     except exceptions.ImageStreamError:
         raise
     except sdk_exceptions.HttpException as exc:
-        _pass_raised(exc)
+        if signals.find_raised(exc) is not None:
+            raise
         responses.sanitize_error(exc)
         if exc.status_code in retry_after.STATUSES:
             raise retry.RetriableError(
@@ -129,7 +137,8 @@ def _fetch_once(image: Any, session: adapter.Adapter) -> tuple[Any, ImageInfo]:
         TypeError,
         ValueError,
     ) as exc:
-        _pass_raised(exc)
+        if signals.find_raised(exc) is not None:
+            raise
         # What the SDK runs into with a document that is not a description.
         if response is None:
             raise
@@ -142,12 +151,6 @@ def _get(image: Any, session: adapter.Adapter) -> requests.Response:
         response: requests.Response = session.get(url, stream=True)
     responses.load(response, _LONGEST, 'the metadata')
     return response
-
-
-def _pass_raised(exc: Exception) -> None:
-    """Raise an exception again if a signal handler raised it."""
-    if signals.find_raised(exc) is not None:
-        raise exc
 
 
 def _shown(image: Any) -> str:
@@ -182,6 +185,8 @@ def _read(response: requests.Response, image: Any) -> ImageInfo:
         hash_algo=document.get('os_hash_algo'),
         hash_value=document.get('os_hash_value'),
         checksum=document.get('checksum'),
+        properties=document,
+        url=response.url,
     )
 
 

@@ -23,6 +23,7 @@ import contextvars
 import copy
 import dataclasses
 import functools
+import logging
 from typing import Any
 import urllib.parse
 import weakref
@@ -39,6 +40,9 @@ from openstack_image_stream._sdk import errors
 
 #: Where an adapter keeps what belongs to it.
 _ATTRIBUTE = '_image_stream_sender'
+
+#: The logger that keystoneauth uses where an adapter has none.
+_KEYSTONEAUTH = logging.getLogger('keystoneauth.session')
 
 #: What the SDK's proxies understand, and keystoneauth does not.
 _OF_THE_SDK = ('skip_cache', 'error_message')
@@ -72,6 +76,11 @@ class Sender:
         self._adapter.__dict__.pop(_ATTRIBUTE, None)
         self._adapter.__class__ = _sending_once(type(given))  # type: ignore[arg-type]
         self._adapter.session = self._session
+        if not compat.split_loggers_of(given.session):
+            # keystoneauth looks its logger up at each request otherwise. What
+            # a signal handler raises in that can leave the lock of logging
+            # locked for good.
+            self._adapter.logger = given.logger or _KEYSTONEAUTH
         # By a reference that does not keep it, as it keeps this.
         self._adapter.given = weakref.ref(given)  # type: ignore[attr-defined]
 

@@ -101,6 +101,13 @@ class Observer(Protocol):
     It is called in one thread at a time. What it raises ends the download.
     """
 
+    @property
+    def decided(self) -> bool:
+        """Whether the bytes so far may be handed out.
+
+        It becomes true at some time, and stays so; any thread may look.
+        """
+
     def update(self, chunk: bytes) -> object:
         """Take the next bytes.
 

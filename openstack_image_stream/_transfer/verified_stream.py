@@ -17,6 +17,7 @@ source -> order, length, observers -> reader: a response, an output
 What holds for every download is done here and nowhere else.
 """
 
+import collections
 from collections.abc import Iterator, Sequence
 import contextlib
 import threading
@@ -39,14 +40,15 @@ SINK_CHUNK = 4 * _config.MIB
 STREAM_CHUNK = _config.MIB
 
 #: What was received is not the image; to keep more of it is of no use.
-_BAD = (exceptions.ChecksumMismatchError, exceptions.ImageChangedError)
+_BAD = (*exceptions.REFUSALS, exceptions.ImageChangedError)
 
 
 class VerifiedStream:
     """The verified bytes of an image, chunk by chunk.
 
     The last chunk is withheld until the observers have judged, so that no
-    caller ever holds all of a bad image. As a context manager it closes
+    caller ever holds all of a bad image, and so is the first until all of
+    them say that the bytes may be handed out. As a context manager it closes
     itself.
 
     Only one thread at a time reads. What has to be closed is closed by the
@@ -76,7 +78,7 @@ class VerifiedStream:
         self._coordinator = coordinator
         self._chunk_size = chunk_size
         self._observing: observing.ObserverThread | None = None
-        self._withheld: bytes | None = None
+        self._withheld: collections.deque[bytes] = collections.deque()
         self._finished = False
         # Held by the thread that reads, and by the one that cleans up.
         self._busy = threading.Lock()
@@ -91,7 +93,7 @@ class VerifiedStream:
         """
         self._coordinator.check()
         with self._reading():
-            return b'' if self._finished else self._advance()
+            return self._advance()
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:
@@ -119,16 +121,22 @@ class VerifiedStream:
                 self._clean_up()
 
     def _advance(self) -> bytes:
-        if self._withheld is None:
-            self._start_observing()
-            self._withheld = self._receive()
-        held = self._withheld
+        self._start_observing()
         # What was received last is handed out only once there is more, or
         # once nothing is left and all of it is verified.
-        self._withheld = self._receive() if held else b''
-        if not self._withheld:
-            self._finish()
-        return held
+        while not self._finished and not (
+            len(self._withheld) > 1 and self._decided
+        ):
+            chunk = self._receive()
+            if chunk:
+                self._withheld.append(chunk)
+            else:
+                self._finish()
+        return self._withheld.popleft() if self._withheld else b''
+
+    @property
+    def _decided(self) -> bool:
+        return all(observer.decided for observer in self._observers)
 
     def _receive(self) -> bytes:
         chunk = self._source.read(self._chunk_size)
@@ -138,6 +146,8 @@ class VerifiedStream:
         return chunk
 
     def _start_observing(self) -> None:
+        if self._finished or self._observing is not None:
+            return
         # Not before something is read: a response that is only looked at
         # needs no thread.
         if self._observers:
@@ -243,7 +253,8 @@ class VerifiedStream:
         if self._cleaned or not self._busy.acquire(blocking=False):
             return
         try:
-            self._withheld = None
+            if not self._finished:
+                self._withheld.clear()
             try:
                 self._source.close()
             finally:

@@ -38,6 +38,7 @@ from openstack_image_stream.exceptions._base import NotRegisteredError
 from openstack_image_stream.exceptions._base import OutputError
 from openstack_image_stream.exceptions._base import UnsupportedPlatformError
 from openstack_image_stream.exceptions._checks import ChecksumMismatchError
+from openstack_image_stream.exceptions._checks import REFUSALS as REFUSALS
 from openstack_image_stream.exceptions._checks import SignatureError
 from openstack_image_stream.exceptions._checks import UncheckableImageError
 from openstack_image_stream.exceptions._checks import UnsafeImageError

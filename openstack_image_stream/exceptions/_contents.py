@@ -40,6 +40,16 @@ class ReadError(
         #: As every RequestException has them.
         self.response: Any = None
         self.request: Any = None
+        #: The output, if that is a path.
+        self.path: str | None = None
+
+    def add_path(self, path: str) -> None:
+        """Note which output the bytes were for.
+
+        :param path: Path of the output.
+        """
+        self.path = path
+        self._extend(f' (output {path!r})')
 
 
 class ImageChangedError(ReadError):

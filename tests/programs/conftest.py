@@ -9,16 +9,23 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""A real cloud, and retries that do not wait."""
+"""A real cloud, the images that programs download, and quick retries."""
 
 from collections.abc import Iterator
 import functools
+import os
 from typing import Any
 
 import pytest
 
+import openstack_image_stream
 from openstack_image_stream._common import retry
 from tests.servers import cloud
+
+MIB = 1024 * 1024
+
+#: What the images have, but for one bit of the damaged one.
+DATA = os.urandom(5 * MIB + 17)
 
 
 @pytest.fixture(scope='session')
@@ -40,3 +47,39 @@ def no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
         'RetryPolicy',
         functools.partial(retry.RetryPolicy, wait=wait),
     )
+
+
+@pytest.fixture(autouse=True)
+def uninstalled() -> Iterator[None]:
+    """Reverse what a test installed."""
+    yield
+    openstack_image_stream.uninstall()
+
+
+@pytest.fixture
+def image_id(running_cloud: cloud.Cloud) -> str:
+    """An image for one test."""
+    return running_cloud.upload('program', DATA)
+
+
+@pytest.fixture
+def damaged_id(running_cloud: cloud.Cloud) -> str:
+    """One of which a bit is flipped in its store."""
+    damaged = running_cloud.upload('damaged', DATA)
+    with running_cloud.stored_file(damaged).open('r+b') as stored:
+        stored.write(bytes([DATA[0] ^ 1]))
+    return damaged
+
+
+@pytest.fixture
+def empty_id(running_cloud: cloud.Cloud) -> str:
+    """One that was never uploaded: Glance responds with 204."""
+    return running_cloud.upload('empty', None)
+
+
+@pytest.fixture
+def forbidden_id(running_cloud: cloud.Cloud) -> str:
+    """One that is deactivated: Glance responds with 403."""
+    forbidden = running_cloud.upload('forbidden', DATA)
+    running_cloud.deactivate(forbidden)
+    return forbidden

@@ -13,7 +13,8 @@
 
 It makes its connection from a session, which no configuration of a cloud
 reaches, and handles errors by the classes that upstream raises. Each case is
-run with upstream and with the plugin.
+run with upstream, with the plugin in that connection, and with the plugin in
+all connections of the process, which is how Ironic gets it.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ import dataclasses
 import hashlib
 import io
 import itertools
-import os
+import pathlib
 from typing import Any
 
 from ironic.common import context as ironic_context
@@ -34,18 +35,22 @@ from openstack import config as sdk_config
 from openstack import exceptions as sdk_exceptions
 import pytest
 import requests
+import yaml
 
 import openstack_image_stream
+from tests import processes
+from tests.programs import conftest
 from tests.servers import cloud
 from tests.servers import fault_proxy
 
-MIB = 1024 * 1024
-DATA = os.urandom(5 * MIB + 17)
+DATA = conftest.DATA
+MIB = conftest.MIB
 
 #: How often Ironic retries a failed connection.
 RETRIES = 1
 
-SIDES = pytest.mark.parametrize('plugin', [False, True], ids=['sdk', 'plugin'])
+SIDES = pytest.mark.parametrize('side', ['sdk', 'load', 'install'])
+PLUGIN = pytest.mark.parametrize('side', ['load', 'install'])
 
 
 @dataclasses.dataclass
@@ -85,7 +90,9 @@ def connect(running_cloud: cloud.Cloud) -> Connect:
         load_envvars=False,
     ).get_one(cloud='plain')
 
-    def connected(plugin: bool, endpoint: str | None = None) -> Service:
+    def connected(side: str, endpoint: str | None = None) -> Service:
+        if side == 'install':
+            openstack_image_stream.install()
         session = ksa_session.Session(auth=region.get_auth())
         conn = openstack.connection.Connection(
             session=session,
@@ -93,9 +100,12 @@ def connect(running_cloud: cloud.Cloud) -> Connect:
             or f'{running_cloud.image_url}/v2',
             image_api_version='2',
         )
-        if plugin:
+        if side == 'load':
             openstack_image_stream.load(conn)
-        proxy = conn.image
+        # As Ironic does, to send the ID of its request along.
+        proxy = conn.global_request(None).image
+        ours = isinstance(proxy, openstack_image_stream.ImageProxy)
+        assert ours == (side != 'sdk')
         # keystoneauth would retry 503, and wait.
         proxy.status_code_retries = 0
         calls: list[str] = []
@@ -117,36 +127,30 @@ def connect(running_cloud: cloud.Cloud) -> Connect:
     return connected
 
 
-@pytest.fixture
-def image_id(running_cloud: cloud.Cloud) -> str:
-    """An image for one test."""
-    return running_cloud.upload('ironic', DATA)
-
-
 @SIDES
 class TestReachable:
     """Nothing goes wrong."""
 
     def test_to_a_file(
-        self, connect: Connect, image_id: str, plugin: bool
+        self, connect: Connect, image_id: str, side: str
     ) -> None:
         """The file has the image."""
         output = io.BytesIO()
-        connect(plugin).download(image_id, output)
+        connect(side).download(image_id, output)
         assert output.getvalue() == DATA
 
     def test_into_memory(
-        self, connect: Connect, image_id: str, plugin: bool
+        self, connect: Connect, image_id: str, side: str
     ) -> None:
         """So has what is returned without one."""
-        assert connect(plugin).client.download(image_id) == DATA
+        assert connect(side).client.download(image_id) == DATA
 
     def test_with_a_checksum(
-        self, connect: Connect, image_id: str, plugin: bool
+        self, connect: Connect, image_id: str, side: str
     ) -> None:
         """Ironic hashes the stream by itself, too."""
         output = io.BytesIO()
-        client = connect(plugin).client
+        client = connect(side).client
         client.download(
             image_id,
             data=output,
@@ -167,12 +171,12 @@ class TestUnreachable:
         connect: Connect,
         running_cloud: cloud.Cloud,
         image_id: str,
-        plugin: bool,
+        side: str,
         memory: bool,
     ) -> None:
         """Ironic retries, and raises its own error then."""
         with fault_proxy.FaultProxy(running_cloud.image_url) as proxy:
-            service = connect(plugin, proxy.url)
+            service = connect(side, proxy.url)
             assert service.client.show(image_id)['id'] == image_id
         data = None if memory else io.BytesIO()
         with pytest.raises(ironic_exceptions.GlanceConnectionFailed):
@@ -183,44 +187,57 @@ class TestUnreachable:
 class TestNoData:
     """The image was never uploaded."""
 
-    def test_upstream(
-        self, connect: Connect, running_cloud: cloud.Cloud
-    ) -> None:
+    def test_upstream(self, connect: Connect, empty_id: str) -> None:
         """Ironic finds no bytes in the response."""
-        image_id = running_cloud.upload('empty', None)
         with pytest.raises(ironic_exceptions.ImageDownloadFailed):
-            connect(False).download(image_id, io.BytesIO())
+            connect('sdk').download(empty_id, io.BytesIO())
 
-    def test_plugin(
-        self, connect: Connect, running_cloud: cloud.Cloud
-    ) -> None:
+    @PLUGIN
+    def test_plugin(self, connect: Connect, empty_id: str, side: str) -> None:
         """Ironic translates the error: it is a NotFoundException."""
-        image_id = running_cloud.upload('empty', None)
         with pytest.raises(ironic_exceptions.ImageNotFound):
-            connect(True).download(image_id, io.BytesIO())
+            connect(side).download(empty_id, io.BytesIO())
 
 
 class TestForbidden:
     """The image is deactivated."""
 
-    def test_upstream(
-        self, connect: Connect, running_cloud: cloud.Cloud, image_id: str
-    ) -> None:
+    def test_upstream(self, connect: Connect, forbidden_id: str) -> None:
         """Upstream checks no status: the file has the text of the error."""
-        running_cloud.deactivate(image_id)
         output = io.BytesIO()
-        connect(False).download(image_id, output)
+        connect('sdk').download(forbidden_id, output)
         assert b'403' in output.getvalue()
 
+    @PLUGIN
     def test_plugin(
-        self, connect: Connect, running_cloud: cloud.Cloud, image_id: str
+        self, connect: Connect, forbidden_id: str, side: str
     ) -> None:
         """Ironic translates the error, and the file is empty."""
-        running_cloud.deactivate(image_id)
         output = io.BytesIO()
         with pytest.raises(ironic_exceptions.ImageNotAuthorized):
-            connect(True).download(image_id, output)
+            connect(side).download(forbidden_id, output)
         assert output.getvalue() == b''
+
+
+class TestDamaged:
+    """A bit of the image is flipped, and Ironic was given no checksum."""
+
+    def test_upstream(self, connect: Connect, damaged_id: str) -> None:
+        """Ironic has a bad image and does not know."""
+        output = io.BytesIO()
+        connect('sdk').download(damaged_id, output)
+        assert len(output.getvalue()) == len(DATA)
+        assert output.getvalue() != DATA
+
+    @PLUGIN
+    def test_plugin(
+        self, connect: Connect, damaged_id: str, side: str
+    ) -> None:
+        """The end of the image is withheld, and the error reaches Ironic."""
+        output = io.BytesIO()
+        with pytest.raises(openstack_image_stream.ChecksumMismatchError):
+            connect(side).download(damaged_id, output)
+        assert len(output.getvalue()) < len(DATA)
 
 
 class TestCutOnce:
@@ -235,18 +252,23 @@ class TestCutOnce:
         ) as proxy:
             output = io.BytesIO()
             with pytest.raises(requests.RequestException):
-                connect(False, proxy.url).download(image_id, output)
+                connect('sdk', proxy.url).download(image_id, output)
             assert 0 < len(output.getvalue()) < len(DATA)
 
+    @PLUGIN
     def test_plugin(
-        self, connect: Connect, running_cloud: cloud.Cloud, image_id: str
+        self,
+        connect: Connect,
+        running_cloud: cloud.Cloud,
+        image_id: str,
+        side: str,
     ) -> None:
         """The download is resumed, and Ironic notices nothing."""
         with fault_proxy.FaultProxy(
             running_cloud.image_url, cuts=[2 * MIB]
         ) as proxy:
             output = io.BytesIO()
-            connect(True, proxy.url).download(image_id, output)
+            connect(side, proxy.url).download(image_id, output)
             assert output.getvalue() == DATA
             assert proxy.broken == 1
 
@@ -260,32 +282,74 @@ class TestCutForGood:
         connect: Connect,
         running_cloud: cloud.Cloud,
         image_id: str,
-        plugin: bool,
+        side: str,
     ) -> None:
-        """What is raised is what whoever reads a stream catches."""
+        """What is raised is what a reader of a stream catches."""
         cuts = itertools.chain([2 * MIB], itertools.repeat(0))
         with fault_proxy.FaultProxy(
             running_cloud.image_url, cuts=cuts
         ) as proxy:
             output = io.BytesIO()
             with pytest.raises(requests.RequestException) as caught:
-                connect(plugin, proxy.url).download(image_id, output)
+                connect(side, proxy.url).download(image_id, output)
             assert len(output.getvalue()) < len(DATA)
             ours = isinstance(caught.value, sdk_exceptions.SDKException)
-            assert ours == plugin
+            assert ours == (side != 'sdk')
 
     def test_into_memory(
         self,
         connect: Connect,
         running_cloud: cloud.Cloud,
         image_id: str,
-        plugin: bool,
+        side: str,
     ) -> None:
         """In memory it is a request that failed, which Ironic retries."""
         with fault_proxy.FaultProxy(
             running_cloud.image_url, cuts=itertools.repeat(0)
         ) as proxy:
-            service = connect(plugin, proxy.url)
+            service = connect(side, proxy.url)
             with pytest.raises(ironic_exceptions.GlanceConnectionFailed):
                 service.client.download(image_id)
             assert len(service.calls) == RETRIES + 1
+
+
+class TestProgram:
+    """A program that makes Ironic's connection by Ironic's configuration."""
+
+    @pytest.fixture
+    def words(
+        self, running_cloud: cloud.Cloud, image_id: str, tmp_path: pathlib.Path
+    ) -> Iterator[list[str]]:
+        """The program and its arguments; its first connection is cut."""
+        plain = yaml.safe_load(running_cloud.clouds_yaml.read_text())
+        settings = plain['clouds']['plain']['auth']
+        with fault_proxy.FaultProxy(
+            running_cloud.image_url, cuts=[2 * MIB]
+        ) as proxy:
+            lines = [f'{name} = {value}' for name, value in settings.items()]
+            lines.append(f'endpoint_override = {proxy.url}')
+            path = tmp_path / 'ironic.conf'
+            path.write_text(
+                '\n'.join(['[glance]', 'auth_type = password', *lines])
+            )
+            yield [
+                'tests.programs.ironic_program',
+                str(path),
+                image_id,
+                str(tmp_path / 'image'),
+            ]
+
+    def test_upstream(self, words: list[str]) -> None:
+        """Upstream leaves half an image."""
+        with processes.Program('-m', *words) as program:
+            status, _, errors = program.end()
+        assert (status, 'ChunkedEncodingError' in errors) == (1, True), errors
+        assert pathlib.Path(words[-1]).read_bytes() != DATA
+
+    def test_run(self, words: list[str]) -> None:
+        """With ``run`` the same program has the whole image."""
+        run = ['-m', 'openstack_image_stream', 'run', '--', '-m']
+        with processes.Program(*run, *words) as program:
+            status, _, errors = program.end()
+        assert status == 0, errors
+        assert pathlib.Path(words[-1]).read_bytes() == DATA

@@ -95,6 +95,9 @@ class ScriptedGlance(server.ScriptedServer):
         self.cuts: collections.deque[tuple[int, bool]] = collections.deque()
         #: Bytes after which every honest response ends.
         self.cut_every: int | None = None
+        #: Responses of a key manager at the same address, by UUID. The last
+        #: of them is given again and again.
+        self.secrets: dict[str, list[responses.Response]] = {}
         #: Set while responses to range requests beyond the first may be sent.
         self.may_respond = threading.Event()
         self.may_respond.set()
@@ -137,6 +140,11 @@ class ScriptedGlance(server.ScriptedServer):
             if self.data_responses:
                 return self._next(self.data_responses)
             return self._change(self._cut(self._honest_to(request)))
+        if secret := re.fullmatch('/v1/secrets/([^/]+)/payload', path):
+            found = self.secrets.get(
+                secret[1], [responses.Response(status=404)]
+            )
+            return found.pop(0) if len(found) > 1 else found[0]
         if self.metadata_responses:
             return self._next(self.metadata_responses)
         if path == '/v2/images' and request.method == 'GET':

@@ -15,7 +15,6 @@
 import base64
 import collections.abc
 import datetime
-import hashlib
 from typing import Any
 
 from cryptography import x509
@@ -24,10 +23,7 @@ import openstack.config
 import openstack.connection
 import pytest
 
-from openstack_image_stream._check import certificates
-from openstack_image_stream._check import hashes
-from openstack_image_stream._check import signature_properties
-from openstack_image_stream._check import signatures
+import openstack_image_stream
 from openstack_image_stream import exceptions
 from tests.servers import barbican
 from tests.servers import cloud
@@ -126,30 +122,19 @@ def signed_image(
     return image_id
 
 
-def judge(
+def download(
     connection: openstack.connection.Connection,
     image_id: str,
     trusted: list[x509.Certificate],
-    data: bytes = DATA,
-) -> bool:
-    """Verify an image from what the services tell.
-
-    :returns: Whether its bytes were needed for it.
-    """
-    image = connection.image.get_image(image_id)
-    signature = signature_properties.read(image.properties, image_id)
-    secret = connection.key_manager.get_secret(signature.certificate_uuid())
-    keys = certificates.verify(signature, secret.payload, trusted)
-    expected = hashes.Expected(image.hash_algo, image.hash_value)
-    observer = signatures.check(signature, keys, [expected])
-    if observer is None:
-        assert hashlib.new(image.hash_algo, DATA).hexdigest() == (
-            image.hash_value
-        )
-        return False
-    observer.update(data)
-    observer.finish()
-    return True
+    **options: Any,
+) -> bytes:
+    """Download an image that must be signed."""
+    openstack_image_stream.load(connection)
+    response = connection.image.download_image(
+        image_id, trusted_certificates=trusted, **options
+    )
+    content: bytes = response.content
+    return content
 
 
 @pytest.mark.parametrize('held', HELD)
@@ -160,16 +145,12 @@ def test_trusted(
     held: str,
     hash_method: str,
 ) -> None:
-    """A certificate is read however it is held.
-
-    With Glance's own hash, SHA-512, the bytes are not needed.
-    """
+    """A certificate is read however it is held."""
     signer, root = links()
     kind, encode = HELD[held]
     uuid = store(connection, encode(signer), kind)
     image_id = signed_image(running, connection, uuid, hash_method)
-    needed = judge(connection, image_id, [root])
-    assert needed is (hash_method != 'SHA-512')
+    assert download(connection, image_id, [root]) == DATA
 
 
 def test_glance(
@@ -182,7 +163,7 @@ def test_glance(
     with pytest.raises(http.BadRequest):
         running.upload('other', DATA + b'x', **properties)
     image_id = running.upload('signed', DATA, **properties)
-    assert judge(connection, image_id, [root])
+    assert download(connection, image_id, [root]) == DATA
 
 
 def test_other_bytes(
@@ -192,9 +173,11 @@ def test_other_bytes(
     """The certificate is trusted, the bytes are not those signed."""
     signer, root = links()
     uuid = store(connection, signing.pem(signer), HELD['pem'][0])
-    image_id = signed_image(running, connection, uuid, 'SHA-256')
+    properties = properties_of(uuid, 'SHA-256')
+    image_id = running.upload('other', DATA[1:])
+    connection.image.update_image(image_id, **properties)
     with pytest.raises(exceptions.SignatureError, match='of these bytes'):
-        judge(connection, image_id, [root], DATA[1:])
+        download(connection, image_id, [root])
 
 
 def test_not_trusted(
@@ -215,7 +198,7 @@ def test_not_trusted(
         uuid = store(connection, signing.pem(held), HELD['pem'][0])
         image_id = signed_image(running, connection, uuid, 'SHA-512')
         with pytest.raises(exceptions.SignatureError, match=reason):
-            judge(connection, image_id, [trusted])
+            download(connection, image_id, [trusted])
 
 
 def test_something_else(
@@ -228,6 +211,33 @@ def test_something_else(
         uuid = store(connection, b'secret', kind)
         image_id = signed_image(running, connection, uuid, 'SHA-512')
         with pytest.raises(exceptions.SignatureError) as caught:
-            judge(connection, image_id, [root])
+            download(connection, image_id, [root])
         assert 'cannot be read' in str(caught.value)
         assert 'secret' not in str(caught.value)
+
+
+def test_missing(
+    running: cloud.Cloud,
+    connection: openstack.connection.Connection,
+) -> None:
+    """A certificate that is not there is no image that is not there."""
+    _, root = links()
+    image_id = signed_image(
+        running, connection, signing.CERTIFICATE_UUID, 'SHA-512'
+    )
+    with pytest.raises(exceptions.SignatureError, match='status 404'):
+        download(connection, image_id, [root])
+
+
+def test_both(
+    running: cloud.Cloud,
+    connection: openstack.connection.Connection,
+) -> None:
+    """Where a key is named, too, it must be that of the certificate."""
+    signer, root = links()
+    uuid = store(connection, signing.pem(signer), HELD['pem'][0])
+    image_id = signed_image(running, connection, uuid, 'SHA-256')
+    assert download(connection, image_id, [root], signed_by=signer) == DATA
+    other = signing.private_key('ECC_SECP384R1', 1).public_key()
+    with pytest.raises(exceptions.SignatureError):
+        download(connection, image_id, [root], signed_by=other)

@@ -53,6 +53,7 @@ def right(images: openstack_image_stream.ImageProxy) -> None:
         resume=True,
         sparse=False,
         progress=show,
+        skip_current=True,
     )
     assert_type(response, requests.Response)
     images.download_image('id', stream=True, connections=4, progress=True)
@@ -62,6 +63,23 @@ def right(images: openstack_image_stream.ImageProxy) -> None:
         assert_type(file, io.BufferedReader)
         assert_type(file.read(7), bytes)
     images.open_image('id', verified=False, block_size=4096, retries=0)
+    images.verify_image('id', 'image.qcow2')
+    images.verify_image(
+        'id',
+        pathlib.Path('image.qcow2'),
+        expected_digest='sha256:0',
+        signed_by=['key.pem'],
+        allow_md5_fallback=True,
+        progress=show,
+    )
+    found = images.inspect_image('id', whole=True)
+    assert_type(found, openstack_image_stream.ImageInspection)
+    assert_type(found.name, str | None)
+    assert_type(found.disk_format, str | None)
+    assert_type(found.detected, tuple[str, ...])
+    assert_type(found.virtual_size, int | None)
+    assert_type(found.failures, dict[str, str])
+    assert_type(found.bytes_read, int)
     openstack_image_stream.install()
     openstack_image_stream.uninstall()
     assert_type(openstack_image_stream.__version__, str)
@@ -90,5 +108,13 @@ def wrong(images: openstack_image_stream.ImageProxy) -> None:
         verified=True,
         validate_checksum=False,  # type: ignore[call-arg]
     )
+    images.verify_image('id')  # type: ignore[call-arg]
+    images.verify_image('id', 1)  # type: ignore[arg-type]
+    images.verify_image('id', 'p', progress=7)  # type: ignore[arg-type]
+    images.verify_image('id', 'p', connections=4)  # type: ignore[call-arg]
+    images.verify_image('id', 'p', expected_digest=b'')  # type: ignore[arg-type]
+    images.inspect_image('id', True)  # type: ignore[call-arg]
+    images.inspect_image('id', whole='yes')  # type: ignore[arg-type]
+    images.inspect_image('id', retries=1)  # type: ignore[call-arg]
     image.Image().download(images, retries='9')  # type: ignore[arg-type]
     print(openstack_image_stream.versoin)  # type: ignore[attr-defined]

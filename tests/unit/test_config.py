@@ -38,12 +38,17 @@ class TestDefaults(base.TestCase):
         self.assertEqual(
             {
                 'validate_checksum': True,
+                'expected_digest': None,
+                'check_format': False,
+                'signed_by': None,
+                'trusted_certificates': None,
                 'allow_md5_fallback': False,
                 'connections': 1,
                 'retries': 5,
                 'timeout': 60,
                 'resume': True,
                 'sparse': True,
+                'skip_current': False,
                 'progress': None,
             },
             _config.checked(),

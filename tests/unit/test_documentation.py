@@ -46,7 +46,10 @@ class TestOptions(base.TestCase):
         self.assertEqual(
             {
                 name: default_in_words(option.default)
-                for name, option in _config.SETTINGS.items()
+                for name, option in (
+                    *_config.OPTIONS.items(),
+                    ('chunk_size', _config.SETTINGS['chunk_size']),
+                )
             },
             table,
         )

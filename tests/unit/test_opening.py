@@ -14,6 +14,7 @@
 
 import dataclasses
 import errno
+import hashlib
 import io
 import os
 import resource
@@ -28,6 +29,7 @@ from openstack_image_stream._output import owned
 from openstack_image_stream._output import unnamed
 from openstack_image_stream import exceptions
 from tests import resources
+from tests.servers import images
 from tests.servers import responses
 from tests.servers import scripted
 from tests.unit import base
@@ -118,6 +120,20 @@ class TestArguments(TestCase):
         """What makes no sense here is not known."""
         self.refuse(TypeError, verified=True, **{name: True})
 
+    @base.for_each(
+        {
+            'expected_digest': f'sha256:{"0" * 64}',
+            'check_format': True,
+            'signed_by': 'key.pem',
+            'trusted_certificates': ['ca.pem'],
+        }
+    )
+    def test_no_checks(self, value: Any) -> None:
+        """A part of an image cannot be checked, and that is not silent."""
+        name = self.id().rpartition('test_no_checks_')[2]
+        message = self.refuse(INVALID, verified=False, **{name: value})
+        self.assertIn(f'{name} cannot be checked with verified=False', message)
+
 
 class TestUnverified(TestCase):
     """Bytes are requested as they are read."""
@@ -194,6 +210,9 @@ class TestUnverified(TestCase):
             image_stream_connections=4,
             image_stream_validate_checksum=False,
             image_stream_resume=False,
+            image_stream_check_format=True,
+            image_stream_signed_by='/nonexistent.pem',
+            image_stream_trusted_certificates='/nonexistent.pem',
         )
         with conn.image.open_image(scripted.IMAGE_ID, verified=False) as file:
             self.assert_same(DATA, file.read())
@@ -440,6 +459,38 @@ class TestVerified(TestCase):
         )
         self.assertEqual(scripted.IMAGE_ID, error.image_id)
         self.assertEqual([], self.ranges())
+
+    def test_expected_digest(self) -> None:
+        """A digest from elsewhere verifies an image without a hash."""
+        digest = hashlib.sha256(DATA).hexdigest()
+        nothing = dict.fromkeys(('os_hash_algo', 'os_hash_value', 'checksum'))
+        file = self.open(
+            self.serve(DATA, **nothing), expected_digest=f'sha256:{digest}'
+        )
+        self.assert_same(DATA, file.read())
+        self.assertRaises(
+            exceptions.ChecksumMismatchError,
+            self.open,
+            self.serve(DATA[:-1], **nothing),
+            expected_digest=f'sha256:{digest}',
+        )
+
+    def test_format(self) -> None:
+        """The content is checked, also where the cloud asks for it."""
+        data = images.disk('qcow2-backing')
+        self.assertRaises(
+            exceptions.UnsafeImageError,
+            self.open,
+            self.serve(data, disk_format='qcow2', container_format='bare'),
+            check_format=True,
+        )
+        conn = self.connect(self.glance, image_stream_check_format=True)
+        self.assertRaises(
+            exceptions.UnsafeImageError,
+            conn.image.open_image,
+            scripted.IMAGE_ID,
+            verified=True,
+        )
 
     def test_full_disk(self) -> None:
         """The error of the system comes through."""

@@ -430,11 +430,16 @@ class TestSignature(base.TestCase):
         'store_preferences',
         'validate_checksum',
         'allow_md5_fallback',
+        'expected_digest',
+        'check_format',
+        'signed_by',
+        'trusted_certificates',
         'connections',
         'retries',
         'timeout',
         'resume',
         'sparse',
+        'skip_current',
         'progress',
     )
 

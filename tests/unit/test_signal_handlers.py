@@ -13,10 +13,12 @@
 """Tests of what a signal handler raises while a request is on its way."""
 
 import functools
+import gc
 import signal
 import threading
 from typing import Any
 from unittest import mock
+import weakref
 
 from keystoneauth1 import exceptions as ksa_exceptions
 import urllib3
@@ -131,6 +133,33 @@ class HandlerTestCase(base.GlanceTestCase):
                     validate=True,
                 )
         self.assertEqual([], self.waits)
+
+    @base.for_each(KINDS)
+    def test_no_cycle(self, kind: type[Exception]) -> None:
+        """What it raises in urllib3 holds no connection once it is over."""
+
+        class Limit(kind):  # type: ignore[misc, valid-type]
+            pass
+
+        # The first request leaves an idle connection to the next one.
+        conn = self.connect(self.serve(b'image'))
+        conn.image.download_image(scripted.IMAGE_ID)
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
+        interrupted = self.interrupt(Limit)
+        with mock.patch(
+            'urllib3.connection.HTTPConnection.request', interrupted
+        ):
+            try:
+                conn.image.download_image(scripted.IMAGE_ID)
+            except Limit as exc:
+                self.assertIs(self.raised, exc)
+                referred = weakref.ref(exc)
+                self.raised = None
+            else:
+                self.fail('nothing was raised')
+        self.assertIsNone(referred())
 
     @base.for_each(KINDS)
     def test_thread(self, kind: type[Exception]) -> None:
