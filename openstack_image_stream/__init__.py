@@ -33,6 +33,7 @@ from openstack_image_stream.exceptions import InterruptedDownloadError
 from openstack_image_stream.exceptions import InvalidArgumentError
 from openstack_image_stream.exceptions import NotRegisteredError
 from openstack_image_stream.exceptions import OutputError
+from openstack_image_stream.exceptions import RangeNotSupportedError
 from openstack_image_stream.exceptions import ReadError
 from openstack_image_stream.exceptions import RequestFailedError
 from openstack_image_stream.exceptions import ServiceAccessError
@@ -70,6 +71,7 @@ __all__ = [
     'NotRegisteredError',
     'OutputError',
     'Progress',
+    'RangeNotSupportedError',
     'ReadError',
     'RequestFailedError',
     'ServiceAccessError',

@@ -45,7 +45,7 @@ def to_output(context: _context.Context, output: Any) -> requests.Response:
     if _verification.is_current(context, output):
         return responses.not_modified(context.data_url, context.info.checksum)
     try:
-        return responses.consume(_drain(context, sink), where)
+        return responses.consume(drain(context, sink), where)
     except exceptions.REFUSALS as exc:
         if not sink.start:
             _add_path(exc, output)
@@ -58,7 +58,7 @@ def to_output(context: _context.Context, output: Any) -> requests.Response:
             context.image_id,
         )
     try:
-        return responses.consume(_drain(context, sink), where)
+        return responses.consume(drain(context, sink), where)
     except exceptions.REFUSALS as exc:
         _add_path(exc, output)
         raise
@@ -78,7 +78,7 @@ def to_memory(context: _context.Context) -> requests.Response:
     context.fetch_info()
     sink = sinks.MemorySink()
     try:
-        response = _drain(context, sink)
+        response = drain(context, sink)
     except exceptions.InterruptedDownloadError as exc:
         # Upstream's call receives the body within its request, which is what
         # fails then; see exceptions.
@@ -110,7 +110,13 @@ def to_stream(context: _context.Context) -> requests.Response:
         raise
 
 
-def _drain(context: _context.Context, sink: sinks.Sink) -> requests.Response:
+def drain(context: _context.Context, sink: sinks.Sink) -> requests.Response:
+    """Write an image to a sink.
+
+    :param context: The image, its metadata requested, and the options.
+    :param sink: Where to; it is committed once the image is verified.
+    :returns: The response, its body consumed.
+    """
     # With nothing to verify by there is no telling whether bytes of two
     # downloads belong together.
     sink.resume = sink.resume and context.checks.verified

@@ -13,6 +13,7 @@
 """The proxy of the Image service, which hands out our images."""
 
 from collections.abc import Sequence
+import io
 import os
 from typing import Any, TYPE_CHECKING
 
@@ -23,6 +24,7 @@ import requests
 from openstack_image_stream import _config
 from openstack_image_stream._http import redirects
 from openstack_image_stream import _inspection
+from openstack_image_stream import _opening
 from openstack_image_stream._sdk import compat
 from openstack_image_stream import _settings
 from openstack_image_stream import _verification
@@ -257,6 +259,93 @@ InvalidArgumentError` when oslo.utils is missing or too old, before any
         complete: Any = options
         return _inspection.inspect(
             self._image_of(image), self, complete, whole=whole
+        )
+
+    @_settings.takes_options(
+        lambda arguments: compat.connection_of(arguments['self']),
+        tuple(_opening.OpenOptions.__annotations__),
+    )
+    def open_image(
+        self,
+        image: Any,
+        *,
+        verified: bool,
+        block_size: int = _config.MIB,
+        store_preferences: Sequence[str] | None = None,
+        **options: 'Unpack[_opening.OpenOptions]',
+    ) -> io.BufferedReader:
+        """Open an image as a file, to read it at any position.
+
+        The file is read-only and seekable, and is used as one of the standard
+        library: several threads may use it, but share its position. The
+        caller closes it.
+
+        With ``verified=True`` the whole image is downloaded and verified
+        first, to a temporary file without a name. What is read is the image.
+
+        With ``verified=False`` only what is read is downloaded, by range
+        requests. **Nothing of it can be verified:** the hashes of an image
+        are those of the whole. A damaged store, a cache or an attacker behind
+        an endpoint without TLS can have any byte changed. What can be checked
+        is checked: that the size of the image and, if the first response has
+        it, its ``Content-MD5`` stay the same, and that each response is for
+        the range that was requested.
+
+        There is no default, so that each program says which of the two it
+        relies on.
+
+        With ``verified=False`` the first block is requested by the call, and
+        each other one when it is read. As long as reads are consecutive, each
+        request is for twice as many blocks as the one before, up to 8. The 16
+        blocks that were used last are kept, so that the file takes at most 18
+        times ``block_size`` of memory, plus 64 KiB. No connection is held
+        between two requests. A lost connection is retried as in a download.
+        After an error the position is undefined; the file can be read again
+        after ``seek()``. A forked child cannot read it.
+
+        :meth:`~io.IOBase.close` can be called from any thread at any moment;
+        a thread that reads gets a
+        :exc:`~openstack_image_stream.DownloadClosedError`, which is a
+        :exc:`ValueError`, as for any closed file.
+
+        :param image: ID of an image, or an
+            :class:`~openstack.image.v2.image.Image` of this or of the
+            upstream class. If that has a hash, the service must still
+            announce the same one.
+        :param verified: Whether to download and verify the whole image before
+            it is read. Has no default.
+        :param block_size: Bytes to request at a time with ``verified=False``,
+            4096 to 67108864, 1 MiB by default. Smaller blocks transfer less
+            for a few small reads, larger ones need fewer requests.
+        :param store_preferences: Names of stores of a multi-store Image
+            service to read from, best first.
+        :param options: Those of :class:`.OpenOptions`. With
+            ``verified=False`` only ``retries`` and ``timeout`` are used, and
+            those that ask for a check are refused; what the cloud sets of
+            these is for ``verified=True``.
+        :returns: The file, at its beginning.
+        :raises: :exc:`~openstack_image_stream.exceptions.\
+InvalidArgumentError` for a parameter or a setting of the cloud that cannot
+            work, before any request.
+        :raises: :exc:`~openstack_image_stream.exceptions.\
+UnverifiableImageError` with ``verified=True`` when nothing can verify the
+            image, as with ``validate_checksum='required'``.
+        :raises: :exc:`~openstack_image_stream.exceptions.\
+RangeNotSupportedError` with ``verified=False`` when the store serves no
+            ranges. It is also an :exc:`io.UnsupportedOperation`.
+        :raises: all that :meth:`download_image` raises, and :exc:`OSError`
+            of the local machine, of a full disk for example.
+            With ``verified=True`` by this call alone, with ``verified=False``
+            where the file is read, too.
+        """
+        complete: Any = options
+        return _opening.open_image(
+            self._image_of(image),
+            self,
+            complete,
+            verified=verified,
+            block_size=block_size,
+            store_preferences=store_preferences,
         )
 
     def _image_of(self, image: Any) -> Any:

@@ -46,6 +46,7 @@ from openstack_image_stream.exceptions._checks import UnusableHashError
 from openstack_image_stream.exceptions._checks import UnverifiableImageError
 from openstack_image_stream.exceptions._contents import DownloadClosedError
 from openstack_image_stream.exceptions._contents import ImageChangedError
+from openstack_image_stream.exceptions._contents import RangeNotSupportedError
 from openstack_image_stream.exceptions._contents import ReadError
 from openstack_image_stream.exceptions._service import AuthenticationError
 from openstack_image_stream.exceptions._service import ConnectionFailedError
@@ -75,6 +76,7 @@ __all__ = [
     'InvalidArgumentError',
     'NotRegisteredError',
     'OutputError',
+    'RangeNotSupportedError',
     'ReadError',
     'RequestFailedError',
     'ServiceAccessError',

@@ -14,12 +14,14 @@
 
 import collections.abc
 import gzip
+import io
 import os
 import pathlib
 import subprocess
 import sys
 import tracemalloc
 import uuid
+import zipfile
 
 from openstack import connection
 import pytest
@@ -29,10 +31,12 @@ from examples.image import create
 from examples.image import delete
 from examples.image import download
 from examples.image import list as list_example
+from examples.image import read_part
 from examples.image import verify_file
 import openstack_image_stream
 from tests.functional import conftest
 from tests.servers import cloud
+from tests.servers import images
 
 _EXAMPLES = pathlib.Path(create.__file__).parent
 
@@ -219,6 +223,60 @@ class TestDamage:
 
         assert ids(target, name) == [damaged]
         assert ids(target, f'copy of {name}') == []
+
+
+class TestReadPart:
+    """What is in an image is told without downloading it."""
+
+    _ARCHIVE = io.BytesIO()
+    with zipfile.ZipFile(_ARCHIVE, 'w') as _file:
+        _file.writestr('a', bytes(MIB))
+        _file.writestr('b', b'')
+
+    @pytest.mark.parametrize(
+        ('data', 'function', 'expected'),
+        [
+            (images.disk('qcow2'), read_part.read_qcow2_size, 1 << 20),
+            (
+                images.disk('gpt'),
+                read_part.read_partitions,
+                [(34, 200, '')],
+            ),
+            (_ARCHIVE.getvalue(), read_part.list_zip, ['a', 'b']),
+        ],
+        ids=['qcow2', 'gpt', 'zip'],
+    )
+    def test_of(
+        self,
+        running_cloud: cloud.Cloud,
+        connect: conftest.Connect,
+        name: str,
+        data: bytes,
+        function: collections.abc.Callable[..., object],
+        expected: object,
+    ) -> None:
+        """Each function knows its format."""
+        running_cloud.upload(name, data)
+        assert function(connect('stream'), name) == expected
+
+    @pytest.mark.parametrize(
+        'function',
+        [
+            read_part.read_qcow2_size,
+            read_part.read_partitions,
+            read_part.list_zip,
+        ],
+    )
+    @pytest.mark.usefixtures('image_id')
+    def test_of_another_format(
+        self,
+        connect: conftest.Connect,
+        name: str,
+        function: collections.abc.Callable[..., object],
+    ) -> None:
+        """It says so where the image has another."""
+        with pytest.raises((ValueError, zipfile.BadZipFile)):
+            function(connect('stream'), name)
 
 
 class TestCopy:
@@ -453,6 +511,7 @@ class TestCommandLine:
             ('create.py', 'image'),
             ('download.py', 'image'),
             ('delete.py', 'image'),
+            ('read_part.py', 'image'),
             ('verify_file.py', 'image, path'),
             ('copy_between_clouds.py', 'image, cloud'),
         ],

@@ -13,6 +13,7 @@
 """Tests of the errors."""
 
 import copy
+import io
 import pickle
 from typing import Any
 
@@ -69,6 +70,7 @@ ERRORS: dict[str, exceptions.ImageStreamError] = {
         'differs', algorithm='sha512', expected='00', actual='01'
     ),
     'changed': exceptions.ImageChangedError('longer', expected=1, actual=2),
+    'no_ranges': exceptions.RangeNotSupportedError('whole', image_id='1'),
     'closed': exceptions.DownloadClosedError('closed', image_id='1'),
     'signature': exceptions.SignatureError(
         'forged',
@@ -108,6 +110,7 @@ CLASSES: dict[str, tuple[type[BaseException], ...]] = {
     'read': (SDK, READ),
     'mismatch': (SDK, sdk_exceptions.InvalidResponse, READ),
     'changed': (SDK, READ),
+    'no_ranges': (SDK, READ, io.UnsupportedOperation),
     'closed': (SDK, READ, ValueError),
     'unverifiable': (SDK,),
     'uncheckable': (SDK,),
@@ -159,6 +162,7 @@ ATTRIBUTES: dict[type, dict[str, Any]] = {
         'partial_path': '/p',
     },
     exceptions.ImageChangedError: {'expected': 1, 'actual': 2},
+    exceptions.RangeNotSupportedError: {'image_id': '1'},
     exceptions.DownloadClosedError: {'image_id': '1'},
     exceptions.SignatureError: {
         'image_id': '1',

@@ -98,7 +98,9 @@ ENTRIES = {
             'py:module': ['hashlib'],
         },
         'library/io.html#$': {
-            'py:class': ['io.IOBase'],
+            'py:class': ['io.BufferedReader', 'io.IOBase'],
+            'py:exception': ['io.UnsupportedOperation'],
+            'py:method': ['io.IOBase.close'],
         },
         'library/os.html#$': {
             'py:class': ['os.PathLike'],
@@ -109,8 +111,14 @@ ENTRIES = {
         'library/tempfile.html#$': {
             'py:function': ['tempfile.NamedTemporaryFile', 'tempfile.mkstemp'],
         },
+        'library/tempfile.html#module-$': {
+            'py:module': ['tempfile'],
+        },
         'library/typing.html#$': {
             'py:data': ['typing.Any'],
+        },
+        'library/zipfile.html#$': {
+            'py:class': ['zipfile.ZipFile'],
         },
     },
     'requests': {
