@@ -62,7 +62,7 @@ class Inspection:
             return bool(self._inspector.format_match)
         except Exception:
             # That of VMDK raises where a text is not ASCII throughout. Nova
-            # and glance refuse this.
+            # refuses this.
             self._error = ValueError('its format is unclear')
             return True
 
