@@ -20,7 +20,9 @@ from openstack_image_stream.exceptions import AuthenticationError
 from openstack_image_stream.exceptions import ChecksumMismatchError
 from openstack_image_stream.exceptions import ConnectionFailedError
 from openstack_image_stream.exceptions import ConnectionTimeoutError
+from openstack_image_stream.exceptions import CopyFailedError
 from openstack_image_stream.exceptions import DownloadClosedError
+from openstack_image_stream.exceptions import EncryptedImageError
 from openstack_image_stream.exceptions import ForeignServiceError
 from openstack_image_stream.exceptions import IdentityServiceError
 from openstack_image_stream.exceptions import ImageChangedError
@@ -29,6 +31,7 @@ from openstack_image_stream.exceptions import ImageStreamError
 from openstack_image_stream.exceptions import IncompleteDownloadError
 from openstack_image_stream.exceptions import InterruptedDownloadError
 from openstack_image_stream.exceptions import InvalidArgumentError
+from openstack_image_stream.exceptions import NotCopyableError
 from openstack_image_stream.exceptions import NotRegisteredError
 from openstack_image_stream.exceptions import OutputError
 from openstack_image_stream.exceptions import ReadError
@@ -53,7 +56,9 @@ __all__ = [
     'ChecksumMismatchError',
     'ConnectionFailedError',
     'ConnectionTimeoutError',
+    'CopyFailedError',
     'DownloadClosedError',
+    'EncryptedImageError',
     'ForeignServiceError',
     'IdentityServiceError',
     'ImageChangedError',
@@ -64,6 +69,7 @@ __all__ = [
     'IncompleteDownloadError',
     'InterruptedDownloadError',
     'InvalidArgumentError',
+    'NotCopyableError',
     'NotRegisteredError',
     'OutputError',
     'Progress',

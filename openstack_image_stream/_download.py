@@ -12,6 +12,7 @@
 
 """The download of an image: to an output, into memory, or as a stream."""
 
+from collections.abc import Sequence
 import logging
 import os
 from typing import Any
@@ -25,6 +26,7 @@ from openstack_image_stream._output import choice
 from openstack_image_stream._output import response_reader
 from openstack_image_stream._output import sinks
 from openstack_image_stream._transfer import coordination
+from openstack_image_stream._transfer import interfaces
 from openstack_image_stream._transfer import verified_stream
 from openstack_image_stream import exceptions
 from openstack_image_stream import progress
@@ -108,6 +110,25 @@ def to_stream(context: _context.Context) -> requests.Response:
         raise
 
 
+def open_stream(
+    context: _context.Context, observers: Sequence[interfaces.Observer]
+) -> verified_stream.VerifiedStream:
+    """Open an image whose metadata were fetched, for another operation.
+
+    :param context: The image and the options.
+    :param observers: Further observers of its bytes.
+    :returns: The stream; its caller closes it.
+    """
+    coordinator = coordination.Coordinator(context.image_id)
+    try:
+        return _begin(
+            context, coordinator, 0, verified_stream.STREAM_CHUNK, observers
+        )[1]
+    except BaseException:
+        coordinator.close()
+        raise
+
+
 def _drain(context: _context.Context, sink: sinks.Sink) -> requests.Response:
     # Without a hash there is no telling whether bytes of two downloads belong
     # together.
@@ -139,6 +160,7 @@ def _begin(
     coordinator: coordination.Coordinator,
     start: int,
     chunk_size: int,
+    further: Sequence[interfaces.Observer] = (),
 ) -> tuple[requests.Response, verified_stream.VerifiedStream]:
     source = context.source(coordinator, start)
     try:
@@ -153,7 +175,7 @@ def _begin(
     responses.complete_headers(
         response, size=source.size, checksum=context.info.checksum
     )
-    observers = []
+    observers = [*further]
     if expected is not None:
         observers.append(hashes.DigestObserver(expected, context.image_id))
     meter = progress.Meter(context.reporter(), resumed=start)

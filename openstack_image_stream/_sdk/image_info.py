@@ -16,6 +16,7 @@ A document from a server is as foreign as the image's bytes: it may be of any
 length, hold anything, or be about something else.
 """
 
+from collections.abc import Mapping
 import dataclasses
 from typing import Any
 
@@ -52,6 +53,7 @@ class ImageInfo:
     :param hash_algo: ``os_hash_algo``, as it came.
     :param hash_value: ``os_hash_value``, as it came.
     :param checksum: ``checksum``, as it came.
+    :param document: All that the service says of it.
     """
 
     size: int | None
@@ -60,6 +62,7 @@ class ImageInfo:
     hash_algo: object
     hash_value: object
     checksum: object
+    document: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
 
 def fetch(
@@ -182,6 +185,7 @@ def _read(response: requests.Response, image: Any) -> ImageInfo:
         hash_algo=document.get('os_hash_algo'),
         hash_value=document.get('os_hash_value'),
         checksum=document.get('checksum'),
+        document=document,
     )
 
 
