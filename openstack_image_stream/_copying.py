@@ -125,8 +125,7 @@ class _Copy:
                 record = self._import()
             self._compare(record)
             if self._wanted.protected:
-                self._upload.protect()
-                record = self._settled(_NOTICING)
+                record = self._upload.protect()
             return record
         except BaseException as exc:
             try:
@@ -217,7 +216,7 @@ class _Copy:
     def _import(self) -> records.Record:
         self._upload.import_to(self._wanted.stores)
         try:
-            return self._upload.imported(_IMPORTING)
+            return self._upload.imported(_IMPORTING, _NOTICING)
         except retry.RetriableError as exc:
             raise self._error(
                 f'the import failed: {exc.reason}', reason=exc.reason

@@ -64,6 +64,11 @@ class Record:
         """Names of the stores that an import is not done with yet."""
         return self._text('os_glance_importing_to_stores')
 
+    @property
+    def import_task(self) -> str:
+        """ID of the task of an import that still holds the image."""
+        return self._text('os_glance_import_task')
+
     def _text(self, name: str) -> str:
         return printing.safe(str(self.document.get(name) or ''))
 

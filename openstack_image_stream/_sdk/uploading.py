@@ -13,7 +13,6 @@
 """The record of a copy at its destination: created, and given its data."""
 
 from collections.abc import Mapping
-import functools
 
 from openstack import exceptions as sdk_exceptions
 
@@ -220,18 +219,25 @@ CopyFailedError` when it does not respond.
 
         self._client.retrying(attempt, 'cannot import the image', note)
 
-    def imported(self, limit: float) -> records.Record:
+    def imported(self, limit: float, release: float) -> records.Record:
         """Wait for the end of an import.
 
+        The task of an import writes to the record once more after the image
+        is active, and undoes what was changed meanwhile.
+
         :param limit: Seconds to wait in all.
+        :param release: Seconds that an active image may be held by the task.
         :returns: The active record.
         :raises: :exc:`.RetriableError` when the import failed or takes
             longer, and as :meth:`create`.
         """
         pauses = self._client.pauses(limit)
+        held = self._client.pauses(release)
         while True:
             record = self._client.existing()
             if record.status == 'active' and not record.pending_stores:
+                if record.import_task and held.wait():
+                    continue
                 return record
             if record.failed_stores:
                 raise retry.RetriableError(
@@ -244,12 +250,18 @@ CopyFailedError` when it does not respond.
                     f'the image is still {record.status} after {limit:g} s'
                 )
 
-    def protect(self) -> None:
-        """Protect the image against deletion.
+    def protect(self) -> records.Record:
+        """Protect the image against deletion, and see that it is.
 
+        :returns: The protected record.
         :raises: as :meth:`create`.
         """
-        self._client.retrying(
-            functools.partial(self._client.set_protected, True),
-            'cannot protect the image',
-        )
+
+        def attempt() -> records.Record:
+            self._client.set_protected(True)
+            record = self._client.look()
+            if record is None or record.document.get('protected') is not True:
+                raise retry.RetriableError('the image is not protected')
+            return record
+
+        return self._client.retrying(attempt, 'cannot protect the image')

@@ -18,9 +18,9 @@ import os
 import signal
 import typing
 
-from openstack import exceptions as sdk_exceptions
 import openstack.config
 import openstack.connection
+from openstack import exceptions as sdk_exceptions
 import pytest
 
 import openstack_image_stream
@@ -246,13 +246,17 @@ class TestCopy:
     ) -> None:
         """Each of them has it, and nothing stays in the staging area."""
         made = connect('stream').image.copy_image(
-            image_id, to=other.connect(), stores=['second', 'file']
+            image_id,
+            to=other.connect(),
+            stores=['second', 'file'],
+            protected=True,
         )
 
         for store in ('images', 'second-images'):
             path = other.running.directory / store / made.id
             assert path.read_bytes() == DATA
         assert made.status == 'active'
+        assert other.connect().image.get_image(made.id).is_protected
         assert os.listdir(other.running.directory / 'staging') == []
 
     def test_chosen_id_twice(
@@ -455,6 +459,22 @@ class TestDestination:
             connect('stream').image.copy_image(
                 image_id, to=other.connect(), stores=['third']
             )
+
+    @pytest.mark.usefixtures('unchanged')
+    def test_changed_on_the_way(
+        self, connect: conftest.Connect, other: Other, image_id: str
+    ) -> None:
+        """It is found by the algorithm of the destination, and deleted."""
+        with upload_proxy.UploadProxy(other.running.image_url) as uploads:
+            uploads.faults.append(Fault(flip=5 * MIB))
+            with pytest.raises(
+                openstack_image_stream.ChecksumMismatchError
+            ) as info:
+                connect('stream').image.copy_image(
+                    image_id, to=other.behind(uploads)
+                )
+
+        assert info.value.algorithm == 'sha256'
 
 
 class TestEnd:

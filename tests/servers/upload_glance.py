@@ -34,6 +34,9 @@ from tests.servers import server
 
 _CHUNK = 64 * 1024
 
+#: By this property the task of an import holds an image.
+_TASK = 'os_glance_import_task'
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Fault:
@@ -81,6 +84,9 @@ class UploadGlance(server.ScriptedServer):
         self.bad_deletions = 0
         #: Whether it stores a wrong byte.
         self.damages = False
+        #: Looks at an image during which the task of its import still holds
+        #: it, so that changes of it are lost.
+        self.slow_imports = 0
         #: Stores that an import fails for.
         self.bad_stores: list[str] = []
         #: Methods and paths of all requests, without ``/v2/images``.
@@ -161,7 +167,9 @@ class UploadGlance(server.ScriptedServer):
             return self._import(image, json.loads(request.body))
         if request.method == 'DELETE':
             return self._delete(image)
-        if request.method == 'PATCH':
+        if request.method == 'PATCH' and image.get(_TASK):
+            pass
+        elif request.method == 'PATCH':
             for change in json.loads(request.body):
                 image[change['path'].strip('/')] = change['value']
         else:
@@ -195,6 +203,8 @@ class UploadGlance(server.ScriptedServer):
         return responses.Response(status=204)
 
     def _notice(self, image: dict[str, Any]) -> None:
+        if image.get(_TASK):
+            image[_TASK] -= 1
         if image['status'] == 'saving' and image['id'] in self._looks:
             self._looks[image['id']] -= 1
             if self._looks[image['id']] < 0:
@@ -295,5 +305,6 @@ class UploadGlance(server.ScriptedServer):
             image['os_glance_failed_import'] = ','.join(self.bad_stores)
         else:
             image['stores'] = ','.join(wanted['stores'])
+            image[_TASK] = self.slow_imports
             self._activate(image)
         return responses.Response(status=202)

@@ -35,11 +35,19 @@ class Fault:
         ``None`` for all of them, so that only the response is lost.
     :param reset: Whether to break it with a reset (RST), not an end (FIN).
     :param status: A response to give in place of Glance's.
+    :param flip: Position of a byte to change. With nothing else the upload
+        succeeds.
     """
 
     after: int | None = None
     reset: bool = False
     status: int | None = None
+    flip: int | None = None
+
+    @property
+    def breaks(self) -> bool:
+        """Whether there is no response of Glance."""
+        return self.flip is None
 
 
 class UploadProxy:
@@ -62,8 +70,9 @@ class UploadProxy:
         self.statuses: dict[bytes, collections.deque[int]] = {}
         #: Uploads so far.
         self.uploads = 0
-        #: Bytes of the last upload that were handed on.
+        #: Bytes of the last upload that were handed on, and the most of any.
         self.handed_on = 0
+        self.most_handed_on = 0
         self._lock = threading.Lock()
         self._closing = False
         self._sockets: set[socket.socket] = set()
@@ -156,7 +165,7 @@ class UploadProxy:
         fault: Fault | None,
     ) -> None:
         back = None
-        if fault is None:
+        if fault is None or not fault.breaks:
             back = self._start(_pump, server, client)
         left = _length(head)
         allowed = left
@@ -168,10 +177,13 @@ class UploadProxy:
                 if not chunk:
                     break
                 chunk, body = chunk[:allowed], b''
+                if fault is not None and fault.flip is not None:
+                    chunk = _flipped(chunk, fault.flip - self.handed_on)
                 self.handed_on += len(chunk)
+                self.most_handed_on = max(self.most_handed_on, self.handed_on)
                 allowed -= len(chunk)
                 server.sendall(chunk)
-        if fault is None:
+        if fault is None or not fault.breaks:
             # The response comes, or the client has gone.
             if allowed > 0:
                 _shut(server)
@@ -190,6 +202,12 @@ class UploadProxy:
                     socket.SO_LINGER,
                     struct.pack('ii', 1, 0),
                 )
+
+
+def _flipped(chunk: bytes, at: int) -> bytes:
+    if not 0 <= at < len(chunk):
+        return chunk
+    return chunk[:at] + bytes([chunk[at] ^ 1]) + chunk[at + 1 :]
 
 
 def _refuse(client: socket.socket, status: int) -> None:

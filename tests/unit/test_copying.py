@@ -660,6 +660,22 @@ class TestStores(CopyTestCase):
 
         self.assertEqual(2, len(self.sent('PUT')))
 
+    def test_protected(self) -> None:
+        """The task of the import would undo it, and is waited for."""
+        self.destination.slow_imports = 3
+
+        made = self.copy(stores=['a'], protected=True)
+
+        self.assertTrue(made.is_protected)
+        self.assertTrue(self.made['protected'])
+        self.assertEqual(1, len(self.sent('PATCH')))
+
+    def test_task_that_never_ends(self) -> None:
+        """An active image is what was wanted."""
+        self.destination.slow_imports = 10_000
+
+        self.assert_copied(self.copy(stores=['a']))
+
     def test_import_fails(self) -> None:
         """The error names the stores, and the image is deleted."""
         self.destination.bad_stores = ['b']
