@@ -201,7 +201,7 @@ class _Copy:
                 raise
             raise body.failure from body.failure.__cause__
         finally:
-            self._sent_all = body.complete
+            self._sent_all = self._sent_all or body.complete
         self._close()
         record = self._settled(_FINISHING)
         if not (body.complete and self._upload.is_taken(record)):

@@ -44,6 +44,8 @@ class Upload:
         self._client = client
         self._chosen = chosen
         self._staged = staged
+        # Whether data were sent before.
+        self._begun = False
 
     def create(self, description: Mapping[str, object]) -> None:
         """Create the record.
@@ -170,12 +172,13 @@ CopyFailedError` when it does not respond.
             :exc:`~openstack.exceptions.HttpException` when the service
             refuses.
         """
+        again, self._begun = self._begun, True
         path = f'{self._client.path}/{"stage" if self._staged else "file"}'
         response = self._client.send(
             'PUT',
             path,
             'upload the data',
-            accepted=(200, 201, 204, 401),
+            accepted=(200, 201, 204, 401, 409),
             data=body,
             headers={
                 'Content-Type': 'application/octet-stream',
@@ -185,9 +188,16 @@ CopyFailedError` when it does not respond.
             allow_reauth=False,
             redirect=False,
         )
-        if response.status_code == 401:
-            # The token expired since the last request, the next renews it.
-            self._client.raise_for(response, 'upload the data', retried=True)
+        # 401: the token expired since the last request, the next renews it.
+        # 409: an upload that broke off at its beginning may come to the
+        # record after this looked at it. It could be another program's only
+        # where there was none before.
+        if response.status_code in (401, 409):
+            self._client.raise_for(
+                response,
+                'upload the data',
+                retried=again or response.status_code == 401,
+            )
 
     def import_to(self, stores: tuple[str, ...]) -> None:
         """Have the service import staged data.

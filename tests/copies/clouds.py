@@ -155,8 +155,6 @@ class Pair:
             )
         except BaseException as exc:
             counts[type(exc).__name__] += 1
-            if isinstance(exc, sdk_exceptions.ConflictException):
-                print('CONFLICT', name, exc, flush=True)
             flaws = self._left(name)
             if raised:
                 if exc is not raised[-1]:

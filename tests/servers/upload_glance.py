@@ -48,6 +48,8 @@ class Fault:
         without a response if there is none.
     :param reset: Close it with a reset.
     :param keeps: Whether the data are kept all the same, if they are whole.
+    :param late: The data are kept only when the next upload comes, which is
+        refused with 409.
     :param silent: Neither respond nor close, until the client does.
     """
 
@@ -55,6 +57,7 @@ class Fault:
     status: int | None = None
     reset: bool = False
     keeps: bool = False
+    late: bool = False
     silent: bool = False
 
 
@@ -94,6 +97,7 @@ class UploadGlance(server.ScriptedServer):
         self.algorithm = algorithm
         #: Called with the ID and the bytes of an upload that have come.
         self.on_data: Any = None
+        self._late: dict[str, bytes] = {}
         self._looks: dict[str, int] = {}
         self._mutex = threading.RLock()
         super().__init__()
@@ -219,6 +223,8 @@ class UploadGlance(server.ScriptedServer):
             fault = self.faults.popleft() if self.faults else None
             image = self.images.get(image_id)
             status = self._scripted_status('PUT')
+            if image is not None and image_id in self._late:
+                self._finish(image, action, self._late.pop(image_id), True)
             if not status and (image is None or image['status'] != 'queued'):
                 status = 409 if image else 404
             if status or image is None:
@@ -236,6 +242,8 @@ class UploadGlance(server.ScriptedServer):
                 if self.on_data is not None:
                     self.on_data(image_id, len(data))
         complete = len(data) == whole
+        if fault is not None and fault.late:
+            self._late[image_id] = data
         if fault is not None and fault.silent:
             self._finish(image, action, data, complete and fault.keeps)
             return self._keep_silent(connection)

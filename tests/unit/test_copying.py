@@ -403,6 +403,31 @@ class TestBadUpload(CopyTestCase):
 
         self.assertEqual(2, len(self.sent('PUT')))
 
+    def test_late_to_begin(self) -> None:
+        """The upload before may come to the record after it was queued."""
+        self.destination.faults.append(Fault(after=0))
+        self.destination.statuses['PUT'].extend([None, 409])
+
+        self.assert_copied(self.copy())
+
+        self.assertEqual(3, len(self.sent('PUT')))
+
+    def test_complete_but_late(self) -> None:
+        """What was sent whole before may become active after a refusal."""
+        self.destination.faults.append(Fault(status=503, late=True))
+
+        self.assert_copied(self.copy())
+
+        self.assertEqual(2, len(self.sent('PUT')))
+
+    def test_conflict_at_first(self) -> None:
+        """Another program uploads to the record."""
+        self.destination.statuses['PUT'].append(409)
+
+        self.assertRaises(sdk_exceptions.ConflictException, self.copy)
+
+        self.assert_nothing_left()
+
     def test_for_good(self) -> None:
         """After the last retry the record is deleted."""
         self.destination.faults.extend([Fault(after=1_000_000)] * 3)
