@@ -28,6 +28,8 @@ import struct
 import threading
 from typing import Any
 
+from keystoneauth1 import fixture
+
 from tests.servers import responses
 from tests.servers import scripted
 from tests.servers import server
@@ -85,8 +87,9 @@ class UploadGlance(server.ScriptedServer):
         #: ``saving``, and deletions that fail with 500 after that.
         self.slow_looks = 0
         self.bad_deletions = 0
-        #: Whether it stores a wrong byte.
+        #: Whether it stores a wrong byte, or one too few.
         self.damages = False
+        self.shortens = False
         #: Looks at an image during which the task of its import still holds
         #: it, so that changes of it are lost.
         self.slow_imports = 0
@@ -149,6 +152,11 @@ class UploadGlance(server.ScriptedServer):
 
     def _respond(self, request: responses.Request) -> responses.Response:
         path = request.path.partition('?')[0]
+        if path.endswith('/auth/tokens'):
+            token = {'X-Subject-Token': scripted.TOKEN}
+            return responses.json_response(
+                fixture.V3Token(), status=201, extra=token
+            )
         if path.rstrip('/') in ('', '/v2'):
             link = {'rel': 'self', 'href': f'{self.url}/v2/'}
             version = {'id': 'v2.9', 'status': 'CURRENT', 'links': [link]}
@@ -209,7 +217,7 @@ class UploadGlance(server.ScriptedServer):
     def _notice(self, image: dict[str, Any]) -> None:
         if image.get(_TASK):
             image[_TASK] -= 1
-        if image['status'] == 'saving' and image['id'] in self._looks:
+        if image['id'] in self._looks:
             self._looks[image['id']] -= 1
             if self._looks[image['id']] < 0:
                 del self._looks[image['id']]
@@ -281,13 +289,15 @@ class UploadGlance(server.ScriptedServer):
             if self.images.get(image['id']) is not image:
                 return
             if not kept:
-                if self.slow_looks and action != 'stage':
+                if self.slow_looks:
                     self._looks[image['id']] = self.slow_looks
                 else:
                     image['status'] = 'queued'
                 return
             if self.damages:
                 data = bytes([data[0] ^ 1]) + data[1:]
+            if self.shortens:
+                data = data[:-1]
             self.data[image['id']] = data
             image['size'] = len(data)
             if action != 'stage':

@@ -473,6 +473,34 @@ class TestBadUpload(CopyTestCase):
         self.assertEqual('sha512', error.algorithm)
         self.assertEqual({}, self.destination.images)
 
+    def test_shortened(self) -> None:
+        """The length is compared also where no hash is."""
+        self.destination.shortens = True
+
+        error = self.assertRaises(
+            openstack_image_stream.ChecksumMismatchError,
+            self.copy,
+            validate_checksum=False,
+        )
+
+        self.assertEqual(str(len(DATA) - 1), error.actual)
+        self.assertEqual({}, self.destination.images)
+
+    def test_token_expired(self) -> None:
+        """keystoneauth would renew it and send a body that is gone."""
+        self.to = self.destination.connect(
+            image_status_code_retries=0,
+            auth_type='v3token',
+            auth={'auth_url': f'{self.destination.url}/v3', 'token': 'first'},
+            identity_api_version='3',
+        )
+        self.addCleanup(self.to.close)
+        self.destination.faults.append(Fault(after=0, status=401))
+
+        self.assert_copied(self.copy())
+
+        self.assertEqual(2, len(self.sent('PUT')))
+
     def test_taken_by_another_program(self) -> None:
         """An upload of another program to the record is not ours."""
 
@@ -700,6 +728,15 @@ class TestStores(CopyTestCase):
         self.destination.slow_imports = 10_000
 
         self.assert_copied(self.copy(stores=['a']))
+
+    def test_slow_to_notice(self) -> None:
+        """What is still being staged is not imported."""
+        self.destination.faults.append(Fault(after=1_000_000))
+        self.destination.slow_looks = 4
+
+        self.assert_copied(self.copy(stores=['a']))
+
+        self.assertEqual(2, len(self.sent('PUT')))
 
     def test_import_fails(self) -> None:
         """The error names the stores, and the image is deleted."""
