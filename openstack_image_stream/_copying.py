@@ -133,8 +133,6 @@ class _Copy:
             finally:
                 self._remove(exc)
             raise
-        finally:
-            self._close()
 
     def _choose_other_algorithm(self) -> None:
         """Find out which digest to compute beside that of the source."""

@@ -19,6 +19,7 @@ fails and leaves it behind, as it does in Glance.
 """
 
 import collections
+import collections.abc
 import contextlib
 import dataclasses
 import hashlib
@@ -102,8 +103,15 @@ class UploadGlance(server.ScriptedServer):
         self.on_data: Any = None
         self._late: dict[str, bytes] = {}
         self._looks: dict[str, int] = {}
+        self._taking = 0
         self._mutex = threading.RLock()
+        self._idle = threading.Condition(self._mutex)
         super().__init__()
+
+    def wait_for_end(self) -> bool:
+        """Wait until no upload is being taken; tell whether that came."""
+        with self._idle:
+            return self._idle.wait_for(lambda: not self._taking, 10)
 
     def connect(self, **settings: Any) -> Any:
         """Connect to it, without the plugin."""
@@ -131,7 +139,8 @@ class UploadGlance(server.ScriptedServer):
             self.log.append(f'{request.method} {name}')
             self.requests.append(request)
         if request.method == 'PUT':
-            return self._take(connection, lines, request, name)
+            with self._counted():
+                return self._take(connection, lines, request, name)
         body = lines.read(int(request.headers.get('content-length', 0)))
         with self._mutex:
             status = self._scripted_status(request.method)
@@ -145,6 +154,17 @@ class UploadGlance(server.ScriptedServer):
             return False
         connection.sendall(b''.join(response.framed()))
         return True
+
+    @contextlib.contextmanager
+    def _counted(self) -> collections.abc.Iterator[None]:
+        with self._idle:
+            self._taking += 1
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._taking -= 1
+                self._idle.notify_all()
 
     def _scripted_status(self, method: str) -> int | None:
         queue = self.statuses[method]
