@@ -87,11 +87,11 @@ class TestInterrupted(base.GlanceTestCase):
             self.assertTrue(to.image)
             left, number = [], 1
             while True:
-                with Interruption(number) as interruption:
-                    with contextlib.suppress(KeyboardInterrupt):
-                        conn.image.copy_image(
-                            scripted.IMAGE_ID, to=to, **options
-                        )
+                with (
+                    contextlib.suppress(KeyboardInterrupt),
+                    Interruption(number) as interruption,
+                ):
+                    conn.image.copy_image(scripted.IMAGE_ID, to=to, **options)
                 if interruption.place is None:
                     break
                 self.assertTrue(destination.wait_for_end())
