@@ -22,7 +22,9 @@ from openstack_image_stream.exceptions import AuthenticationError
 from openstack_image_stream.exceptions import ChecksumMismatchError
 from openstack_image_stream.exceptions import ConnectionFailedError
 from openstack_image_stream.exceptions import ConnectionTimeoutError
+from openstack_image_stream.exceptions import CopyFailedError
 from openstack_image_stream.exceptions import DownloadClosedError
+from openstack_image_stream.exceptions import EncryptedImageError
 from openstack_image_stream.exceptions import ForeignServiceError
 from openstack_image_stream.exceptions import IdentityServiceError
 from openstack_image_stream.exceptions import ImageChangedError
@@ -31,6 +33,7 @@ from openstack_image_stream.exceptions import ImageStreamError
 from openstack_image_stream.exceptions import IncompleteDownloadError
 from openstack_image_stream.exceptions import InterruptedDownloadError
 from openstack_image_stream.exceptions import InvalidArgumentError
+from openstack_image_stream.exceptions import NotCopyableError
 from openstack_image_stream.exceptions import NotRegisteredError
 from openstack_image_stream.exceptions import OutputError
 from openstack_image_stream.exceptions import RangeNotSupportedError
@@ -56,7 +59,9 @@ __all__ = [
     'ChecksumMismatchError',
     'ConnectionFailedError',
     'ConnectionTimeoutError',
+    'CopyFailedError',
     'DownloadClosedError',
+    'EncryptedImageError',
     'ForeignServiceError',
     'IdentityServiceError',
     'ImageChangedError',
@@ -68,6 +73,7 @@ __all__ = [
     'IncompleteDownloadError',
     'InterruptedDownloadError',
     'InvalidArgumentError',
+    'NotCopyableError',
     'NotRegisteredError',
     'OutputError',
     'Progress',

@@ -12,6 +12,7 @@
 
 """The download of an image: to an output, into memory, or as a stream."""
 
+from collections.abc import Sequence
 import logging
 import os
 from typing import Any
@@ -24,6 +25,7 @@ from openstack_image_stream._output import choice
 from openstack_image_stream._output import response_reader
 from openstack_image_stream._output import sinks
 from openstack_image_stream._transfer import coordination
+from openstack_image_stream._transfer import interfaces
 from openstack_image_stream._transfer import verified_stream
 from openstack_image_stream import _verification
 from openstack_image_stream import exceptions
@@ -110,6 +112,25 @@ def to_stream(context: _context.Context) -> requests.Response:
         raise
 
 
+def open_stream(
+    context: _context.Context, observers: Sequence[interfaces.Observer]
+) -> verified_stream.VerifiedStream:
+    """Open an image whose metadata were fetched, for another operation.
+
+    :param context: The image and the options.
+    :param observers: Further observers of its bytes.
+    :returns: The stream; its caller closes it.
+    """
+    coordinator = coordination.Coordinator(context.image_id)
+    try:
+        return _begin(
+            context, coordinator, 0, verified_stream.STREAM_CHUNK, observers
+        )[1]
+    except BaseException:
+        coordinator.close()
+        raise
+
+
 def drain(context: _context.Context, sink: sinks.Sink) -> requests.Response:
     """Write an image to a sink.
 
@@ -147,6 +168,7 @@ def _begin(
     coordinator: coordination.Coordinator,
     start: int,
     chunk_size: int,
+    further: Sequence[interfaces.Observer] = (),
 ) -> tuple[requests.Response, verified_stream.VerifiedStream]:
     source = context.source(coordinator, start)
     try:
@@ -162,7 +184,7 @@ def _begin(
     meter = progress.Meter(context.reporter(), resumed=start)
     stream = verified_stream.VerifiedStream(
         source,
-        context.checks.observers(),
+        [*further, *context.checks.observers()],
         meter,
         coordinator,
         chunk_size=chunk_size,

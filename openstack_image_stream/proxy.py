@@ -12,22 +12,27 @@
 
 """The proxy of the Image service, which hands out our images."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 import io
 import os
-from typing import Any, TYPE_CHECKING
+from typing import Any, Literal, TYPE_CHECKING
 
+from openstack import connection
 from openstack.image.v2 import _proxy as _upstream
 from openstack.image.v2 import image as _upstream_image
 import requests
 
 from openstack_image_stream import _config
+from openstack_image_stream import _context
+from openstack_image_stream import _copy_arguments
+from openstack_image_stream import _copying
 from openstack_image_stream._http import redirects
 from openstack_image_stream import _inspection
 from openstack_image_stream import _opening
 from openstack_image_stream._sdk import compat
 from openstack_image_stream import _settings
 from openstack_image_stream import _verification
+from openstack_image_stream import exceptions
 from openstack_image_stream import image as _image
 
 if TYPE_CHECKING:
@@ -348,7 +353,123 @@ RangeNotSupportedError` with ``verified=False`` when the store serves no
             store_preferences=store_preferences,
         )
 
+    @_settings.takes_options(
+        lambda arguments: compat.connection_of(arguments['self'])
+    )
+    def copy_image(
+        self,
+        image: Any,
+        *,
+        to: connection.Connection,
+        name: str | None = None,
+        image_id: str | None = None,
+        properties: Mapping[str, str | None] | None = None,
+        keep: Iterable[str] | None = None,
+        visibility: Literal[
+            'private', 'shared', 'community', 'public'
+        ] = 'private',
+        protected: bool | None = None,
+        tags: bool = True,
+        stores: Iterable[str] | None = None,
+        **options: 'Unpack[_config.DownloadOptions]',
+    ) -> _image.Image:
+        """Copy an image to another cloud, verified on both sides.
+
+        The data are uploaded while they are downloaded, without a file, in
+        constant memory. A download that breaks is resumed while the upload
+        waits; an upload that fails is retried from the first byte. A bad
+        source never becomes an active image, since the last chunk is sent
+        only once the source is verified, and what the destination has is
+        compared with the source at the end. After a failure, or Ctrl-C, the
+        image that was created at the destination is deleted again. An image
+        that was there before is never touched.
+
+        What the copy has of the original: its data, name, formats,
+        ``min_disk`` and ``min_ram``, tags, and properties. What belongs to
+        the record or the cloud of the original is left out: owner and time
+        stamps, hashes, stores and locations, ``os_glance_*``, the signature
+        (with a warning in the log), and what refers to instances, users,
+        kernels and ramdisks.
+
+        :param image: ID of an image of this cloud, or an
+            :class:`~openstack.image.v2.image.Image`, as for
+            :meth:`download_image`.
+        :param to: The :class:`openstack.connection.Connection` of the other
+            cloud, with or without the plugin. It may be that of this one. It
+            is not closed.
+        :param name: Name of the copy, that of the original by default.
+        :param image_id: ID of the copy, a UUID. The service makes one up by
+            default.
+        :param properties: Properties of the copy by their names, as texts.
+            They replace those of the original; ``None`` leaves one out.
+        :param keep: Names of the properties that are carried over at the
+            most, all by default.
+        :param visibility: ``'private'``, which is the default, ``'shared'``,
+            ``'community'`` or ``'public'``.
+        :param protected: Whether the copy is protected against deletion, once
+            it is complete. It is not by default.
+        :param tags: Whether the tags are carried over, which is the default.
+        :param stores: Names of the stores of the other cloud to put the data
+            into, in all of which they must arrive. They are staged there, and
+            imported once the source is verified. By default they are uploaded
+            to the default store.
+        :param options: Those of :class:`.DownloadOptions`. ``timeout`` and
+            ``retries`` apply to both sides; ``resume``, ``sparse`` and
+            ``skip_current`` change nothing.
+        :returns: The copy, active, as an
+            :class:`~openstack_image_stream.image.Image` of the other cloud.
+        :raises: :exc:`~openstack_image_stream.exceptions.\
+InvalidArgumentError` for a parameter that cannot work, before any request.
+        :raises: :exc:`~openstack_image_stream.exceptions.NotCopyableError`
+            when the image has no data of its own, and
+            :exc:`~openstack_image_stream.exceptions.EncryptedImageError` when
+            it is encrypted and ``properties`` does not say with which key.
+        :raises: what :meth:`download_image` raises for the source.
+        :raises: :exc:`~openstack.exceptions.HttpException` or a subclass when
+            the other cloud refuses the image, by policy, by quota, or because
+            there is one of this ID already.
+        :raises: :exc:`~openstack_image_stream.exceptions.\
+ChecksumMismatchError` when the source is damaged, and when the other cloud
+            has other bytes than were sent.
+        :raises: :exc:`~openstack_image_stream.exceptions.CopyFailedError`
+            when the other cloud cannot be reached, or does not take the image
+            after all retries. Its ``left_behind`` says whether an image may
+            be left there, and ``image_id`` which.
+
+        Source: `Image API v2
+        <https://docs.openstack.org/api-ref/image/v2/>`_, image data, and
+        interoperable image import.
+        """
+        wanted = _copy_arguments.checked(
+            name=name,
+            image_id=image_id,
+            properties=properties,
+            keep=keep,
+            visibility=visibility,
+            protected=protected,
+            tags=tags,
+            stores=stores,
+        )
+        if not isinstance(to, connection.Connection):
+            raise exceptions.InvalidArgumentError(
+                'to must be a connection to the other cloud, such as '
+                "openstack.connect(cloud='NAME') makes, not an object of the "
+                f'class {type(to).__name__}'
+            )
+        ours = self._image_of(image)
+        context = _context.Context(ours, self, options)
+        destination = to.image
+        if not isinstance(destination, _upstream.Proxy):
+            raise exceptions.InvalidArgumentError(
+                'to must be a cloud with version 2 of the Image API'
+            )
+        record = _copying.copy(context, destination, wanted)
+        made = _image.Image.existing(id=record.document['id'], connection=to)
+        described: _image.Image = compat.described(made, record.response)
+        return described
+
     def _image_of(self, image: Any) -> Any:
+        """Return our image for what a caller gives as one."""
         ours = self._get_resource(_image.Image, _id_of_stock(image))
         if _is_stock(image):
             # The hashes that its holder knows shall be those that count.

@@ -48,6 +48,9 @@ from openstack_image_stream.exceptions._contents import DownloadClosedError
 from openstack_image_stream.exceptions._contents import ImageChangedError
 from openstack_image_stream.exceptions._contents import RangeNotSupportedError
 from openstack_image_stream.exceptions._contents import ReadError
+from openstack_image_stream.exceptions._copying import CopyFailedError
+from openstack_image_stream.exceptions._copying import EncryptedImageError
+from openstack_image_stream.exceptions._copying import NotCopyableError
 from openstack_image_stream.exceptions._service import AuthenticationError
 from openstack_image_stream.exceptions._service import ConnectionFailedError
 from openstack_image_stream.exceptions._service import ConnectionTimeoutError
@@ -65,7 +68,9 @@ __all__ = [
     'ChecksumMismatchError',
     'ConnectionFailedError',
     'ConnectionTimeoutError',
+    'CopyFailedError',
     'DownloadClosedError',
+    'EncryptedImageError',
     'ForeignServiceError',
     'IdentityServiceError',
     'ImageChangedError',
@@ -74,6 +79,7 @@ __all__ = [
     'IncompleteDownloadError',
     'InterruptedDownloadError',
     'InvalidArgumentError',
+    'NotCopyableError',
     'NotRegisteredError',
     'OutputError',
     'RangeNotSupportedError',

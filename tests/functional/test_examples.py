@@ -343,44 +343,6 @@ class TestCopy:
 
         assert peak < 16 * MIB
 
-    def test_changed_by_the_other_cloud(
-        self,
-        running_cloud: cloud.Cloud,
-        connect: conftest.Connect,
-        monkeypatch: pytest.MonkeyPatch,
-        image_id: str,
-        name: str,
-    ) -> None:
-        """A copy whose hash differs is deleted, too."""
-        target = connect('plain')
-        get_image = target.image.get_image
-
-        def spoilt(copy_id: str) -> object:
-            running_cloud.set_image_hash(copy_id, checksum='0' * 32)
-            return get_image(copy_id)
-
-        monkeypatch.setattr(target.image, 'get_image', spoilt)
-        with pytest.raises(ValueError, match='damaged'):
-            copy_between_clouds.copy_image(
-                connect('stream'), target, name, f'copy of {name}'
-            )
-
-        assert ids(target, name) == [image_id]
-        assert ids(target, f'copy of {name}') == []
-
-    def test_sends_a_stream_once(
-        self, connect: conftest.Connect, image_id: str
-    ) -> None:
-        """What is left of a stream is never sent as if it were all."""
-        response = connect('stream').image.download_image(
-            image_id, stream=True
-        )
-        with response:
-            body = copy_between_clouds.Body(response, len(DATA))
-            assert next(iter(body))
-            with pytest.raises(RuntimeError, match='twice'):
-                iter(body)
-
 
 class TestVerify:
     """A file is compared with an image."""

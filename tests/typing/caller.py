@@ -80,6 +80,21 @@ def right(images: openstack_image_stream.ImageProxy) -> None:
     assert_type(found.virtual_size, int | None)
     assert_type(found.failures, dict[str, str])
     assert_type(found.bytes_read, int)
+    assert_type(
+        images.copy_image(
+            'id',
+            to=openstack.connect(cloud='other'),
+            name='copy',
+            properties={'os_distro': 'debian', 'os_version': None},
+            keep=['os_distro'],
+            visibility='shared',
+            protected=True,
+            stores=('fast',),
+            connections='auto',
+            progress=show,
+        ),
+        image.Image,
+    )
     openstack_image_stream.install()
     openstack_image_stream.uninstall()
     assert_type(openstack_image_stream.__version__, str)
@@ -99,6 +114,9 @@ def wrong(images: openstack_image_stream.ImageProxy) -> None:
     images.download_image('id', progress=7)  # type: ignore[arg-type]
     images.download_image('id', store_preferences=1)  # type: ignore[arg-type]
     images.download_image('id', retry=9)  # type: ignore[call-arg]
+    images.copy_image('id')  # type: ignore[call-arg]
+    images.copy_image('id', to='other')  # type: ignore[arg-type]
+    images.copy_image('id', visibility='x')  # type: ignore[arg-type,call-arg]
     images.download_image('id', True)  # type: ignore[call-arg]
     images.open_image('id')  # type: ignore[call-arg]
     images.open_image('id', True)  # type: ignore[call-arg]

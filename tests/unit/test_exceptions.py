@@ -83,6 +83,15 @@ ERRORS: dict[str, exceptions.ImageStreamError] = {
     'unverifiable': exceptions.UnverifiableImageError(
         'no value', image_id='1', algorithm='sha512'
     ),
+    'not_copyable': exceptions.NotCopyableError(
+        'no data', image_id='1', status='queued', property_name='p'
+    ),
+    'encrypted': exceptions.EncryptedImageError(
+        'no key', image_id='1', property_names=('p',)
+    ),
+    'copy_failed': exceptions.CopyFailedError(
+        'refused', image_id='1', left_behind=True, reason='reset'
+    ),
     'incomplete': exceptions.IncompleteDownloadError('cut'),
     'interrupted': exceptions.InterruptedDownloadError(
         'cut', received=1, expected=2, reason='reset', partial_path='/p'
@@ -116,6 +125,9 @@ CLASSES: dict[str, tuple[type[BaseException], ...]] = {
     'uncheckable': (SDK,),
     'unsafe': (SDK, READ),
     'signature': (SDK, sdk_exceptions.InvalidResponse, READ),
+    'not_copyable': (SDK,),
+    'encrypted': (SDK,),
+    'copy_failed': (SDK,),
     'incomplete': (),
     'interrupted': (SDK, READ),
     'connection': (
@@ -154,6 +166,20 @@ ATTRIBUTES: dict[type, dict[str, Any]] = {
         'algorithm': 'sha512',
         'expected': '00',
         'actual': '01',
+    },
+    exceptions.NotCopyableError: {
+        'image_id': '1',
+        'status': 'queued',
+        'property_name': 'p',
+    },
+    exceptions.EncryptedImageError: {
+        'image_id': '1',
+        'property_names': ('p',),
+    },
+    exceptions.CopyFailedError: {
+        'image_id': '1',
+        'left_behind': True,
+        'reason': 'reset',
     },
     exceptions.IncompleteDownloadError: {
         'received': 1,

@@ -82,6 +82,8 @@ ENTRIES = {
         'library/collections.abc.html#$': {
             'py:class': [
                 'collections.abc.Callable',
+                'collections.abc.Iterable',
+                'collections.abc.Mapping',
                 'collections.abc.Sequence',
             ],
         },
