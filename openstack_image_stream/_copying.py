@@ -181,6 +181,22 @@ class _Copy:
         return f'the upload to image {self._client.image_id} failed'
 
     def _attempt(self) -> records.Record:
+        pauses = self._client.pauses(_NOTICING)
+        while True:
+            record = self._upload_once()
+            if record is not None:
+                return record
+            self._close()
+            if not pauses.wait():
+                raise retry.RetriableError(
+                    'another upload to the image does not end'
+                )
+
+    def _upload_once(self) -> records.Record | None:
+        """Upload the data, unless an upload before is still there.
+
+        :returns: The record with the data.
+        """
         # This also renews the token, since the data cannot be sent twice.
         record = self._settled(_FINISHING if self._sent_all else _NOTICING)
         if self._upload.is_taken(record):
@@ -193,7 +209,8 @@ class _Copy:
         stream = self._stream or self._open()
         body = upload_body.UploadBody(stream.read, self._size)
         try:
-            self._upload.put(body)
+            if not self._upload.put(body):
+                return None
         except upload_body.NotReadError:
             if body.failure is None:
                 raise

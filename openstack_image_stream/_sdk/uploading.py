@@ -164,10 +164,13 @@ CopyFailedError` when it does not respond.
         """Tell whether the service has all of the data."""
         return record.status == ('uploading' if self._staged else 'active')
 
-    def put(self, body: upload_body.UploadBody) -> None:
+    def put(self, body: upload_body.UploadBody) -> bool:
         """Send the data, once.
 
         :param body: The data. Its ``failure`` says whether it is what failed.
+        :returns: Whether they were taken. They were not where an upload that
+            broke off at its beginning came to the record after the last look
+            at it; the record will be queued again.
         :raises: :exc:`.RetriableError` for what a retry may cure, and
             :exc:`~openstack.exceptions.HttpException` when the service
             refuses.
@@ -188,16 +191,16 @@ CopyFailedError` when it does not respond.
             allow_reauth=False,
             redirect=False,
         )
-        # 401: the token expired since the last request, the next renews it.
-        # 409: an upload that broke off at its beginning may come to the
-        # record after this looked at it. It could be another program's only
-        # where there was none before.
+        if response.status_code == 409 and again:
+            return False
         if response.status_code in (401, 409):
+            # The token expired since the last request, the next renews it.
             self._client.raise_for(
                 response,
                 'upload the data',
-                retried=again or response.status_code == 401,
+                retried=response.status_code == 401,
             )
+        return True
 
     def import_to(self, stores: tuple[str, ...]) -> None:
         """Have the service import staged data.

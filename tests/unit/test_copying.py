@@ -408,7 +408,7 @@ class TestBadUpload(CopyTestCase):
         self.destination.faults.append(Fault(after=0))
         self.destination.statuses['PUT'].extend([None, 409])
 
-        self.assert_copied(self.copy())
+        self.assert_copied(self.copy(retries=1))
 
         self.assertEqual(3, len(self.sent('PUT')))
 
