@@ -51,7 +51,7 @@ class ReplacingSink(files.RegularSink):
 
     :param target: Where the file shall be, links resolved.
     :param image_id: ID of the image, for the name of the partial file.
-    :param resume: Whether to go on with what a former download left, and to
+    :param resume: Whether to resume what a former download left, and to
         leave such a file in turn.
     :param sparse: Whether runs of zeros become holes.
     """
@@ -187,8 +187,8 @@ class ReplacingSink(files.RegularSink):
             partial.discard()
             return
         _LOG.warning(
-            'the first %s bytes of image %s are kept in %s, the same download '
-            'will go on from there',
+            'the first %s bytes of image %s are kept in %s: start the same '
+            'download again to resume it',
             kept,
             self._image_id,
             partial.path,

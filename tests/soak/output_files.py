@@ -33,6 +33,13 @@ _HOPELESS = (
 )
 
 
+def _is_hopeless(error: Exception) -> bool:
+    # That the data are missing is a NotFoundException, too, and may pass.
+    return isinstance(error, _HOPELESS) and not isinstance(
+        error, exceptions.ImageDataMissingError
+    )
+
+
 def partial_name(image: images.Image) -> str:
     """Return the name of the partial file, as it is documented."""
     return f'{NAME}.{image.image_id}.part'
@@ -129,7 +136,7 @@ class OutputFiles:
             return
         if error is None:
             yield 'the partial file is still there'
-        elif self.partial is None and isinstance(error, _HOPELESS):
+        elif self.partial is None and _is_hopeless(error):
             yield 'a partial file is left that is of no use'
         elif left == b'' and self.partial != b'':
             yield 'an empty partial file is left'
