@@ -200,6 +200,8 @@ class TestForgotten:
 
 
 def _interrupt(remote: control.Remote) -> None:
+    # It is ignored where the tests run in the background of a shell.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     image_id = _show(remote, 'receiving')
     before = resources.now()
     with actions.connected(remote) as conn:

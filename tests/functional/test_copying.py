@@ -44,6 +44,7 @@ Fault = upload_proxy.Fault
 #: Copies an image, and says when the first bytes are on their way. It does not
 #: end before it is told to.
 _PROGRAM = """
+import signal
 import sys
 import openstack
 import openstack.connection
@@ -57,6 +58,8 @@ def connect(path, name, **options):
     )
 
 source, url, destination, image_id = sys.argv[1:]
+# It is ignored where the tests run in the background of a shell.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def show(snapshot):
     if snapshot.done:

@@ -515,6 +515,9 @@ class TestChanges(VerifyTestCase):
 
     def test_signal(self) -> None:
         """So does a real one, wherever it finds the thread that reads."""
+        # A program that was started in the background ignores it.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.addCleanup(signal.signal, signal.SIGINT, before)
         size = 256 * 1024 * MIB
         self.begin(size=size)
         os.truncate(self.write(b''), size)
