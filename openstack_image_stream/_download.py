@@ -12,6 +12,7 @@
 
 """The download of an image: to an output, into memory, or as a stream."""
 
+from collections.abc import Sequence
 import logging
 import os
 from typing import Any
@@ -24,6 +25,7 @@ from openstack_image_stream._output import choice
 from openstack_image_stream._output import response_reader
 from openstack_image_stream._output import sinks
 from openstack_image_stream._transfer import coordination
+from openstack_image_stream._transfer import interfaces
 from openstack_image_stream._transfer import verified_stream
 from openstack_image_stream import exceptions
 from openstack_image_stream import progress
@@ -107,6 +109,23 @@ def to_stream(context: _context.Context) -> requests.Response:
         raise
 
 
+def open_stream(
+    context: _context.Context,
+    coordinator: coordination.Coordinator,
+    observers: Sequence[interfaces.Observer] = (),
+) -> verified_stream.VerifiedStream:
+    """Open an image whose metadata were fetched, for another operation.
+
+    :param context: The image and the options.
+    :param coordinator: Owns the download.
+    :param observers: Further observers of its bytes.
+    :returns: The stream; its caller closes it.
+    """
+    return _begin(
+        context, coordinator, 0, verified_stream.STREAM_CHUNK, observers
+    )[1]
+
+
 def _drain(context: _context.Context, sink: sinks.Sink) -> requests.Response:
     # With nothing to verify by there is no telling whether bytes of two
     # downloads belong together.
@@ -138,6 +157,7 @@ def _begin(
     coordinator: coordination.Coordinator,
     start: int,
     chunk_size: int,
+    further: Sequence[interfaces.Observer] = (),
 ) -> tuple[requests.Response, verified_stream.VerifiedStream]:
     source = context.source(coordinator, start)
     try:
@@ -159,7 +179,7 @@ def _begin(
     meter = progress.Meter(context.reporter(), resumed=start)
     stream = verified_stream.VerifiedStream(
         source,
-        context.checks.observers(),
+        [*further, *context.checks.observers()],
         meter,
         coordinator,
         chunk_size=chunk_size,

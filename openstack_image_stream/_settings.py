@@ -12,7 +12,7 @@
 
 """Options in the configuration of a cloud, and in signatures."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 import functools
 import inspect
 import re
@@ -99,6 +99,7 @@ def _read_setting(key: str, name: str, value: Any, cloud: str) -> Any:
 
 def takes_options(
     connection_of: Callable[[Mapping[str, Any]], Any],
+    names: Collection[str] = _config.OPTIONS,
 ) -> Callable[[_Function], _Function]:
     """Let a method take the options as keywords.
 
@@ -108,12 +109,14 @@ def takes_options(
 
     :param connection_of: Finds the connection of a call in its arguments, by
         their names.
+    :param names: Of the options that a caller may give, by default all. The
+        method gets the others, too.
     :returns: A decorator. The method has a last parameter ``**options``,
         which is replaced by the options in its signature and docstring.
     """
 
     def decorate(function: _Function) -> _Function:
-        signature = _with_options(inspect.signature(function))
+        signature = _with_options(inspect.signature(function), names)
 
         @functools.wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -140,7 +143,7 @@ def takes_options(
         wrapper.__signature__ = signature  # type: ignore[attr-defined]
         wrapper.__doc__ = re.sub(
             r'^( *):param options:.*\n',
-            lambda found: textwrap.indent(documentation(), found[1]),
+            lambda found: textwrap.indent(documentation(names), found[1]),
             function.__doc__ or '',
             flags=re.MULTILINE,
         )
@@ -149,16 +152,21 @@ def takes_options(
     return decorate
 
 
-def documentation() -> str:
-    """Return the fields of a docstring that describe the options."""
+def documentation(names: Collection[str] = _config.OPTIONS) -> str:
+    """Return the fields of a docstring that describe the options.
+
+    :param names: Of the options.
+    """
     return ''.join(
         f':param {name}: {textwrap.indent(text, "    ").strip()}\n'
         for name, option in _config.OPTIONS.items()
-        if (text := textwrap.dedent(option.text).strip())
+        if name in names and (text := textwrap.dedent(option.text).strip())
     )
 
 
-def _with_options(signature: inspect.Signature) -> inspect.Signature:
+def _with_options(
+    signature: inspect.Signature, names: Collection[str]
+) -> inspect.Signature:
     *own, _ = signature.parameters.values()
     added = [
         inspect.Parameter(
@@ -168,5 +176,6 @@ def _with_options(signature: inspect.Signature) -> inspect.Signature:
             annotation=_config.HINTS[name][0],
         )
         for name, option in _config.OPTIONS.items()
+        if name in names
     ]
     return signature.replace(parameters=[*own, *added])

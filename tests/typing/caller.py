@@ -57,6 +57,12 @@ def right(images: openstack_image_stream.ImageProxy) -> None:
     images.download_image('id', stream=True, connections=4, progress=True)
     images.download_image('id', chunk_size=None, progress=None)
     image.Image().download(images, True, connections=4)
+    with images.audit_images(
+        ['id', image.Image()], jobs=2, check_format=['raw'], retries=1
+    ) as audit:
+        for result in audit:
+            assert_type(result, openstack_image_stream.AuditResult)
+            print(result.image_id, result.verdict == 'good', result.bad)
     openstack_image_stream.install()
     openstack_image_stream.uninstall()
     assert_type(openstack_image_stream.__version__, str)
@@ -78,4 +84,7 @@ def wrong(images: openstack_image_stream.ImageProxy) -> None:
     images.download_image('id', retry=9)  # type: ignore[call-arg]
     images.download_image('id', True)  # type: ignore[call-arg]
     image.Image().download(images, retries='9')  # type: ignore[arg-type]
+    images.audit_images(jobs='2')  # type: ignore[arg-type]
+    images.audit_images(1)  # type: ignore[arg-type]
+    images.audit_images(output='image')  # type: ignore[call-arg]
     print(openstack_image_stream.versoin)  # type: ignore[attr-defined]

@@ -82,6 +82,7 @@ ENTRIES = {
         'library/collections.abc.html#$': {
             'py:class': [
                 'collections.abc.Callable',
+                'collections.abc.Iterable',
                 'collections.abc.Sequence',
             ],
         },
