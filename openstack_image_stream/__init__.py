@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from openstack_image_stream._audit_result import AuditResult
 from openstack_image_stream._auditing import Audit
 from openstack_image_stream._check.digests import find_digest
+from openstack_image_stream._inspection import ImageInspection
 from openstack_image_stream._installation import install
 from openstack_image_stream._installation import uninstall
 from openstack_image_stream.exceptions import AuthenticationError
@@ -63,6 +64,7 @@ __all__ = [
     'IdentityServiceError',
     'ImageChangedError',
     'ImageDataMissingError',
+    'ImageInspection',
     'ImageProxy',
     'ImageStreamError',
     'ImageStreamService',

@@ -15,6 +15,8 @@
 from collections.abc import Callable
 import logging
 
+import requests
+
 from openstack_image_stream._check import certificates
 from openstack_image_stream._check import digests
 from openstack_image_stream._check import formats
@@ -138,8 +140,8 @@ UnverifiableImageError` when nothing can verify it and that is required, and
         if self._formats is not False:
             found.append(
                 formats.FormatObserver(
-                    self._info.disk_format,
-                    self._info.container_format,
+                    self._info.properties.get('disk_format'),
+                    self._info.properties.get('container_format'),
                     self._formats,
                     size=self._info.size,
                     image_id=self._image_id,
@@ -147,14 +149,21 @@ UnverifiableImageError` when nothing can verify it and that is required, and
             )
         return found
 
-    def use_header(self, content_md5: str | None) -> None:
-        """Take note of the hash in the header of a response with the whole.
+    def use_response(self, response: requests.Response) -> None:
+        """Take note of ``Content-MD5``, where nothing else is known.
 
-        :param content_md5: ``Content-MD5``, ``None`` if there is none.
+        :param response: The first one to a request for the data.
         :raises: :exc:`~openstack_image_stream.exceptions.\
 UnverifiableImageError` when there is none and one is required.
         """
-        self._announced = hashes.from_content_md5(content_md5)
+        if not self.wants_header:
+            return
+        # That of a part may be of the part (RFC 1864, section 2).
+        self._announced = hashes.from_content_md5(
+            None
+            if response.status_code == 206
+            else response.headers.get('Content-MD5')
+        )
         if self._announced is None:
             if self._validate == _rules.REQUIRED:
                 raise self._unverifiable(
@@ -183,7 +192,7 @@ UnverifiableImageError` when there is none and one is required.
             raise exceptions.ChecksumMismatchError(
                 f'image {self._image_id}: {expected.algorithm} mismatch: '
                 f'expected_digest is {expected.value}, the Image service has '
-                f'{announced.value}. Nothing was downloaded.',
+                f'{announced.value}',
                 algorithm=expected.algorithm,
                 expected=expected.value,
                 actual=announced.value,
@@ -195,7 +204,7 @@ UnverifiableImageError` when there is none and one is required.
         info: image_info.ImageInfo,
         fetch_certificate: Callable[[str], bytes],
     ) -> 'list[tuple[signature_properties.Signature, signatures.PublicKeys]]':
-        signature = signature_properties.read(info.signature, self._image_id)
+        signature = signature_properties.read(info.properties, self._image_id)
         found: list[signatures.PublicKeys] = []
         if self._signers is not None:
             found.append(self._signers)
@@ -213,7 +222,7 @@ UnverifiableImageError` when there is none and one is required.
         if (
             self._elsewhere is not None
             or self._signatures
-            # Or the response has it: see use_header().
+            # Or the response has it: see use_response().
             or self._allow_md5
             or (self._announced is not None and not pending)
         ):

@@ -17,8 +17,9 @@ acts on it. Signature, documentation, rule, default and the setting of a cloud
 come from the declaration.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 import dataclasses
+import os
 import reprlib
 from typing import Annotated, Any, get_args, get_type_hints, Literal, TypedDict
 
@@ -39,12 +40,22 @@ class Option:
     :param rule: What its value must be.
     :param text: What it means, with units and default, in reStructuredText.
     :param setting: Whether the configuration of a cloud may set it.
+    :param applies: Whether the setting of a cloud is for a call with these
+        arguments. An option that is given in the call always is.
     """
 
     default: Any
     rule: _rules.Rule
     text: str
     setting: bool = True
+    applies: Callable[[Mapping[str, Any]], bool] = lambda arguments: True
+
+
+def _has_a_file(arguments: Mapping[str, Any]) -> bool:
+    return (
+        isinstance(arguments.get('output'), (str, bytes, os.PathLike))
+        and arguments.get('validate_checksum') is not False
+    )
 
 
 class DownloadOptions(TypedDict, total=False):
@@ -209,6 +220,23 @@ class DownloadOptions(TypedDict, total=False):
             ``output`` path, which is the default. ``False`` has all of the
             file's space allocated.
             """,
+        ),
+    ]
+    skip_current: Annotated[
+        bool,
+        Option(
+            False,
+            _rules.FLAG,
+            """
+            Whether an image is not downloaded if the file at an ``output``
+            path is that image already, by its length and its hash, and by all
+            other checks of the call. The response is a 304 without content
+            then. ``False`` by default. With ``True``, ``output`` must be a
+            path, and ``validate_checksum`` must not be ``False``; the setting
+            of a cloud has no effect on other calls. An image without a hash
+            is always downloaded.
+            """,
+            applies=_has_a_file,
         ),
     ]
     progress: Annotated[

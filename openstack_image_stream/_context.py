@@ -177,6 +177,12 @@ class Context:
             pools=pools,
         )
 
+    @property
+    def data_url(self) -> str:
+        """Where the data are, after :meth:`fetch_info`."""
+        _, mark, query = self._url.partition('?')
+        return f'{self.info.url}/file{mark}{query}'
+
     def reporter(self) -> progress.Reporter | None:
         """Return what shows the progress, ``None`` if nothing does."""
         return progress.reporter_for(

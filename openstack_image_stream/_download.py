@@ -27,6 +27,7 @@ from openstack_image_stream._output import sinks
 from openstack_image_stream._transfer import coordination
 from openstack_image_stream._transfer import interfaces
 from openstack_image_stream._transfer import verified_stream
+from openstack_image_stream import _verification
 from openstack_image_stream import exceptions
 from openstack_image_stream import progress
 
@@ -43,6 +44,8 @@ def to_output(context: _context.Context, output: Any) -> requests.Response:
     sink = choice.sink_for(output, context.image_id, context.options)
     where = f'written to {output!r}'
     context.fetch_info()
+    if _verification.is_current(context, output):
+        return responses.not_modified(context.data_url, context.info.checksum)
     try:
         return responses.consume(_drain(context, sink), where)
     except exceptions.REFUSALS as exc:
@@ -162,13 +165,7 @@ def _begin(
     source = context.source(coordinator, start)
     try:
         response = source.open()
-        if context.checks.wants_header:
-            # That of a part may be of the part (RFC 1864, section 2).
-            context.checks.use_header(
-                None
-                if response.status_code == 206
-                else response.headers.get('Content-MD5')
-            )
+        context.checks.use_response(response)
     except BaseException:
         coordinator.close()
         source.close()

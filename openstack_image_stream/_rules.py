@@ -104,7 +104,7 @@ def _is_digest(value: Any) -> bool:
         return False
     algorithm, _, digits = value.partition(':')
     return (
-        len(digits) == _DIGITS.get(algorithm)
+        len(digits) == _DIGITS.get(algorithm.lower())
         and re.fullmatch('[0-9a-fA-F]*', digits) is not None
     )
 

@@ -130,6 +130,11 @@ def takes_options(
                     config.name,
                     compat.written_settings(config),
                 )
+                given = {
+                    name: value
+                    for name, value in given.items()
+                    if _config.SETTINGS[name].applies(named)
+                }
             given.update(
                 (n, named[n])
                 for n in ('chunk_size', *_config.OPTIONS)

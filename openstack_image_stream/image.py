@@ -24,6 +24,7 @@ from openstack_image_stream import _context
 from openstack_image_stream import _download
 from openstack_image_stream._sdk import compat
 from openstack_image_stream import _settings
+from openstack_image_stream import _verification
 from openstack_image_stream import exceptions
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ InvalidArgumentError` when it is anything else, a connection for example.
                 'conn.image, or another keystoneauth1 adapter, not an object '
                 f'of the class {type(session).__name__}'
             )
+        _verification.check_call(options, output)
         context = _context.Context(self, session, options, store_preferences)
         if output is not None:
             return _download.to_output(context, output)

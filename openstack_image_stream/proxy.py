@@ -14,6 +14,7 @@
 
 from collections.abc import Iterable, Sequence
 import functools
+import os
 from typing import Any, TYPE_CHECKING
 
 from openstack.image.v2 import _proxy as _upstream
@@ -24,8 +25,10 @@ from openstack_image_stream import _audit_arguments
 from openstack_image_stream import _auditing
 from openstack_image_stream import _config
 from openstack_image_stream._http import redirects
+from openstack_image_stream import _inspection
 from openstack_image_stream._sdk import compat
 from openstack_image_stream import _settings
+from openstack_image_stream import _verification
 from openstack_image_stream import image as _image
 
 if TYPE_CHECKING:
@@ -108,7 +111,8 @@ class ImageProxy(_upstream.Proxy):
             where it was for a part. Without ``output`` and ``stream`` its
             ``content`` is the image; with ``stream`` its body is unread; with
             ``output`` its body is consumed. ``Content-MD5`` is among its
-            headers if the image has a checksum.
+            headers if the image has a checksum. With ``skip_current`` and a
+            file that is the image already, a 304 that no server has sent.
         :raises: :exc:`~openstack_image_stream.exceptions.\
 InvalidArgumentError` for a parameter or a setting of the cloud that cannot
             work, before any request.
@@ -167,6 +171,102 @@ UnexpectedResponseError` when the server responds with what does not belong
         <https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3>`_
         (``Retry-After``); :meth:`requests.Response.iter_content`.
         """
+        response: requests.Response = self._image_of(image).download(
+            self,
+            stream=stream,
+            output=output,
+            chunk_size=chunk_size,
+            store_preferences=store_preferences,
+            **options,
+        )
+        return response
+
+    @_settings.takes_options(
+        lambda arguments: compat.connection_of(arguments['self']),
+        tuple(_verification.VerifyOptions.__annotations__),
+    )
+    def verify_image(
+        self,
+        image: Any,
+        path: 'str | bytes | os.PathLike[Any]',
+        **options: 'Unpack[_verification.VerifyOptions]',
+    ) -> None:
+        """Verify that a local file is an image, without downloading it.
+
+        One request is made, for the image's metadata. The length is compared
+        first, then the hash, as for a download. The file that is opened is
+        the one that is judged: links in its path are followed once.
+
+        What is not named in the call comes from the configuration of the
+        cloud, as for :meth:`download_image`; so do ``retries`` and
+        ``timeout``.
+
+        :param image: As for :meth:`download_image`.
+        :param path: Of the file, a regular one.
+        :param options: Those of :class:`.VerifyOptions`.
+        :returns: Nothing; what is wrong with the file is raised.
+        :raises: :exc:`~openstack_image_stream.exceptions.\
+InvalidArgumentError` for a parameter that cannot work, and for what is no
+            regular file, before any request.
+        :raises: :exc:`~openstack_image_stream.exceptions.\
+ChecksumMismatchError` when the length of the file (then ``algorithm`` is
+            ``'size'``) or its hash is not that of the image, and when
+            ``expected_digest`` is not that of the image.
+        :raises: :exc:`~openstack_image_stream.exceptions.SignatureError` when
+            there is no signature, or it is not of this file and these keys.
+        :raises: :exc:`~openstack_image_stream.exceptions.\
+UnverifiableImageError` when there is nothing to verify it by.
+        :raises: :exc:`~openstack_image_stream.exceptions.UnusableHashError`
+            when the hash of the image cannot be computed here.
+        :raises: :exc:`~openstack_image_stream.exceptions.OutputError` when
+            the file is changed or replaced while it is read.
+        :raises: what :meth:`download_image` raises when the metadata cannot
+            be had.
+        :raises: :exc:`OSError` of the local machine, as it is.
+        """
+        complete: Any = options
+        _verification.verify(self._image_of(image), self, path, complete)
+
+    @_settings.takes_options(
+        lambda arguments: compat.connection_of(arguments['self']), ()
+    )
+    def inspect_image(
+        self,
+        image: Any,
+        *,
+        whole: bool = False,
+        **options: 'Unpack[_inspection.InspectOptions]',
+    ) -> _inspection.ImageInspection:
+        """Look at what format an image really has, and whether it is safe.
+
+        The image is read from its beginning until that is known, mostly
+        after 256 KiB and after 12 MiB at the most, by one request for the
+        data that is then broken off. Nothing is written, and nothing is
+        refused: what is found is returned. This needs oslo.utils, which is
+        the extra ``inspect`` of this package.
+
+        ``allow_md5_fallback``, ``connections``, ``retries`` and ``timeout``
+        come from the configuration of the cloud, as for
+        :meth:`download_image`.
+
+        :param image: As for :meth:`download_image`.
+        :param whole: Whether to read all of the image, and to verify it by
+            its hash. Otherwise what was read is not verified, and the second
+            header of a VMDK, which some have at their end, is not seen.
+        :param options: None so far.
+        :returns: What was found.
+        :raises: :exc:`~openstack_image_stream.exceptions.\
+InvalidArgumentError` when oslo.utils is missing or too old, before any
+            request.
+        :raises: what :meth:`download_image` raises when the image cannot be
+            read, and, with ``whole``, when it is not verified.
+        """
+        complete: Any = options
+        return _inspection.inspect(
+            self._image_of(image), self, complete, whole=whole
+        )
+
+    def _image_of(self, image: Any) -> Any:
         ours = self._get_resource(_image.Image, _id_of_stock(image))
         if _is_stock(image):
             # The hashes that its holder knows shall be those that count.
@@ -176,15 +276,7 @@ UnexpectedResponseError` when the server responds with what does not belong
                 hash_value=image.hash_value,
                 checksum=image.checksum,
             )
-        response: requests.Response = ours.download(
-            self,
-            stream=stream,
-            output=output,
-            chunk_size=chunk_size,
-            store_preferences=store_preferences,
-            **options,
-        )
-        return response
+        return ours
 
     @_settings.takes_options(
         lambda arguments: compat.connection_of(arguments['self']),

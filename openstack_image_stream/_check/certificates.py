@@ -25,6 +25,7 @@ from openstack_image_stream._check import certificate_fields
 from openstack_image_stream._check import keys
 from openstack_image_stream._check import signature_properties
 from openstack_image_stream._common import printing
+from openstack_image_stream._common import signals
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -97,6 +98,8 @@ def verify(
         chain.build(certificate)
         key: Any = certificate.public_key()
     except keys.unreadable() as exc:
+        if signals.find_raised(exc) is not None:
+            raise
         signature.refuse(
             f'a certificate cannot be read: {printing.safe(str(exc))}'
         )

@@ -18,6 +18,7 @@ from typing import Any
 
 from openstack_image_stream._check import hashes
 from openstack_image_stream._common import printing
+from openstack_image_stream._common import signals
 from openstack_image_stream import exceptions
 
 #: The algorithms, by the number of hexadecimal digits.
@@ -45,7 +46,7 @@ def parse(text: str) -> hashes.Expected:
     :param text: Algorithm, colon, digest in hexadecimal.
     """
     algorithm, _, value = text.partition(':')
-    return hashes.Expected(algorithm, value.lower())
+    return hashes.Expected(algorithm.lower(), value.lower())
 
 
 def find_digest(sums: 'str | os.PathLike[str]', name: str) -> str:
@@ -69,6 +70,8 @@ def find_digest(sums: 'str | os.PathLike[str]', name: str) -> str:
         with open(sums, encoding='utf-8', errors='replace') as file:
             text = file.read(_LONGEST)
     except (OSError, ValueError) as exc:
+        if signals.find_raised(exc) is not None:
+            raise
         raise exceptions.InvalidArgumentError(
             f'{shown} cannot be read: {getattr(exc, "strerror", exc)}'
         ) from exc

@@ -18,6 +18,7 @@ import dataclasses
 import hashlib
 from typing import Any
 
+from openstack_image_stream._common import signals
 from openstack_image_stream import exceptions
 
 
@@ -85,10 +86,9 @@ def from_content_md5(header: str | None) -> Expected | None:
         return None
     value = header.strip()
     for decode in (binascii.unhexlify, _unbase64):
-        try:
+        digest = b''
+        with signals.suppress(ValueError):
             digest = decode(value)
-        except ValueError:
-            continue
         if len(digest) == 16:
             return Expected('md5', digest.hex())
     return None
@@ -103,16 +103,17 @@ def _checked(algorithm: str, value: str) -> Expected:
     try:
         size: int = _new(algorithm).digest_size
     except (ValueError, TypeError) as exc:
+        if signals.find_raised(exc) is not None:
+            raise
         raise exceptions.UnusableHashError(
             f'the hash algorithm {algorithm!r} of the image is not available '
             'in this Python',
             algorithm=algorithm,
             expected=value,
         ) from exc
-    try:
+    length = -1
+    with signals.suppress(ValueError):
         length = len(binascii.unhexlify(expected.value))
-    except ValueError:
-        length = -1
     # The SHAKE family has no length of its own, hence nothing to compare.
     if size == 0 or length != size:
         raise exceptions.UnusableHashError(

@@ -15,6 +15,7 @@
 from typing import Any
 
 from openstack_image_stream._common import printing
+from openstack_image_stream._common import signals
 
 
 class Inspection:
@@ -48,6 +49,8 @@ class Inspection:
             try:
                 self._inspector.eat_chunk(block)
             except Exception as exc:
+                if signals.find_raised(exc) is not None:
+                    raise
                 self._error = exc
 
     def finish(self) -> None:
@@ -60,7 +63,9 @@ class Inspection:
         """Whether the bytes so far are of this format."""
         try:
             return bool(self._inspector.format_match)
-        except Exception:
+        except Exception as exc:
+            if signals.find_raised(exc) is not None:
+                raise
             # That of VMDK raises where a text is not ASCII throughout. Nova
             # and glance refuse this.
             self._error = ValueError('its format is unclear')
@@ -97,10 +102,9 @@ class Inspection:
     @property
     def virtual_size(self) -> int:
         """Bytes of the disk, 0 if unknown."""
-        try:
+        with signals.suppress(Exception):
             return int(self._inspector.virtual_size)
-        except Exception:
-            return 0
+        return 0
 
     @property
     def actual_size(self) -> int:
@@ -128,6 +132,8 @@ class Inspection:
                 for name, failure in failures.items()
             } or {self.name: _text_of(exc)}
         except Exception as exc:
+            if signals.find_raised(exc) is not None:
+                raise
             return {name: _text_of(exc)}
         return {}
 

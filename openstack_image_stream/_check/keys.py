@@ -23,6 +23,7 @@ import re
 from typing import Any, TYPE_CHECKING, TypeAlias
 
 from openstack_image_stream._common import printing
+from openstack_image_stream._common import signals
 from openstack_image_stream import exceptions
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ def load(value: object, option: str) -> 'tuple[PublicKey, ...]':
             try:
                 key = thing.public_key()
             except unreadable() as exc:
+                if signals.find_raised(exc) is not None:
+                    raise
                 raise exceptions.InvalidArgumentError(
                     f'{option}: the key of a certificate cannot be read: '
                     f'{printing.safe(str(exc))}'
@@ -147,12 +150,16 @@ def _read_file(path: 'str | os.PathLike[Any]', option: str) -> list[Any]:
         with open(path, 'rb') as file:
             data = file.read()
     except (OSError, ValueError) as exc:
+        if signals.find_raised(exc) is not None:
+            raise
         raise exceptions.InvalidArgumentError(
             f'{shown} cannot be read: {getattr(exc, "strerror", exc)}'
         ) from exc
     try:
         things = [_read_block(block) for block in _BLOCK.finditer(data)]
     except unreadable() as exc:
+        if signals.find_raised(exc) is not None:
+            raise
         raise exceptions.InvalidArgumentError(
             f'{shown}: {printing.safe(str(exc))}'
         ) from exc

@@ -24,6 +24,7 @@ from typing import Any, NoReturn
 import uuid
 
 from openstack_image_stream._common import printing
+from openstack_image_stream._common import signals
 from openstack_image_stream import exceptions
 
 SIGNATURE = 'img_signature'
@@ -94,7 +95,9 @@ class Signature:
         )
         try:
             return str(uuid.UUID(text))
-        except ValueError:
+        except ValueError as exc:
+            if signals.find_raised(exc) is not None:
+                raise
             _refuse_property(
                 self.image_id, CERTIFICATE_UUID, f'{shown(text)} is no UUID'
             )
@@ -126,11 +129,10 @@ def read(properties: Mapping[str, Any], image_id: str) -> Signature:
     text = _text_of(properties, SIGNATURE, image_id)
     hash_method = _text_of(properties, HASH_METHOD, image_id)
     key_type = _text_of(properties, KEY_TYPE, image_id)
-    try:
+    value = b''
+    with signals.suppress(ValueError):
         # Not strict, since cursive is not: line breaks are allowed.
         value = base64.b64decode(text)
-    except ValueError:
-        value = b''
     if not value:
         _refuse_property(image_id, SIGNATURE, f'{shown(text)} is not base64')
     if hash_method not in HASH_METHODS:

@@ -254,6 +254,23 @@ def complete_headers(
         response.headers.setdefault('Content-MD5', str(checksum))
 
 
+def not_modified(url: str, checksum: object) -> requests.Response:
+    """Return what stands for the data that a caller has already.
+
+    :param url: Of the data.
+    :param checksum: MD5 checksum of the image, if it has one.
+    :returns: A response without a body, which no server has sent: 304 (RFC
+        9110, section 15.4.5).
+    """
+    response = requests.Response()
+    response.status_code = 304
+    response.reason = 'Not Modified'
+    response.url = url
+    response.raw = io.BytesIO()
+    complete_headers(response, size=None, checksum=checksum)
+    return response
+
+
 class WrittenResponse(requests.Response):
     """A response whose body was written to an output."""
 

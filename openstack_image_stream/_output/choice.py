@@ -65,7 +65,9 @@ def sink_for(
 def _check_descriptor(number: int) -> None:
     try:
         flags = owned.status_flags(number)
-    except (OSError, ValueError, OverflowError):
+    except (OSError, ValueError, OverflowError) as exc:
+        if signals.find_raised(exc) is not None:
+            raise
         raise exceptions.InvalidArgumentError(
             f'output {number} is a number, but no descriptor with that number '
             'is open: give one that is, or a path'

@@ -17,6 +17,7 @@ import os
 import re
 import stat
 
+from openstack_image_stream._common import signals
 from openstack_image_stream._output import files
 from openstack_image_stream._output import owned
 from openstack_image_stream._output import regions
@@ -96,7 +97,6 @@ class DirectSink(files.FileSink):
 
 
 def _position(descriptor: int) -> int:
-    try:
+    with signals.suppress(OSError):
         return os.lseek(descriptor, 0, os.SEEK_CUR)
-    except OSError:
-        return 0
+    return 0

@@ -25,6 +25,7 @@ import types
 from types import TracebackType
 from typing import Any
 
+from openstack_image_stream._common import signals
 from openstack_image_stream._output import regions
 
 
@@ -203,7 +204,6 @@ def _region_of(output: Any) -> 'regions.Region | None':
     kinds = (io.FileIO, io.BufferedWriter, io.BufferedRandom)
     if type(file) not in kinds:
         return None
-    try:
+    with signals.suppress(OSError):
         return regions.region_of(file.fileno(), file.tell(), repr(output))
-    except OSError:
-        return None
+    return None

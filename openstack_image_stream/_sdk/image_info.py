@@ -53,9 +53,8 @@ class ImageInfo:
     :param hash_algo: ``os_hash_algo``, as it came.
     :param hash_value: ``os_hash_value``, as it came.
     :param checksum: ``checksum``, as it came.
-    :param disk_format: ``disk_format``, as it came.
-    :param container_format: ``container_format``, as it came.
-    :param signature: The properties ``img_signature*``, as they came.
+    :param properties: All that came, by the names of the service.
+    :param url: Where it came from.
     """
 
     size: int | None
@@ -64,9 +63,10 @@ class ImageInfo:
     hash_algo: object
     hash_value: object
     checksum: object
-    disk_format: object = None
-    container_format: object = None
-    signature: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    properties: Mapping[str, Any] = dataclasses.field(
+        default_factory=dict, compare=False, repr=False
+    )
+    url: str = dataclasses.field(default='', compare=False)
 
 
 def fetch(
@@ -185,13 +185,8 @@ def _read(response: requests.Response, image: Any) -> ImageInfo:
         hash_algo=document.get('os_hash_algo'),
         hash_value=document.get('os_hash_value'),
         checksum=document.get('checksum'),
-        disk_format=document.get('disk_format'),
-        container_format=document.get('container_format'),
-        signature={
-            key: value
-            for key, value in document.items()
-            if key.startswith('img_signature')
-        },
+        properties=document,
+        url=response.url,
     )
 
 

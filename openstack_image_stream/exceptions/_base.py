@@ -73,5 +73,6 @@ class ForeignServiceError(ImageStreamError, exceptions.SDKException):
 class OutputError(ImageStreamError, exceptions.SDKException):
     """The output, or its partial file, is used by another program, too.
 
-    It was removed, replaced or changed, or another download writes to it.
+    It was removed, replaced or changed, or another download writes to it. So
+    is a file that is changed while it is verified.
     """

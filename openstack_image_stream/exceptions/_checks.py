@@ -45,7 +45,7 @@ class UnverifiableImageError(_base.ImageStreamError, exceptions.SDKException):
     """The image has no hash that its data can be verified by.
 
     Raised before they are requested, where ``validate_checksum='required'``
-    asks for a hash.
+    asks for a hash, and where a file is to be verified.
 
     :param message: What happened, for a person.
     :param image_id: ID of the image.
@@ -70,11 +70,12 @@ class ChecksumMismatchError(_contents.ReadError, exceptions.InvalidResponse):
     """The bytes that arrived are not the image's.
 
     :param message: What happened, for a person.
-    :param algorithm: Name of the hash algorithm.
+    :param algorithm: Name of the hash algorithm; ``size`` where the length of
+        a file was compared.
     :param expected: Digest that the image announces, in hexadecimal.
     :param actual: Digest of what arrived, in hexadecimal.
     :param image_id: ID of the image.
-    :param path: The output, if that is a path.
+    :param path: The output, if that is a path, or the file that was verified.
     """
 
     def __init__(

@@ -29,6 +29,7 @@ from examples.image import create
 from examples.image import delete
 from examples.image import download
 from examples.image import list as list_example
+from examples.image import verify_file
 import openstack_image_stream
 from tests.functional import conftest
 from tests.servers import cloud
@@ -323,6 +324,40 @@ class TestCopy:
                 iter(body)
 
 
+class TestVerify:
+    """A file is compared with an image."""
+
+    @pytest.mark.usefixtures('image_id')
+    def test_right_and_wrong_files(
+        self,
+        connect: conftest.Connect,
+        name: str,
+        tmp_path: pathlib.Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """What is wrong with a file is printed."""
+        conn, path = connect('stream'), tmp_path / 'image'
+        path.write_bytes(DATA)
+        assert verify_file.verify_file(conn, name, path)
+        assert not capsys.readouterr().out
+
+        path.write_bytes(DATA[:-1] + bytes([DATA[-1] ^ 1]))
+        assert not verify_file.verify_file(conn, name, path)
+        assert 'sha512 mismatch' in capsys.readouterr().out
+
+    @pytest.mark.usefixtures('image_id')
+    def test_updates_once(
+        self, connect: conftest.Connect, name: str, tmp_path: pathlib.Path
+    ) -> None:
+        """The second time there is nothing to download."""
+        conn, path = connect('stream'), tmp_path / 'image'
+        path.write_bytes(b'old')
+
+        assert verify_file.update_file(conn, name, path)
+        assert path.read_bytes() == DATA
+        assert not verify_file.update_file(conn, name, path)
+
+
 class TestCommandLine:
     """The examples are programs, too, for the cloud of OS_CLOUD."""
 
@@ -380,6 +415,24 @@ class TestCommandLine:
 
         assert (tmp_path / 'copy').read_bytes() == DATA
 
+    def test_verify_file(
+        self, run: Run, name: str, tmp_path: pathlib.Path
+    ) -> None:
+        """The exit status and the output have the verdict."""
+        (tmp_path / 'data').write_bytes(DATA)
+        run('create.py', name, 'data')
+
+        printed = run('verify_file.py', name, 'data')
+        assert printed == f'data is the image {name}\n'
+        printed = run('verify_file.py', name, 'data', '--update')
+        assert printed == 'data was current\n'
+        (tmp_path / 'data').write_bytes(DATA[:-1])
+        # Nothing goes to standard error, so that the output is returned.
+        assert 'size mismatch' in run('verify_file.py', name, 'data', status=1)
+        printed = run('verify_file.py', name, 'data', '--update')
+        assert printed == 'data was updated\n'
+        assert (tmp_path / 'data').read_bytes() == DATA
+
     def test_copy_takes_the_other_cloud(
         self, running_cloud: cloud.Cloud, run: Run, name: str
     ) -> None:
@@ -400,6 +453,7 @@ class TestCommandLine:
             ('create.py', 'image'),
             ('download.py', 'image'),
             ('delete.py', 'image'),
+            ('verify_file.py', 'image, path'),
             ('copy_between_clouds.py', 'image, cloud'),
         ],
     )

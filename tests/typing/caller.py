@@ -52,11 +52,29 @@ def right(images: openstack_image_stream.ImageProxy) -> None:
         resume=True,
         sparse=False,
         progress=show,
+        skip_current=True,
     )
     assert_type(response, requests.Response)
     images.download_image('id', stream=True, connections=4, progress=True)
     images.download_image('id', chunk_size=None, progress=None)
     image.Image().download(images, True, connections=4)
+    images.verify_image('id', 'image.qcow2')
+    images.verify_image(
+        'id',
+        pathlib.Path('image.qcow2'),
+        expected_digest='sha256:0',
+        signed_by=['key.pem'],
+        allow_md5_fallback=True,
+        progress=show,
+    )
+    found = images.inspect_image('id', whole=True)
+    assert_type(found, openstack_image_stream.ImageInspection)
+    assert_type(found.name, str | None)
+    assert_type(found.disk_format, str | None)
+    assert_type(found.detected, tuple[str, ...])
+    assert_type(found.virtual_size, int | None)
+    assert_type(found.failures, dict[str, str])
+    assert_type(found.bytes_read, int)
     with images.audit_images(
         ['id', image.Image()], jobs=2, check_format=['raw'], retries=1
     ) as audit:
@@ -83,6 +101,14 @@ def wrong(images: openstack_image_stream.ImageProxy) -> None:
     images.download_image('id', store_preferences=1)  # type: ignore[arg-type]
     images.download_image('id', retry=9)  # type: ignore[call-arg]
     images.download_image('id', True)  # type: ignore[call-arg]
+    images.verify_image('id')  # type: ignore[call-arg]
+    images.verify_image('id', 1)  # type: ignore[arg-type]
+    images.verify_image('id', 'p', progress=7)  # type: ignore[arg-type]
+    images.verify_image('id', 'p', connections=4)  # type: ignore[call-arg]
+    images.verify_image('id', 'p', expected_digest=b'')  # type: ignore[arg-type]
+    images.inspect_image('id', True)  # type: ignore[call-arg]
+    images.inspect_image('id', whole='yes')  # type: ignore[arg-type]
+    images.inspect_image('id', retries=1)  # type: ignore[call-arg]
     image.Image().download(images, retries='9')  # type: ignore[arg-type]
     images.audit_images(jobs='2')  # type: ignore[arg-type]
     images.audit_images(1)  # type: ignore[arg-type]

@@ -48,6 +48,7 @@ class TestDefaults(base.TestCase):
                 'timeout': 60,
                 'resume': True,
                 'sparse': True,
+                'skip_current': False,
                 'progress': None,
             },
             _config.checked(),

@@ -439,6 +439,7 @@ class TestSignature(base.TestCase):
         'timeout',
         'resume',
         'sparse',
+        'skip_current',
         'progress',
     )
 

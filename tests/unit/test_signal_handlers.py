@@ -23,6 +23,12 @@ import weakref
 from keystoneauth1 import exceptions as ksa_exceptions
 import urllib3
 
+from openstack_image_stream._check import digests
+from openstack_image_stream._check import hashes
+from openstack_image_stream._check import inspection
+from openstack_image_stream._check import keys
+from openstack_image_stream._check import signature_properties
+from openstack_image_stream._check import signatures
 from openstack_image_stream._common import byte_ranges
 from openstack_image_stream._common import retry
 from openstack_image_stream import _config
@@ -36,6 +42,7 @@ from openstack_image_stream._transfer import coordination
 from openstack_image_stream._transfer import observing
 from openstack_image_stream._transfer import parallel
 from tests.servers import scripted
+from tests import signing
 from tests.unit import base
 
 #: What a time limit may raise.
@@ -204,3 +211,41 @@ class HandlerTestCase(base.GlanceTestCase):
         response = mock.Mock()
         response.content.decode = interrupted
         self.assert_passes(responses.fix_charset, response)
+
+    def test_hashes(self) -> None:
+        """While a hash is read."""
+        for place, function, arguments in (
+            ('binascii.unhexlify', hashes.from_content_md5, ('00' * 16,)),
+            ('binascii.unhexlify', hashes._checked, ('md5', '00' * 16)),
+            ('hashlib.new', hashes._checked, ('md5', '00' * 16)),
+        ):
+            with mock.patch(place, self.interrupt(ValueError)):
+                self.assert_passes(function, *arguments)
+
+    def test_signatures(self) -> None:
+        """While a signature is read."""
+        properties = signing.properties(b'x', 'RSA-PSS', 'SHA-256')
+        signature = signature_properties.read(properties, 'id')
+        interrupted = self.interrupt(ValueError)
+        with mock.patch('base64.b64decode', interrupted):
+            self.assert_passes(signature_properties.read, properties, 'id')
+        with mock.patch('uuid.UUID', interrupted):
+            self.assert_passes(signature.certificate_uuid)
+        with mock.patch('builtins.open', interrupted):
+            self.assert_passes(keys.load, 'path', 'signed_by')
+            self.assert_passes(digests.find_digest, 'path', 'name')
+        key = signing.private_key('RSA-PSS').public_key()
+        with mock.patch.object(keys, 'kind', return_value='RSA'):
+            self.assert_passes(
+                signatures.verify,
+                signature,
+                [mock.Mock(spec=key, verify=interrupted)],
+                bytes(32),
+            )
+
+    def test_inspectors(self) -> None:
+        """While the format is recognized."""
+        inspector = mock.Mock(eat_chunk=self.interrupt(ValueError))
+        self.assert_passes(
+            inspection.Inspection('raw', inspector, OSError).feed, b'x'
+        )
