@@ -14,6 +14,7 @@
 
 import collections.abc
 import contextlib
+import json
 import os
 import pathlib
 import signal
@@ -25,6 +26,7 @@ from keystoneauth1 import exceptions
 from openstack import connection
 import pytest
 
+from examples.image import audit as example
 import openstack_image_stream
 from tests.faults.catalogue import verdicts
 from tests.functional import conftest
@@ -159,6 +161,36 @@ class TestAudit:
         assert set(map(type, result.as_dict().values())) <= {str, int, float}
 
 
+class TestExample:
+    """The example of the guide."""
+
+    def test_as_a_program(
+        self, running_cloud: cloud.Cloud, upload: Upload
+    ) -> None:
+        """It prints a line for each image; its status says if one is bad."""
+        good, damaged = upload(), upload()
+        flip(running_cloud.stored_file(damaged), MIB)
+
+        status, output, errors = self.run(running_cloud)
+
+        assert (status, errors) == (3, '')
+        found = {
+            line['image_id']: line['verdict']
+            for line in map(json.loads, output.splitlines())
+        }
+        assert (found[good], found[damaged]) == ('good', 'mismatch')
+        running_cloud.delete(damaged)
+        assert self.run(running_cloud)[0] == 0
+
+    def run(self, running_cloud: cloud.Cloud) -> tuple[int, str, str]:
+        """Run it; return its status and what it prints."""
+        environment = running_cloud.environment('stream')
+        with processes.Program(
+            example.__file__, '--jobs', 2, env=environment
+        ) as program:
+            return program.end()
+
+
 class TestInterrupted:
     """An audit as a program, and Ctrl-C."""
 
@@ -174,17 +206,18 @@ class TestInterrupted:
 
             with openstack.connect() as conn:
                 audit = conn.image.audit_images({ids}, jobs=2)
-                print(next(audit).verdict, flush=True)
                 try:
-                    for result in audit:
-                        pass
+                    with audit:
+                        for result in audit:
+                            print(result.verdict, flush=True)
                 except KeyboardInterrupt:
                     print(
+                        'left:',
                         [
                             thread.name
                             for thread in threading.enumerate()
                             if 'openstack-image-stream' in thread.name
-                        ]
+                        ],
                     )
         """
         environment = running_cloud.environment('stream')
@@ -195,5 +228,7 @@ class TestInterrupted:
             program.signal(signal.SIGINT)
             began = time.monotonic()
             status, output, errors = program.end()
-            assert (status, output, errors) == (0, '[]\n', '')
+            assert (status, errors) == (0, '')
+            assert output.splitlines()[-1] == 'left: []'
+            assert len(output.splitlines()) < len(ids)
             assert time.monotonic() - began < 5
