@@ -58,7 +58,7 @@ def work(shared: Shared) -> None:
     """Audit images, until there are no more of them."""
     while True:
         image = shared.images.get()
-        if image is None or shared.coordinator.ended:
+        if image is None:
             # For the other workers.
             shared.images.put(None)
             return
@@ -112,8 +112,6 @@ def _audit(shared: Shared, image: Any) -> _audit_result.AuditResult:
         message = printing.safe(str(exc))
         # Connections are closed with the frames that refer to them.
         retry.drop_frames(exc)
-    finally:
-        coordinator.close()
     info = getattr(context, 'info', None)
     return _audit_result.AuditResult(
         image_id=image.id,
@@ -131,8 +129,5 @@ def _fetch_info(
 ) -> None:
     """Request the metadata so that the end of the audit ends the request."""
     used = sockets.Sockets()
-    try:
-        with coordinator.waking(used.abort):
-            used.call(functools.partial(context.fetch_info, coordinator))
-    finally:
-        used.forget()
+    with coordinator.waking(used.abort):
+        used.call(functools.partial(context.fetch_info, coordinator))

@@ -57,7 +57,6 @@ class Audit(Iterator[_audit_result.AuditResult]):
         # Images whose results are not there yet.
         self._pending = 0
         self._all_taken = False
-        self._failure: Exception | None = None
 
     def __next__(self) -> _audit_result.AuditResult:
         """Return the next result.
@@ -67,8 +66,8 @@ class Audit(Iterator[_audit_result.AuditResult]):
 DownloadClosedError` when the audit was closed, and
             :exc:`~openstack_image_stream.exceptions.ReadError` in a forked
             child, and where another thread is waiting for a result.
-        :raises: what the iteration over the images raised, after the results
-            of all images that came before.
+        :raises: what the iteration over the images raises, which ends the
+            audit.
         """
         if not self._busy.acquire(blocking=False):
             raise exceptions.ReadError(
@@ -101,20 +100,8 @@ DownloadClosedError` when the audit was closed, and
     def _feed(self) -> None:
         """Take as many images as keep the workers busy, and no more."""
         while not self._all_taken and self._pending < 2 * self._jobs:
-            try:
-                image = next(self._images)
-            except StopIteration:
-                self._all_taken = True
-                return
-            except Exception as exc:
-                if signals.find_raised(exc) is not None:
-                    raise
-                # The images that came before are judged all the same. Without
-                # this frame, which refers to us.
-                traceback = exc.__traceback__
-                self._failure = exc.with_traceback(
-                    traceback.tb_next if traceback else None
-                )
+            image = next(self._images, None)
+            if image is None:
                 self._all_taken = True
                 return
             self._pending += 1
@@ -149,13 +136,6 @@ DownloadClosedError` when the audit was closed, and
             if result is not None:
                 self._pending -= 1
                 return result
-        failure, self._failure = self._failure, None
-        try:
-            if failure is not None:
-                raise failure
-        finally:
-            # Its traceback refers to this frame.
-            del failure
         return None
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ import collections
 from collections.abc import Iterator
 import contextlib
 import dataclasses
+import gc
 import json
 import lzma
 import os
@@ -24,9 +25,11 @@ import pickle
 import re
 import signal
 import threading
+import tracemalloc
 from typing import Any
 import urllib.parse
 
+import fixtures
 from openstack import exceptions as sdk_exceptions
 from openstack.image.v2 import image as upstream_image
 
@@ -34,7 +37,10 @@ import openstack_image_stream
 from openstack_image_stream import _audit_arguments
 from openstack_image_stream import _audit_result
 from openstack_image_stream import _config
+from openstack_image_stream import _context
+from openstack_image_stream import _download
 from openstack_image_stream import exceptions
+from openstack_image_stream import progress
 from tests import processes
 from tests import resources
 from tests.servers import control
@@ -380,6 +386,16 @@ class TestVerdicts(AuditTestCase):
         self.assertEqual('error', result.verdict)
         self.assertIn('unheard', result.message)
 
+    def test_error_of_the_machine(self) -> None:
+        """It is not the caller's, whose other images may be judged."""
+        self.useFixture(
+            fixtures.MockPatchObject(
+                _download, 'open_stream', side_effect=OSError('a\nb\x1b')
+            )
+        )
+        result = self.judge()
+        self.assertEqual(('error', 'a b?'), (result.verdict, result.message))
+
     def test_message_is_printable(self) -> None:
         """What a service says does not get at the terminal."""
         result = self.judge(
@@ -508,19 +524,19 @@ class TestImages(AuditTestCase):
         self.assertEqual({threading.current_thread()}, set(taken))
 
     def test_iterable_fails(self) -> None:
-        """The images that came before are judged first."""
+        """What it raises ends the audit."""
 
         def failing() -> Iterator[str]:
-            yield self.put()
-            yield self.put()
+            for _ in range(3):
+                yield self.put()
             raise KeyError('mine')
 
-        audit = self.conn.image.audit_images(failing())
-        self.assertEqual(
-            ['good', 'good'], [next(audit).verdict for _ in range(2)]
-        )
+        audit = self.conn.image.audit_images(failing(), jobs=1)
+        self.assertEqual('good', next(audit).verdict)
+        self.assertEqual('good', next(audit).verdict)
         self.assertRaises(KeyError, next, audit)
         self.assert_nothing_left()
+        self.assertRaises(exceptions.DownloadClosedError, next, audit)
 
     def test_list_fails(self) -> None:
         """What the list raises reaches the caller."""
@@ -532,7 +548,6 @@ class TestImages(AuditTestCase):
     def test_bad_item(self) -> None:
         """What an iterator yields is looked at when it comes."""
         audit = self.conn.image.audit_images(iter([self.put(), 7]))
-        self.assertEqual('good', next(audit).verdict)
         self.assertRaises(exceptions.InvalidArgumentError, next, audit)
 
 
@@ -589,9 +604,15 @@ class TestSideBySide(AuditTestCase):
             image_stream_validate_checksum='required',
             image_stream_progress=True,
         )
+        shown = self.useFixture(
+            fixtures.MockPatchObject(
+                progress, 'reporter_for', return_value=None
+            )
+        ).mock
         image_id = self.put(metadata=NO_HASH)
         (result,) = conn.image.audit_images([image_id])
         self.assertEqual(('no hash', 0), (result.verdict, result.bytes))
+        self.assertEqual({None}, {call.args[0] for call in shown.mock_calls})
 
 
 BAD_ARGUMENTS: dict[str, tuple[dict[str, Any], str]] = {
@@ -651,7 +672,13 @@ class TestArguments(AuditTestCase):
 
 
 class TestEnd(AuditTestCase):
-    """An audit that ends before its last image."""
+    """An audit that ends before its last image, without the collector."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        gc.collect()
+        gc.disable()
+        self.addCleanup(gc.enable)
 
     def begun(self, **options: Any) -> Any:
         """Return an audit whose images are being downloaded."""
@@ -695,6 +722,31 @@ class TestEnd(AuditTestCase):
             )
         )
         self.assert_nothing_left()
+
+    def test_worker_is_ended(self) -> None:
+        """As green threads are; the caller is not left waiting."""
+        self.useFixture(
+            fixtures.MockPatchObject(
+                _context, 'Context', side_effect=SystemExit
+            )
+        )
+        audit = self.conn.image.audit_images([self.put()])
+        self.assertRaises(SystemExit, next, audit)
+        self.assert_nothing_left()
+
+    def test_end_of_the_program(self) -> None:
+        """A program that leaves it open is not kept from ending."""
+        good = self.put()
+        silent, script = self.glance.put(always={'silent_after': 1000})
+        code = f"""if True:
+            from tests.servers import scripted
+            conn = scripted.connect({self.glance.url!r}, **scripted.PLUGIN)
+            audit = conn.image.audit_images({[silent, good]})
+            print(next(audit).verdict)
+        """
+        with processes.Program('-c', code) as program:
+            self.assertEqual((0, 'good\n', ''), program.end(30))
+        self.assertEqual([''], script.asked)
 
     def test_closed_by_another_thread(self) -> None:
         """The thread that waits learns of it."""
@@ -780,30 +832,42 @@ class TestEnd(AuditTestCase):
             except exceptions.ReadError as exc:
                 error = str(exc)
             audit.close()
-            assert 'forked child' in error, error
+            assert 'the audit was begun in another' in error, error
 
         processes.Child(act).wait()
         script.released.set()
         self.assertEqual(['good'], [result.verdict for result in audit])
 
 
-class TestMemory(AuditTestCase):
-    """It does not grow with the images."""
+class TestFootprint(AuditTestCase):
+    """What an audit takes of the machine."""
 
-    def test_files_are_not_written(self) -> None:
-        """Nothing is written anywhere."""
-        before = resources.descriptors()
+    def test_memory(self) -> None:
+        """It does not depend on the sizes of the images."""
+        ids = [self.put(size=64 * MIB) for _ in range(4)]
+        self.audit(ids[:1])
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        results = self.audit(ids, jobs=2)
+        _, peak = tracemalloc.get_traced_memory()
+        self.assertEqual({'good'}, {result.verdict for result in results})
+        self.assertLess(peak, 2 * 16 * MIB)
+
+    def test_nothing_is_written(self) -> None:
+        """No file appears, not even where the program is."""
+        before = set(resources.descriptors().values())
         directory = os.getcwd()
         os.chdir(self.directory)
         self.addCleanup(os.chdir, directory)
-        self.audit([self.put()])
+        opened: set[str] = set()
+
+        def taking() -> Iterator[str]:
+            for _ in range(6):
+                yield self.put()
+                opened.update(resources.descriptors().values())
+
+        self.audit(taking(), jobs=1)
         self.assertEqual([], self.files())
         self.assertEqual(
-            set(),
-            {
-                target
-                for target in resources.descriptors().values()
-                if target.startswith('/')
-            }
-            - set(before.values()),
+            [], [path for path in opened - before if path.startswith('/')]
         )
