@@ -24,7 +24,9 @@ from openstack_image_stream.exceptions import AuthenticationError
 from openstack_image_stream.exceptions import ChecksumMismatchError
 from openstack_image_stream.exceptions import ConnectionFailedError
 from openstack_image_stream.exceptions import ConnectionTimeoutError
+from openstack_image_stream.exceptions import CopyFailedError
 from openstack_image_stream.exceptions import DownloadClosedError
+from openstack_image_stream.exceptions import EncryptedImageError
 from openstack_image_stream.exceptions import ForeignServiceError
 from openstack_image_stream.exceptions import IdentityServiceError
 from openstack_image_stream.exceptions import ImageChangedError
@@ -33,8 +35,10 @@ from openstack_image_stream.exceptions import ImageStreamError
 from openstack_image_stream.exceptions import IncompleteDownloadError
 from openstack_image_stream.exceptions import InterruptedDownloadError
 from openstack_image_stream.exceptions import InvalidArgumentError
+from openstack_image_stream.exceptions import NotCopyableError
 from openstack_image_stream.exceptions import NotRegisteredError
 from openstack_image_stream.exceptions import OutputError
+from openstack_image_stream.exceptions import RangeNotSupportedError
 from openstack_image_stream.exceptions import ReadError
 from openstack_image_stream.exceptions import RequestFailedError
 from openstack_image_stream.exceptions import ServiceAccessError
@@ -59,7 +63,9 @@ __all__ = [
     'ChecksumMismatchError',
     'ConnectionFailedError',
     'ConnectionTimeoutError',
+    'CopyFailedError',
     'DownloadClosedError',
+    'EncryptedImageError',
     'ForeignServiceError',
     'IdentityServiceError',
     'ImageChangedError',
@@ -71,9 +77,11 @@ __all__ = [
     'IncompleteDownloadError',
     'InterruptedDownloadError',
     'InvalidArgumentError',
+    'NotCopyableError',
     'NotRegisteredError',
     'OutputError',
     'Progress',
+    'RangeNotSupportedError',
     'ReadError',
     'RequestFailedError',
     'ServiceAccessError',

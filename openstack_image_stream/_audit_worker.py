@@ -96,7 +96,7 @@ def _audit(shared: Shared, image: Any) -> _audit_result.AuditResult:
         with shared.coordinator.waking(coordinator.close):
             _fetch_info(context, coordinator)
             with _download.open_stream(
-                context, coordinator, [counter]
+                context, [counter], coordinator
             ) as stream:
                 while stream.read():
                     pass

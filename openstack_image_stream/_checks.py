@@ -77,7 +77,7 @@ class Checks:
     @property
     def verified(self) -> bool:
         """Whether all of the bytes are compared with something."""
-        return bool(self._digests() or self._signatures)
+        return bool(self.digests or self._signatures)
 
     @property
     def wants_header(self) -> bool:
@@ -122,7 +122,7 @@ UnverifiableImageError` when nothing can verify it and that is required, and
 
         :returns: New ones at each call.
         """
-        known = self._digests()
+        known = self.digests
         found: list[interfaces.Observer] = [
             hashes.DigestObserver(
                 expected,
@@ -175,7 +175,9 @@ UnverifiableImageError` when there is none and one is required.
                 self._image_id,
             )
 
-    def _digests(self) -> list[hashes.Expected]:
+    @property
+    def digests(self) -> list[hashes.Expected]:
+        """The digests that the bytes are compared with, none or more."""
         known = [self._announced, self._elsewhere]
         if self._announced is not None and self._announced == self._elsewhere:
             known.pop()

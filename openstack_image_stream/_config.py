@@ -58,6 +58,11 @@ def _has_a_file(arguments: Mapping[str, Any]) -> bool:
     )
 
 
+def _is_verified(arguments: Mapping[str, Any]) -> bool:
+    # Of open_image(); others have no such parameter.
+    return arguments.get('verified') is not False
+
+
 class DownloadOptions(TypedDict, total=False):
     """The keywords of a download that upstream does not have."""
 
@@ -107,6 +112,7 @@ class DownloadOptions(TypedDict, total=False):
             package. Bytes are handed out once the format is known, mostly
             after 256 KiB, at most after 12 MiB. ``False`` by default.
             """,
+            applies=_is_verified,
         ),
     ]
     signed_by: Annotated[
@@ -122,6 +128,7 @@ class DownloadOptions(TypedDict, total=False):
             right under one of them. Where its hash is that of
             ``os_hash_algo`` it is verified before any data are requested.
             """,
+            applies=_is_verified,
         ),
     ]
     trusted_certificates: Annotated[
@@ -135,6 +142,7 @@ class DownloadOptions(TypedDict, total=False):
             fetched from the key manager of the cloud, its chain must end in
             one of these, and it must have signed the image.
             """,
+            applies=_is_verified,
         ),
     ]
     allow_md5_fallback: Annotated[

@@ -149,7 +149,7 @@ class Context:
             controller = concurrency.ConcurrencyController()
             connections = concurrency.MAX_CONNECTIONS
         return image_source.ImageSource(
-            self._fetcher(connections, start),
+            self.fetcher(connections, start),
             self.policy,
             coordinator,
             start=start,
@@ -158,7 +158,17 @@ class Context:
             part_size=parallel.PART,
         )
 
-    def _fetcher(self, connections: int, start: int) -> fetching.Fetcher:
+    def fetcher(
+        self, connections: int = 1, start: int = 0, *, whole: bool = True
+    ) -> fetching.Fetcher:
+        """Return what requests the bytes of the image.
+
+        :param connections: How many byte ranges it requests at a time.
+        :param start: Position in the image of the first byte of interest.
+        :param whole: Whether all of it is read, so that its hash tells
+            whether the responses belong together.
+        :returns: The fetcher; the caller closes it.
+        """
         adapter, pools = self._adapter, None
         if connections > 1:
             # No more of them are ever used than there are parts.
@@ -173,7 +183,7 @@ class Context:
             image_status=self.info.status,
             size=self.info.size,
             reopenings=self.options['retries'],
-            verified=self.checks.verified,
+            verified=whole and self.checks.verified,
             pools=pools,
         )
 

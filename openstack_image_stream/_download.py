@@ -47,7 +47,7 @@ def to_output(context: _context.Context, output: Any) -> requests.Response:
     if _verification.is_current(context, output):
         return responses.not_modified(context.data_url, context.info.checksum)
     try:
-        return responses.consume(_drain(context, sink), where)
+        return responses.consume(drain(context, sink), where)
     except exceptions.REFUSALS as exc:
         if not sink.start:
             _add_path(exc, output)
@@ -60,7 +60,7 @@ def to_output(context: _context.Context, output: Any) -> requests.Response:
             context.image_id,
         )
     try:
-        return responses.consume(_drain(context, sink), where)
+        return responses.consume(drain(context, sink), where)
     except exceptions.REFUSALS as exc:
         _add_path(exc, output)
         raise
@@ -80,7 +80,7 @@ def to_memory(context: _context.Context) -> requests.Response:
     context.fetch_info()
     sink = sinks.MemorySink()
     try:
-        response = _drain(context, sink)
+        response = drain(context, sink)
     except exceptions.InterruptedDownloadError as exc:
         # Upstream's call receives the body within its request, which is what
         # fails then; see exceptions.
@@ -114,22 +114,34 @@ def to_stream(context: _context.Context) -> requests.Response:
 
 def open_stream(
     context: _context.Context,
-    coordinator: coordination.Coordinator,
-    observers: Sequence[interfaces.Observer] = (),
+    observers: Sequence[interfaces.Observer],
+    coordinator: coordination.Coordinator | None = None,
 ) -> verified_stream.VerifiedStream:
     """Open an image whose metadata were fetched, for another operation.
 
     :param context: The image and the options.
-    :param coordinator: Owns the download.
     :param observers: Further observers of its bytes.
+    :param coordinator: Owns the download, where another thread may end it.
     :returns: The stream; its caller closes it.
     """
-    return _begin(
-        context, coordinator, 0, verified_stream.STREAM_CHUNK, observers
-    )[1]
+    if coordinator is None:
+        coordinator = coordination.Coordinator(context.image_id)
+    try:
+        return _begin(
+            context, coordinator, 0, verified_stream.STREAM_CHUNK, observers
+        )[1]
+    except BaseException:
+        coordinator.close()
+        raise
 
 
-def _drain(context: _context.Context, sink: sinks.Sink) -> requests.Response:
+def drain(context: _context.Context, sink: sinks.Sink) -> requests.Response:
+    """Write an image to a sink.
+
+    :param context: The image, its metadata requested, and the options.
+    :param sink: Where to; it is committed once the image is verified.
+    :returns: The response, its body consumed.
+    """
     # With nothing to verify by there is no telling whether bytes of two
     # downloads belong together.
     sink.resume = sink.resume and context.checks.verified

@@ -38,6 +38,11 @@ _MOST_JOBS = 64
 #: Some eleven days. What a socket takes for a timeout has an end, too.
 _MOST_SECONDS = 1_000_000
 
+#: Smaller blocks are more headers than data; of larger ones a few would fill
+#: the memory.
+_LEAST_BLOCK = 4096
+_MOST_BLOCK = 64 * 1024 * 1024
+
 _FLAGS = {
     **dict.fromkeys(('true', 'yes', 'on', '1'), True),
     **dict.fromkeys(('false', 'no', 'off', '0'), False),
@@ -71,6 +76,10 @@ def _is_whole(value: Any) -> bool:
 def _is_chunk_size(value: Any) -> bool:
     # It has no effect, and upstream takes less than 1 for no limit.
     return value is None or _is_whole(value)
+
+
+def _is_block_size(value: Any) -> bool:
+    return _is_whole(value) and _LEAST_BLOCK <= value <= _MOST_BLOCK
 
 
 def _is_retries(value: Any) -> bool:
@@ -161,6 +170,11 @@ SECONDS = Rule(
 )
 PROGRESS = Rule('True, False or a function', _is_progress, _read_flag)
 CHUNK_SIZE = Rule('a whole number of bytes or None', _is_chunk_size, int)
+BLOCK_SIZE = Rule(
+    f'a whole number of bytes from {_LEAST_BLOCK} to {_MOST_BLOCK}',
+    _is_block_size,
+    int,
+)
 VALIDATION = Rule(
     f"True, False or '{REQUIRED}'", _is_validation, _read_validation
 )

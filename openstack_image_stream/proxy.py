@@ -12,11 +12,13 @@
 
 """The proxy of the Image service, which hands out our images."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 import functools
+import io
 import os
-from typing import Any, TYPE_CHECKING
+from typing import Any, Literal, TYPE_CHECKING
 
+from openstack import connection
 from openstack.image.v2 import _proxy as _upstream
 from openstack.image.v2 import image as _upstream_image
 import requests
@@ -24,11 +26,16 @@ import requests
 from openstack_image_stream import _audit_arguments
 from openstack_image_stream import _auditing
 from openstack_image_stream import _config
+from openstack_image_stream import _context
+from openstack_image_stream import _copy_arguments
+from openstack_image_stream import _copying
 from openstack_image_stream._http import redirects
 from openstack_image_stream import _inspection
+from openstack_image_stream import _opening
 from openstack_image_stream._sdk import compat
 from openstack_image_stream import _settings
 from openstack_image_stream import _verification
+from openstack_image_stream import exceptions
 from openstack_image_stream import image as _image
 
 if TYPE_CHECKING:
@@ -266,7 +273,210 @@ InvalidArgumentError` when oslo.utils is missing or too old, before any
             self._image_of(image), self, complete, whole=whole
         )
 
+    @_settings.takes_options(
+        lambda arguments: compat.connection_of(arguments['self']),
+        tuple(_opening.OpenOptions.__annotations__),
+    )
+    def open_image(
+        self,
+        image: Any,
+        *,
+        verified: bool,
+        block_size: int = _config.MIB,
+        store_preferences: Sequence[str] | None = None,
+        **options: 'Unpack[_opening.OpenOptions]',
+    ) -> io.BufferedReader:
+        """Open an image as a file, to read it at any position.
+
+        The file is read-only and seekable, and is used as one of the standard
+        library: several threads may use it, but share its position. The
+        caller closes it.
+
+        With ``verified=True`` the whole image is downloaded and verified
+        first, to a temporary file without a name. What is read is the image.
+
+        With ``verified=False`` only what is read is downloaded, by range
+        requests. **Nothing of it can be verified:** the hashes of an image
+        are those of the whole. A damaged store, a cache or an attacker behind
+        an endpoint without TLS can have any byte changed. What can be checked
+        is checked: that the size of the image and, if the first response has
+        it, its ``Content-MD5`` stay the same, and that each response is for
+        the range that was requested.
+
+        There is no default, so that each program says which of the two it
+        relies on.
+
+        With ``verified=False`` the first block is requested by the call, and
+        each other one when it is read. As long as reads are consecutive, each
+        request is for twice as many blocks as the one before, up to 8. The 16
+        blocks that were used last are kept, so that the file takes at most 18
+        times ``block_size`` of memory, plus 64 KiB. No connection is held
+        between two requests. A lost connection is retried as in a download.
+        After an error the position is undefined; the file can be read again
+        after ``seek()``. A forked child cannot read it.
+
+        :meth:`~io.IOBase.close` can be called from any thread at any moment;
+        a thread that reads gets a
+        :exc:`~openstack_image_stream.DownloadClosedError`, which is a
+        :exc:`ValueError`, as for any closed file.
+
+        :param image: ID of an image, or an
+            :class:`~openstack.image.v2.image.Image` of this or of the
+            upstream class. If that has a hash, the service must still
+            announce the same one.
+        :param verified: Whether to download and verify the whole image before
+            it is read. Has no default.
+        :param block_size: Bytes to request at a time with ``verified=False``,
+            4096 to 67108864, 1 MiB by default. Smaller blocks transfer less
+            for a few small reads, larger ones need fewer requests.
+        :param store_preferences: Names of stores of a multi-store Image
+            service to read from, best first.
+        :param options: Those of :class:`.OpenOptions`. With
+            ``verified=False`` only ``retries`` and ``timeout`` are used, and
+            those that ask for a check are refused; what the cloud sets of
+            these is for ``verified=True``.
+        :returns: The file, at its beginning.
+        :raises: :exc:`~openstack_image_stream.exceptions.\
+InvalidArgumentError` for a parameter or a setting of the cloud that cannot
+            work, before any request.
+        :raises: :exc:`~openstack_image_stream.exceptions.\
+UnverifiableImageError` with ``verified=True`` when nothing can verify the
+            image, as with ``validate_checksum='required'``.
+        :raises: :exc:`~openstack_image_stream.exceptions.\
+RangeNotSupportedError` with ``verified=False`` when the store serves no
+            ranges. It is also an :exc:`io.UnsupportedOperation`.
+        :raises: all that :meth:`download_image` raises, and :exc:`OSError`
+            of the local machine, of a full disk for example.
+            With ``verified=True`` by this call alone, with ``verified=False``
+            where the file is read, too.
+        """
+        complete: Any = options
+        return _opening.open_image(
+            self._image_of(image),
+            self,
+            complete,
+            verified=verified,
+            block_size=block_size,
+            store_preferences=store_preferences,
+        )
+
+    @_settings.takes_options(
+        lambda arguments: compat.connection_of(arguments['self'])
+    )
+    def copy_image(
+        self,
+        image: Any,
+        *,
+        to: connection.Connection,
+        name: str | None = None,
+        image_id: str | None = None,
+        properties: Mapping[str, str | None] | None = None,
+        keep: Iterable[str] | None = None,
+        visibility: Literal[
+            'private', 'shared', 'community', 'public'
+        ] = 'private',
+        protected: bool | None = None,
+        tags: bool = True,
+        stores: Iterable[str] | None = None,
+        **options: 'Unpack[_config.DownloadOptions]',
+    ) -> _image.Image:
+        """Copy an image to another cloud, verified on both sides.
+
+        The data are uploaded while they are downloaded, without a file, in
+        constant memory. A download that breaks is resumed while the upload
+        waits; an upload that fails is retried from the first byte. A bad
+        source never becomes an active image, since the last chunk is sent
+        only once the source is verified, and what the destination has is
+        compared with the source at the end. After a failure, or Ctrl-C, the
+        image that was created at the destination is deleted again. An image
+        that was there before is never touched.
+
+        What the copy has of the original: its data, name, formats,
+        ``min_disk`` and ``min_ram``, tags, and properties. What belongs to
+        the record or the cloud of the original is left out: owner and time
+        stamps, hashes, stores and locations, ``os_glance_*``, the signature
+        (with a warning in the log), and what refers to instances, users,
+        kernels and ramdisks.
+
+        :param image: ID of an image of this cloud, or an
+            :class:`~openstack.image.v2.image.Image`, as for
+            :meth:`download_image`.
+        :param to: The :class:`openstack.connection.Connection` of the other
+            cloud, with or without the plugin. It may be that of this one. It
+            is not closed.
+        :param name: Name of the copy, that of the original by default.
+        :param image_id: ID of the copy, a UUID. The service makes one up by
+            default.
+        :param properties: Properties of the copy by their names, as texts.
+            They replace those of the original; ``None`` leaves one out.
+        :param keep: Names of the properties that are carried over at the
+            most, all by default.
+        :param visibility: ``'private'``, which is the default, ``'shared'``,
+            ``'community'`` or ``'public'``.
+        :param protected: Whether the copy is protected against deletion, once
+            it is complete. It is not by default.
+        :param tags: Whether the tags are carried over, which is the default.
+        :param stores: Names of the stores of the other cloud to put the data
+            into, in all of which they must arrive. They are staged there, and
+            imported once the source is verified. By default they are uploaded
+            to the default store.
+        :param options: Those of :class:`.DownloadOptions`. ``timeout`` and
+            ``retries`` apply to both sides; ``resume``, ``sparse`` and
+            ``skip_current`` change nothing.
+        :returns: The copy, active, as an
+            :class:`~openstack_image_stream.image.Image` of the other cloud.
+        :raises: :exc:`~openstack_image_stream.exceptions.\
+InvalidArgumentError` for a parameter that cannot work, before any request.
+        :raises: :exc:`~openstack_image_stream.exceptions.NotCopyableError`
+            when the image has no data of its own, and
+            :exc:`~openstack_image_stream.exceptions.EncryptedImageError` when
+            it is encrypted and ``properties`` does not say with which key.
+        :raises: what :meth:`download_image` raises for the source.
+        :raises: :exc:`~openstack.exceptions.HttpException` or a subclass when
+            the other cloud refuses the image, by policy, by quota, or because
+            there is one of this ID already.
+        :raises: :exc:`~openstack_image_stream.exceptions.\
+ChecksumMismatchError` when the source is damaged, and when the other cloud
+            has other bytes than were sent.
+        :raises: :exc:`~openstack_image_stream.exceptions.CopyFailedError`
+            when the other cloud cannot be reached, or does not take the image
+            after all retries. Its ``left_behind`` says whether an image may
+            be left there, and ``image_id`` which.
+
+        Source: `Image API v2
+        <https://docs.openstack.org/api-ref/image/v2/>`_, image data, and
+        interoperable image import.
+        """
+        wanted = _copy_arguments.checked(
+            name=name,
+            image_id=image_id,
+            properties=properties,
+            keep=keep,
+            visibility=visibility,
+            protected=protected,
+            tags=tags,
+            stores=stores,
+        )
+        if not isinstance(to, connection.Connection):
+            raise exceptions.InvalidArgumentError(
+                'to must be a connection to the other cloud, such as '
+                "openstack.connect(cloud='NAME') makes, not an object of the "
+                f'class {type(to).__name__}'
+            )
+        ours = self._image_of(image)
+        context = _context.Context(ours, self, options)
+        destination = to.image
+        if not isinstance(destination, _upstream.Proxy):
+            raise exceptions.InvalidArgumentError(
+                'to must be a cloud with version 2 of the Image API'
+            )
+        record = _copying.copy(context, destination, wanted)
+        made = _image.Image.existing(id=record.document['id'], connection=to)
+        described: _image.Image = compat.described(made, record.response)
+        return described
+
     def _image_of(self, image: Any) -> Any:
+        """Return our image for what a caller gives as one."""
         ours = self._get_resource(_image.Image, _id_of_stock(image))
         if _is_stock(image):
             # The hashes that its holder knows shall be those that count.

@@ -42,11 +42,20 @@ def audit_image(cloud, image_id, **options):
 
 
 def copy_image(cloud, image_id, to, **options):
-    """Copy an image to another cloud; a task, too. Return the new ID."""
-    image = connect(cloud).image.copy_image(
-        image_id, to=connect(to), **options
-    )
-    return image.id
+    """Copy an image to another cloud; a task, too.
+
+    Returns the ID, that of the copy or None, and why there is none.
+    """
+    images = connect(cloud).image
+    try:
+        copy = images.copy_image(image_id, to=connect(to), **options)
+    except (
+        openstack_image_stream.ImageStreamError,
+        openstack.exceptions.SDKException,
+    ) as exc:
+        # As a result, since one image that cannot be copied ends nothing.
+        return image_id, None, f'{type(exc).__name__}: {exc}'
+    return image_id, copy.id, ''
 
 
 def list_images(cloud):
@@ -71,15 +80,15 @@ def audit_on_cluster(client, cloud, image_ids, **options):
 
 def copy_on_cluster(client, cloud, to, image_ids, **options):
     """Yield the IDs of images and of their copies, as they come."""
-    tasks = {
-        # A task that was lost is not run again: it may have made its copy.
-        client.submit(
-            copy_image, cloud, image_id, to, pure=False, retries=0, **options
-        ): image_id
-        for image_id in image_ids
-    }
-    for task, copy_id in distributed.as_completed(tasks, with_results=True):
-        yield tasks[task], copy_id
+    # Where a machine dies, Dask runs its task on another one. What the first
+    # one had created stays at the other cloud, without data.
+    tasks = client.map(
+        functools.partial(copy_image, cloud, to=to, **options),
+        image_ids,
+        pure=False,
+    )
+    for _, result in distributed.as_completed(tasks, with_results=True):
+        yield result
 
 
 def main():
@@ -99,10 +108,10 @@ def main():
                 print(result.image_id, result.verdict, result.message)
         print(dict(sorted(found.items(), key=operator.itemgetter(0))))
         if arguments.copy_to:
-            for image_id, copy_id in copy_on_cluster(
+            for image_id, copy_id, error in copy_on_cluster(
                 client, cloud, arguments.copy_to, good
             ):
-                print(image_id, 'copied to', copy_id)
+                print(image_id, f'copied to {copy_id}' if copy_id else error)
 
 
 if __name__ == '__main__':

@@ -18,31 +18,6 @@ import openstack
 
 import openstack_image_stream
 
-CHUNK_SIZE = 1024 * 1024
-
-
-class Body:
-    """The data of an image, for an upload.
-
-    The requests library calls ``len()`` on what it is to send, and sends that
-    as Content-Length. By this the other cloud can distinguish an interrupted
-    upload from a complete one.
-    """
-
-    def __init__(self, response, size):
-        self.response = response
-        self.size = size
-
-    def __len__(self):
-        return self.size
-
-    def __iter__(self):
-        # An upload that is refused (401) is retried with a new token, but the
-        # data that were sent by then are gone.
-        if self.response.raw.tell():
-            raise RuntimeError('a download cannot be uploaded twice')
-        return self.response.iter_content(chunk_size=CHUNK_SIZE)
-
 
 def copy_image(source, target, name, new_name=None):
     """Copy an image from one connection to another; both stay open."""
@@ -51,22 +26,7 @@ def copy_image(source, target, name, new_name=None):
     for existing in target.image.images(name=new_name, status='active'):
         if image.hash_value and existing.hash_value == image.hash_value:
             return existing
-    with source.image.download_image(image, stream=True) as response:
-        # If the download fails, so does the upload, and the SDK deletes the
-        # image that it created.
-        created = target.image.create_image(
-            new_name,
-            data=Body(response, image.size),
-            disk_format=image.disk_format,
-            container_format=image.container_format,
-            allow_duplicates=True,
-        )
-    # The other cloud has computed a hash of what it received.
-    copy = target.image.get_image(created.id)
-    if copy.checksum != image.checksum:
-        target.image.delete_image(copy)
-        raise ValueError(f'{name} was damaged during the copy')
-    return copy
+    return source.image.copy_image(image, to=target, name=new_name)
 
 
 def main():

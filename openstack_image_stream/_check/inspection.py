@@ -67,7 +67,7 @@ class Inspection:
             if signals.find_raised(exc) is not None:
                 raise
             # That of VMDK raises where a text is not ASCII throughout. Nova
-            # and glance refuse this.
+            # refuses this.
             self._error = ValueError('its format is unclear')
             return True
 

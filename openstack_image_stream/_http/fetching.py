@@ -212,17 +212,19 @@ ImageDataMissingError` for an image without data.
     ) -> None:
         status = response.status_code
         if status == 416:
-            if self._confirmed:
-                raise retry.RetriableError(
-                    f'the server has no bytes from {requested.start} on, '
-                    f'though the image has {self.size}'
-                )
-            raise exceptions.ImageChangedError(
+            changed = exceptions.ImageChangedError(
                 f'image {self.image_id}: size mismatch: expected {self.size} '
                 f'bytes, the server has none from {requested.start} on',
                 expected=self.size,
                 actual=requested.start,
             )
+            if self._confirmed:
+                raise retry.RetriableError(
+                    f'the server has no bytes from {requested.start} on, '
+                    f'though the image has {self.size}',
+                    error=changed,
+                )
+            raise changed
         found = byte_ranges.parse_content_range(
             response.headers.get('Content-Range')
         )
@@ -253,18 +255,20 @@ ImageDataMissingError` for an image without data.
     ) -> None:
         if self.size is None:
             self.size = size
-        elif size != self.size and (self._confirmed or resumed):
-            raise retry.RetriableError(
-                f'received {words} instead of {self.size} bytes, probably '
-                'from an intermediary'
-            )
         elif size != self.size:
-            raise exceptions.ImageChangedError(
+            changed = exceptions.ImageChangedError(
                 f'image {self.image_id}: size mismatch: expected {self.size} '
                 f'bytes, the server announces {size}',
                 expected=self.size,
                 actual=size,
             )
+            if self._confirmed or resumed:
+                raise retry.RetriableError(
+                    f'received {words} instead of {self.size} bytes, '
+                    'probably from an intermediary',
+                    error=changed,
+                )
+            raise changed
         self._confirmed = True
 
     def _check_md5(self, response: requests.Response) -> None:

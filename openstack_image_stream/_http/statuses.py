@@ -12,6 +12,7 @@
 
 """Statuses of responses, and the errors that they are."""
 
+from typing import NoReturn
 import urllib.parse
 
 from openstack import exceptions as sdk_exceptions
@@ -23,17 +24,26 @@ from openstack_image_stream._http import responses
 from openstack_image_stream._http import retry_after
 
 
-def raise_for(response: requests.Response, image_id: str) -> None:
+def raise_for(
+    response: requests.Response,
+    image_id: str,
+    *,
+    message: str | None = None,
+    retried: bool = False,
+) -> NoReturn:
     """Raise the error that a response to a request for data stands for.
 
-    :param response: A response that is not the data, its body unread.
+    :param response: A response that is not what was requested, its body
+        unread.
     :param image_id: ID of the image, for messages.
+    :param message: What failed; the download of the image by default.
+    :param retried: Whether a retry may cure it, whatever the status is.
     :raises: :exc:`.RetriableError` for a status that a retry may cure, and
         :exc:`~openstack.exceptions.HttpException` or a subclass for other
         ones.
     """
     status = response.status_code
-    message = f'Unable to download image {image_id}'
+    message = message or f'Unable to download image {image_id}'
     reason = printing.printable(response.reason or '')
     error: Exception
     if status >= 400:
@@ -54,7 +64,7 @@ def raise_for(response: requests.Response, image_id: str) -> None:
             'is not a response to a request for an image',
             response,
         )
-    if status not in retry_after.STATUSES:
+    if status not in retry_after.STATUSES and not retried:
         raise error
     raise retry.RetriableError(
         f'the server responded with {status} {reason}',

@@ -50,6 +50,16 @@ def read(name: str | None) -> 'cloud_region.CloudRegion':
     return region
 
 
+def connect(name: str | None) -> 'connection.Connection':
+    """Connect to a cloud as a program does.
+
+    :param name: Name of the cloud, ``None`` for that which the environment
+        selects.
+    :returns: The connection.
+    """
+    return openstack.connect(cloud=name)
+
+
 @contextlib.contextmanager
 def connection_to(
     region: 'cloud_region.CloudRegion',

@@ -46,7 +46,11 @@ from openstack_image_stream.exceptions._checks import UnusableHashError
 from openstack_image_stream.exceptions._checks import UnverifiableImageError
 from openstack_image_stream.exceptions._contents import DownloadClosedError
 from openstack_image_stream.exceptions._contents import ImageChangedError
+from openstack_image_stream.exceptions._contents import RangeNotSupportedError
 from openstack_image_stream.exceptions._contents import ReadError
+from openstack_image_stream.exceptions._copying import CopyFailedError
+from openstack_image_stream.exceptions._copying import EncryptedImageError
+from openstack_image_stream.exceptions._copying import NotCopyableError
 from openstack_image_stream.exceptions._service import AuthenticationError
 from openstack_image_stream.exceptions._service import ConnectionFailedError
 from openstack_image_stream.exceptions._service import ConnectionTimeoutError
@@ -64,7 +68,9 @@ __all__ = [
     'ChecksumMismatchError',
     'ConnectionFailedError',
     'ConnectionTimeoutError',
+    'CopyFailedError',
     'DownloadClosedError',
+    'EncryptedImageError',
     'ForeignServiceError',
     'IdentityServiceError',
     'ImageChangedError',
@@ -73,8 +79,10 @@ __all__ = [
     'IncompleteDownloadError',
     'InterruptedDownloadError',
     'InvalidArgumentError',
+    'NotCopyableError',
     'NotRegisteredError',
     'OutputError',
+    'RangeNotSupportedError',
     'ReadError',
     'RequestFailedError',
     'ServiceAccessError',

@@ -12,6 +12,7 @@
 
 """Errors of reading: there is no more of the image to be had."""
 
+import io
 from typing import Any
 
 from openstack import exceptions
@@ -69,6 +70,24 @@ class ImageChangedError(ReadError):
         super().__init__(message)
         self.expected = expected
         self.actual = actual
+
+
+class RangeNotSupportedError(ReadError, io.UnsupportedOperation):
+    """The image cannot be read by byte ranges.
+
+    Its store serves it only as a whole. In Glance, the stores ``filesystem``
+    and ``cinder`` serve ranges; ``rbd``, ``swift``, ``s3``, ``http`` and
+    ``vmware`` do not.
+
+    :param message: What happened, for a person.
+    :param image_id: ID of the image.
+    """
+
+    def __init__(
+        self, message: str | None = None, *, image_id: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.image_id = image_id
 
 
 class DownloadClosedError(ReadError, ValueError):

@@ -151,3 +151,31 @@ class TestAudit:
             dumped = dask_pickle.dumps(travelling)
             assert pickle.loads(dumped) is not None
             assert not [secret for secret in secrets if secret in dumped]
+
+
+class TestCopy:
+    """A copy on several machines."""
+
+    def test_copies(
+        self,
+        client: distributed.Client,
+        running_cloud: cloud.Cloud,
+        conn: connection.Connection,
+        image_ids: list[str],
+    ) -> None:
+        """Each good image has one copy, with its bytes; a bad one has none."""
+        results = {
+            image_id: (copy_id, error)
+            for image_id, copy_id, error in audit_on_dask.copy_on_cluster(
+                client, 'stream', 'plain', image_ids[:4], name='copy'
+            )
+        }
+        assert set(results) == set(image_ids[:4])
+        copy_id, error = results.pop(image_ids[0])
+        assert copy_id is None
+        assert error.startswith('ChecksumMismatchError: ')
+        copies = {copy_id for copy_id, _ in results.values()}
+        assert {i.id for i in conn.image.images(name='copy')} == copies
+        assert len(copies) == 3
+        for copy_id in copies:
+            assert running_cloud.stored_file(copy_id).read_bytes() == DATA

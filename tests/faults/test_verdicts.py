@@ -39,6 +39,14 @@ CONNECTIONS = [
     pytest.param(number, id=f'{number}-connections') for number in (1, 4)
 ]
 
+#: How the bytes come: over how many connections, and whether one is lost.
+TRANSFERS = [
+    pytest.param(1, False, id='1-whole'),
+    pytest.param(1, True, id='1-resumed', marks=pytest.mark.thorough),
+    pytest.param(4, False, id='4-whole', marks=pytest.mark.thorough),
+    pytest.param(4, True, id='4-resumed'),
+]
+
 
 def _serve(verdict: verdicts.Verdict) -> scripted.ScriptedGlance:
     data = verdict.data
@@ -49,15 +57,14 @@ def _data_requests(glance: scripted.ScriptedGlance) -> int:
     return sum('/file' in request.path for request in glance.requests)
 
 
-@pytest.mark.parametrize('connections', CONNECTIONS)
-@pytest.mark.parametrize('resumed', [False, True], ids=['whole', 'resumed'])
+@pytest.mark.parametrize(('connections', 'resumed'), TRANSFERS)
 @pytest.mark.parametrize('mode', ways.MODES)
 @pytest.mark.parametrize('verdict', VERDICTS)
 def test_verdict(
     verdict: verdicts.Verdict,
     mode: str,
-    resumed: bool,
     connections: int,
+    resumed: bool,
     tmp_path: pathlib.Path,
 ) -> None:
     """It is given in each way to download, also after a lost connection."""

@@ -14,12 +14,14 @@
 
 import collections.abc
 import gzip
+import io
 import os
 import pathlib
 import subprocess
 import sys
 import tracemalloc
 import uuid
+import zipfile
 
 from openstack import connection
 import pytest
@@ -29,10 +31,12 @@ from examples.image import create
 from examples.image import delete
 from examples.image import download
 from examples.image import list as list_example
+from examples.image import read_part
 from examples.image import verify_file
 import openstack_image_stream
 from tests.functional import conftest
 from tests.servers import cloud
+from tests.servers import images
 
 _EXAMPLES = pathlib.Path(create.__file__).parent
 
@@ -221,6 +225,60 @@ class TestDamage:
         assert ids(target, f'copy of {name}') == []
 
 
+class TestReadPart:
+    """What is in an image is told without downloading it."""
+
+    _ARCHIVE = io.BytesIO()
+    with zipfile.ZipFile(_ARCHIVE, 'w') as _file:
+        _file.writestr('a', bytes(MIB))
+        _file.writestr('b', b'')
+
+    @pytest.mark.parametrize(
+        ('data', 'function', 'expected'),
+        [
+            (images.disk('qcow2'), read_part.read_qcow2_size, 1 << 20),
+            (
+                images.disk('gpt'),
+                read_part.read_partitions,
+                [(34, 200, '')],
+            ),
+            (_ARCHIVE.getvalue(), read_part.list_zip, ['a', 'b']),
+        ],
+        ids=['qcow2', 'gpt', 'zip'],
+    )
+    def test_of(
+        self,
+        running_cloud: cloud.Cloud,
+        connect: conftest.Connect,
+        name: str,
+        data: bytes,
+        function: collections.abc.Callable[..., object],
+        expected: object,
+    ) -> None:
+        """Each function knows its format."""
+        running_cloud.upload(name, data)
+        assert function(connect('stream'), name) == expected
+
+    @pytest.mark.parametrize(
+        'function',
+        [
+            read_part.read_qcow2_size,
+            read_part.read_partitions,
+            read_part.list_zip,
+        ],
+    )
+    @pytest.mark.usefixtures('image_id')
+    def test_of_another_format(
+        self,
+        connect: conftest.Connect,
+        name: str,
+        function: collections.abc.Callable[..., object],
+    ) -> None:
+        """It says so where the image has another."""
+        with pytest.raises((ValueError, zipfile.BadZipFile)):
+            function(connect('stream'), name)
+
+
 class TestCopy:
     """An image gets to another cloud."""
 
@@ -284,44 +342,6 @@ class TestCopy:
             tracemalloc.stop()
 
         assert peak < 16 * MIB
-
-    def test_changed_by_the_other_cloud(
-        self,
-        running_cloud: cloud.Cloud,
-        connect: conftest.Connect,
-        monkeypatch: pytest.MonkeyPatch,
-        image_id: str,
-        name: str,
-    ) -> None:
-        """A copy whose hash differs is deleted, too."""
-        target = connect('plain')
-        get_image = target.image.get_image
-
-        def spoilt(copy_id: str) -> object:
-            running_cloud.set_image_hash(copy_id, checksum='0' * 32)
-            return get_image(copy_id)
-
-        monkeypatch.setattr(target.image, 'get_image', spoilt)
-        with pytest.raises(ValueError, match='damaged'):
-            copy_between_clouds.copy_image(
-                connect('stream'), target, name, f'copy of {name}'
-            )
-
-        assert ids(target, name) == [image_id]
-        assert ids(target, f'copy of {name}') == []
-
-    def test_sends_a_stream_once(
-        self, connect: conftest.Connect, image_id: str
-    ) -> None:
-        """What is left of a stream is never sent as if it were all."""
-        response = connect('stream').image.download_image(
-            image_id, stream=True
-        )
-        with response:
-            body = copy_between_clouds.Body(response, len(DATA))
-            assert next(iter(body))
-            with pytest.raises(RuntimeError, match='twice'):
-                iter(body)
 
 
 class TestVerify:
@@ -453,6 +473,7 @@ class TestCommandLine:
             ('create.py', 'image'),
             ('download.py', 'image'),
             ('delete.py', 'image'),
+            ('read_part.py', 'image'),
             ('verify_file.py', 'image, path'),
             ('copy_between_clouds.py', 'image, cloud'),
         ],

@@ -28,6 +28,11 @@ Which to choose:
     behave. ``python -m tests.servers.cloud`` starts them for a person.
 :mod:`~tests.servers.fault_proxy`
     A network that breaks, between a client and the real Glance.
+:mod:`~tests.servers.upload_glance`
+    A Glance that images are uploaded to, in the process of the test, and that
+    misbehaves on demand.
+:mod:`~tests.servers.upload_proxy`
+    A network that breaks, between a client that uploads and the real Glance.
 :mod:`~tests.servers.tls_proxy`
     An HTTPS proxy, for sockets of TLS within TLS.
 

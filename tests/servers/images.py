@@ -14,10 +14,15 @@
 """The images that are downloaded, the same in every process."""
 
 import functools
+import lzma
+import pathlib
 import random
 import uuid
 
 MIB = 1024 * 1024
+
+#: Where disk images are that programs have made.
+_DISKS = pathlib.Path(__file__).parents[1] / 'data' / 'images'
 
 #: Bytes of an image that several connections are worth while for: five parts,
 #: the last of them not full.
@@ -35,6 +40,14 @@ def data(seed: int, size: int) -> bytes:
     :param size: How many bytes.
     """
     return random.Random(seed).randbytes(size)
+
+
+def disk(name: str) -> bytes:
+    """Return a disk image of ``tests/data/images``.
+
+    :param name: Its name, without the suffix.
+    """
+    return lzma.decompress((_DISKS / f'{name}.xz').read_bytes())
 
 
 def new_id(dice: random.Random | None = None) -> str:

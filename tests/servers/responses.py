@@ -122,8 +122,8 @@ def json_response(
     )
 
 
-def read_request(lines: Any) -> Request | None:
-    """Read a request.
+def read_head(lines: Any) -> Request | None:
+    """Read a request without its body.
 
     :param lines: The connection as a binary file.
     :returns: The request, ``None`` where the connection ended.
@@ -136,5 +136,17 @@ def read_request(lines: Any) -> Request | None:
     while line := lines.readline().decode('latin-1').strip():
         name, _, value = line.partition(':')
         headers[name.strip().lower()] = value.strip()
-    body = lines.read(int(headers.get('content-length', 0)))
-    return Request(method, path, headers, body)
+    return Request(method, path, headers, b'')
+
+
+def read_request(lines: Any) -> Request | None:
+    """Read a request.
+
+    :param lines: The connection as a binary file.
+    :returns: The request, ``None`` where the connection ended.
+    """
+    request = read_head(lines)
+    if request is None:
+        return None
+    body = lines.read(int(request.headers.get('content-length', 0)))
+    return dataclasses.replace(request, body=body)

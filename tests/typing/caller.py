@@ -15,6 +15,7 @@
 the error that it must give; mypy reports a mark that it does not need.
 """
 
+import io
 import pathlib
 from typing import cast
 
@@ -58,6 +59,10 @@ def right(images: openstack_image_stream.ImageProxy) -> None:
     images.download_image('id', stream=True, connections=4, progress=True)
     images.download_image('id', chunk_size=None, progress=None)
     image.Image().download(images, True, connections=4)
+    with images.open_image('id', verified=True, connections='auto') as file:
+        assert_type(file, io.BufferedReader)
+        assert_type(file.read(7), bytes)
+    images.open_image('id', verified=False, block_size=4096, retries=0)
     images.verify_image('id', 'image.qcow2')
     images.verify_image(
         'id',
@@ -75,6 +80,21 @@ def right(images: openstack_image_stream.ImageProxy) -> None:
     assert_type(found.virtual_size, int | None)
     assert_type(found.failures, dict[str, str])
     assert_type(found.bytes_read, int)
+    assert_type(
+        images.copy_image(
+            'id',
+            to=openstack.connect(cloud='other'),
+            name='copy',
+            properties={'os_distro': 'debian', 'os_version': None},
+            keep=['os_distro'],
+            visibility='shared',
+            protected=True,
+            stores=('fast',),
+            connections='auto',
+            progress=show,
+        ),
+        image.Image,
+    )
     with images.audit_images(
         ['id', image.Image()], jobs=2, check_format=['raw'], retries=1
     ) as audit:
@@ -100,7 +120,18 @@ def wrong(images: openstack_image_stream.ImageProxy) -> None:
     images.download_image('id', progress=7)  # type: ignore[arg-type]
     images.download_image('id', store_preferences=1)  # type: ignore[arg-type]
     images.download_image('id', retry=9)  # type: ignore[call-arg]
+    images.copy_image('id')  # type: ignore[call-arg]
+    images.copy_image('id', to='other')  # type: ignore[arg-type]
+    images.copy_image('id', visibility='x')  # type: ignore[arg-type,call-arg]
     images.download_image('id', True)  # type: ignore[call-arg]
+    images.open_image('id')  # type: ignore[call-arg]
+    images.open_image('id', True)  # type: ignore[call-arg]
+    images.open_image('id', verified=1)  # type: ignore[arg-type]
+    images.open_image(
+        'id',
+        verified=True,
+        validate_checksum=False,  # type: ignore[call-arg]
+    )
     images.verify_image('id')  # type: ignore[call-arg]
     images.verify_image('id', 1)  # type: ignore[arg-type]
     images.verify_image('id', 'p', progress=7)  # type: ignore[arg-type]

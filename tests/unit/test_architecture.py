@@ -41,6 +41,7 @@ LEAVES = {'exceptions', 'progress', '_config', '_rules'}
 LIBRARIES: dict[str, set[str]] = {
     'openstack': {'_sdk', '_installation', 'service', 'proxy', 'image'},
     'keystoneauth1': {'_sdk', 'image', 'exceptions'},
+    'fsspec': {'_fsspec'},
     'urllib3': {'_http'},
     'http': {'_http'},
     'socket': {'_http'},

@@ -13,6 +13,7 @@
 """Tests of the errors."""
 
 import copy
+import io
 import pickle
 from typing import Any
 
@@ -69,6 +70,7 @@ ERRORS: dict[str, exceptions.ImageStreamError] = {
         'differs', algorithm='sha512', expected='00', actual='01'
     ),
     'changed': exceptions.ImageChangedError('longer', expected=1, actual=2),
+    'no_ranges': exceptions.RangeNotSupportedError('whole', image_id='1'),
     'closed': exceptions.DownloadClosedError('closed', image_id='1'),
     'signature': exceptions.SignatureError(
         'forged',
@@ -80,6 +82,15 @@ ERRORS: dict[str, exceptions.ImageStreamError] = {
     ),
     'unverifiable': exceptions.UnverifiableImageError(
         'no value', image_id='1', algorithm='sha512'
+    ),
+    'not_copyable': exceptions.NotCopyableError(
+        'no data', image_id='1', status='queued', property_name='p'
+    ),
+    'encrypted': exceptions.EncryptedImageError(
+        'no key', image_id='1', property_names=('p',)
+    ),
+    'copy_failed': exceptions.CopyFailedError(
+        'refused', image_id='1', left_behind=True, reason='reset'
     ),
     'incomplete': exceptions.IncompleteDownloadError('cut'),
     'interrupted': exceptions.InterruptedDownloadError(
@@ -108,11 +119,15 @@ CLASSES: dict[str, tuple[type[BaseException], ...]] = {
     'read': (SDK, READ),
     'mismatch': (SDK, sdk_exceptions.InvalidResponse, READ),
     'changed': (SDK, READ),
+    'no_ranges': (SDK, READ, io.UnsupportedOperation),
     'closed': (SDK, READ, ValueError),
     'unverifiable': (SDK,),
     'uncheckable': (SDK,),
     'unsafe': (SDK, READ),
     'signature': (SDK, sdk_exceptions.InvalidResponse, READ),
+    'not_copyable': (SDK,),
+    'encrypted': (SDK,),
+    'copy_failed': (SDK,),
     'incomplete': (),
     'interrupted': (SDK, READ),
     'connection': (
@@ -152,6 +167,20 @@ ATTRIBUTES: dict[type, dict[str, Any]] = {
         'expected': '00',
         'actual': '01',
     },
+    exceptions.NotCopyableError: {
+        'image_id': '1',
+        'status': 'queued',
+        'property_name': 'p',
+    },
+    exceptions.EncryptedImageError: {
+        'image_id': '1',
+        'property_names': ('p',),
+    },
+    exceptions.CopyFailedError: {
+        'image_id': '1',
+        'left_behind': True,
+        'reason': 'reset',
+    },
     exceptions.IncompleteDownloadError: {
         'received': 1,
         'expected': 2,
@@ -159,6 +188,7 @@ ATTRIBUTES: dict[type, dict[str, Any]] = {
         'partial_path': '/p',
     },
     exceptions.ImageChangedError: {'expected': 1, 'actual': 2},
+    exceptions.RangeNotSupportedError: {'image_id': '1'},
     exceptions.DownloadClosedError: {'image_id': '1'},
     exceptions.SignatureError: {
         'image_id': '1',

@@ -291,11 +291,13 @@ class TestStopping(ParallelTestCase):
         A socket that is being connected cannot be shut down.
         """
         answers, network = threading.Event(), iter([self.conn])
+        waits = threading.Event()
         connect = urllib3.util.connection.create_connection
 
         def create_connection(*args: Any, **kwargs: Any) -> Any:
             # Only the first one gets through.
             if next(network, None) is None:
+                waits.set()
                 answers.wait(30)
                 raise TimeoutError
             return connect(*args, **kwargs)
@@ -305,6 +307,7 @@ class TestStopping(ParallelTestCase):
             urllib3.util.connection, 'create_connection', create_connection
         ):
             response = self.stream()
+            self.assertTrue(waits.wait(30))
             response.close()
             self.assertFalse(answers.is_set())
             threads = [

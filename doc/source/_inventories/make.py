@@ -83,6 +83,7 @@ ENTRIES = {
             'py:class': [
                 'collections.abc.Callable',
                 'collections.abc.Iterable',
+                'collections.abc.Mapping',
                 'collections.abc.Sequence',
             ],
         },
@@ -99,7 +100,9 @@ ENTRIES = {
             'py:module': ['hashlib'],
         },
         'library/io.html#$': {
-            'py:class': ['io.IOBase'],
+            'py:class': ['io.BufferedReader', 'io.IOBase'],
+            'py:exception': ['io.UnsupportedOperation'],
+            'py:method': ['io.IOBase.close'],
         },
         'library/os.html#$': {
             'py:class': ['os.PathLike'],
@@ -110,8 +113,14 @@ ENTRIES = {
         'library/tempfile.html#$': {
             'py:function': ['tempfile.NamedTemporaryFile', 'tempfile.mkstemp'],
         },
+        'library/tempfile.html#module-$': {
+            'py:module': ['tempfile'],
+        },
         'library/typing.html#$': {
             'py:data': ['typing.Any'],
+        },
+        'library/zipfile.html#$': {
+            'py:class': ['zipfile.ZipFile'],
         },
     },
     'requests': {

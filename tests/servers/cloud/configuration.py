@@ -38,11 +38,15 @@ class Settings:
         without asking Keystone again; -1 for none.
     :param client_timeout: For how many seconds Glance waits for a client
         that does not read.
+    :param hashing_algorithm: Of the multihash that Glance computes.
+    :param image_size_cap: Bytes of an image that Glance takes at the most.
     """
 
     token_expiration: int = 3600
     token_cache: int = 300
     client_timeout: int = 600
+    hashing_algorithm: str = 'sha512'
+    image_size_cap: int = 1 << 40
 
 
 def write_keystone(
@@ -87,6 +91,7 @@ def write_glance(
     stores: _Sections = {}
     for section, name in (
         ('file', 'images'),
+        ('second', 'second-images'),
         ('os_glance_staging_store', 'staging'),
         ('os_glance_tasks_store', 'tasks'),
     ):
@@ -96,7 +101,11 @@ def write_glance(
     return _write_ini(
         directory / 'glance-api.conf',
         {
-            'DEFAULT': {'enabled_backends': 'file:file, web:http'},
+            'DEFAULT': {
+                'enabled_backends': 'file:file, second:file, web:http',
+                'hashing_algorithm': settings.hashing_algorithm,
+                'image_size_cap': settings.image_size_cap,
+            },
             'glance_store': {'default_backend': 'file'},
             **stores,
             'oslo_concurrency': {'lock_path': directory / 'locks'},

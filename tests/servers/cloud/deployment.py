@@ -79,7 +79,7 @@ class Cloud:
         cls,
         directory: str | os.PathLike[str] | None = None,
         token_expiration: int = 3600,
-        **settings: int,
+        **settings: typing.Any,
     ) -> 'Cloud':
         """Start a cloud of its own, and wait until it responds.
 
