@@ -14,6 +14,8 @@
 
 from typing import TYPE_CHECKING
 
+from openstack_image_stream._audit_result import AuditResult
+from openstack_image_stream._auditing import Audit
 from openstack_image_stream._check.digests import find_digest
 from openstack_image_stream._inspection import ImageInspection
 from openstack_image_stream._installation import install
@@ -55,6 +57,8 @@ from openstack_image_stream.service import load
 from openstack_image_stream.service import version as _version
 
 __all__ = [
+    'Audit',
+    'AuditResult',
     'AuthenticationError',
     'ChecksumMismatchError',
     'ConnectionFailedError',

@@ -85,15 +85,20 @@ class Context:
             image, _config.checked_stores(store_preferences)
         )
 
-    def fetch_info(self) -> image_info.ImageInfo:
+    def fetch_info(
+        self, coordinator: coordination.Coordinator | None = None
+    ) -> image_info.ImageInfo:
         """Request the metadata, and judge the image by them.
 
+        :param coordinator: Owns the download, where another thread may end
+            it meanwhile.
         :returns: The metadata, which are also kept.
         :raises: as :func:`.image_info.fetch` and :meth:`.Checks.prepare`.
         """
         # What cannot be shown is refused before any request, too.
         self.reporter()
-        coordinator = coordination.Coordinator(self.image_id)
+        if coordinator is None:
+            coordinator = coordination.Coordinator(self.image_id)
         self.info = image_info.fetch(
             self._image,
             self._adapter,
@@ -102,7 +107,8 @@ class Context:
             validate=bool(self.options['validate_checksum']),
         )
         self.checks.prepare(
-            self.info, lambda uuid: self._fetch_secret(uuid, coordinator)
+            self.info,
+            functools.partial(self._fetch_secret, coordinator=coordinator),
         )
         return self.info
 

@@ -113,15 +113,19 @@ def to_stream(context: _context.Context) -> requests.Response:
 
 
 def open_stream(
-    context: _context.Context, observers: Sequence[interfaces.Observer]
+    context: _context.Context,
+    observers: Sequence[interfaces.Observer],
+    coordinator: coordination.Coordinator | None = None,
 ) -> verified_stream.VerifiedStream:
     """Open an image whose metadata were fetched, for another operation.
 
     :param context: The image and the options.
     :param observers: Further observers of its bytes.
+    :param coordinator: Owns the download, where another thread may end it.
     :returns: The stream; its caller closes it.
     """
-    coordinator = coordination.Coordinator(context.image_id)
+    if coordinator is None:
+        coordinator = coordination.Coordinator(context.image_id)
     try:
         return _begin(
             context, coordinator, 0, verified_stream.STREAM_CHUNK, observers

@@ -31,6 +31,10 @@ _DIGITS = {'sha224': 56, 'sha256': 64, 'sha384': 96, 'sha512': 128}
 #: parts that are fetched at a time.
 _MOST_CONNECTIONS = 1000
 
+#: Images that are audited side by side. Each has a thread and connections,
+#: and the Image service is the limit long before.
+_MOST_JOBS = 64
+
 #: Some eleven days. What a socket takes for a timeout has an end, too.
 _MOST_SECONDS = 1_000_000
 
@@ -86,6 +90,10 @@ def _is_connections(value: Any) -> bool:
     if isinstance(value, str):
         return value == AUTO
     return _is_whole(value) and 0 < value <= _MOST_CONNECTIONS
+
+
+def _is_jobs(value: Any) -> bool:
+    return _is_whole(value) and 0 < value <= _MOST_JOBS
 
 
 def _is_seconds(value: Any) -> bool:
@@ -153,6 +161,7 @@ CONNECTIONS = Rule(
     _is_connections,
     _read_connections,
 )
+JOBS = Rule(f'a whole number from 1 to {_MOST_JOBS}', _is_jobs, int)
 RETRIES = Rule('a whole number, 0 or more', _is_retries, int)
 SECONDS = Rule(
     f'a positive number of seconds, at most {_MOST_SECONDS:,}',

@@ -13,6 +13,7 @@
 """The proxy of the Image service, which hands out our images."""
 
 from collections.abc import Iterable, Mapping, Sequence
+import functools
 import io
 import os
 from typing import Any, Literal, TYPE_CHECKING
@@ -22,6 +23,8 @@ from openstack.image.v2 import _proxy as _upstream
 from openstack.image.v2 import image as _upstream_image
 import requests
 
+from openstack_image_stream import _audit_arguments
+from openstack_image_stream import _auditing
 from openstack_image_stream import _config
 from openstack_image_stream import _context
 from openstack_image_stream import _copy_arguments
@@ -37,6 +40,10 @@ from openstack_image_stream import image as _image
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+
+#: What an image may be given as, to be audited.
+_AUDITED = (str, _upstream_image.Image)
 
 
 class ImageProxy(_upstream.Proxy):
@@ -480,6 +487,59 @@ ChecksumMismatchError` when the source is damaged, and when the other cloud
                 checksum=image.checksum,
             )
         return ours
+
+    @_settings.takes_options(
+        lambda arguments: compat.connection_of(arguments['self']),
+        tuple(_audit_arguments.AuditOptions.__annotations__),
+    )
+    def audit_images(
+        self,
+        images: Iterable[Any] | None = None,
+        *,
+        jobs: int = 4,
+        **options: 'Unpack[_audit_arguments.AuditOptions]',
+    ) -> _auditing.Audit:
+        """Verify what the Image service delivers of many images.
+
+        Each image is downloaded as by :meth:`download_image`, with all checks
+        that are given, several at a time, and nothing is written. What is
+        wrong with an image is its result and ends nothing. Memory stays
+        constant: each job takes as much as a streamed download.
+
+        What is not named in the call comes from the configuration of the
+        cloud, as for :meth:`download_image`.
+
+        :param images: IDs of images, or
+            :class:`~openstack.image.v2.image.Image` resources; no names. They
+            are taken from the iterable as they are needed, in the thread that
+            iterates over the results. By default all that ``images()``
+            lists, when the first result is asked for.
+        :param jobs: How many images to download at a time, 1 to 64, 4 by
+            default.
+        :param options: Those of :class:`.AuditOptions`.
+        :returns: An iterator of
+            :class:`~openstack_image_stream.AuditResult`, in the order in
+            which the downloads end. Nothing is requested before the first one
+            is asked for. It can be closed, and used in a ``with`` statement.
+        :raises: :exc:`~openstack_image_stream.exceptions.\
+InvalidArgumentError` for a parameter or a setting of the cloud that cannot
+            work, before any request. The iterator raises it for an item of
+            an iterable that is no image.
+        :raises: what ``images()`` raises, by the iterator.
+        """
+        complete: Any = {**options, 'progress': None}
+        _audit_arguments.check(images, jobs, complete, _AUDITED)
+        make = functools.partial(self._get_resource, _image.Image)
+        return _auditing.Audit(
+            _audit_arguments.listed(
+                functools.partial(self.images, limit=1000), make
+            )
+            if images is None
+            else _audit_arguments.given(images, make, _AUDITED),
+            self,
+            complete,
+            jobs,
+        )
 
     def _get_resource(
         self, resource_type: Any, value: Any, **attrs: Any

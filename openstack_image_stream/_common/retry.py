@@ -71,6 +71,9 @@ class Waiter(Protocol):
     def wait(self, seconds: float) -> object:
         """Wait, but not beyond the end."""
 
+    def check(self) -> None:
+        """Raise what ended the download, if anything but success did."""
+
 
 def _wait(waiter: Waiter, seconds: float) -> None:
     waiter.wait(seconds)
@@ -123,14 +126,17 @@ class Retries:
         :param failed: Called after each failure, to let go of what the
             attempt had. It returns what failed, for the log.
         :returns: What the attempt returned.
-        :raises: :exc:`RetriableError` when there is no retry left, and
-            whatever else an attempt raises.
+        :raises: :exc:`RetriableError` when there is no retry left, what ended
+            the download when it ended, and whatever else an attempt raises.
         """
         while True:
             try:
                 return attempt()
             except RetriableError as exc:
                 what = failed(exc)
+                # A connection that was broken because of the end is no reason
+                # to speak of a retry.
+                waiter.check()
                 delay = self.delay(exc)
                 if delay is None:
                     raise

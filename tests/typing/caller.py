@@ -95,6 +95,12 @@ def right(images: openstack_image_stream.ImageProxy) -> None:
         ),
         image.Image,
     )
+    with images.audit_images(
+        ['id', image.Image()], jobs=2, check_format=['raw'], retries=1
+    ) as audit:
+        for result in audit:
+            assert_type(result, openstack_image_stream.AuditResult)
+            print(result.image_id, result.verdict == 'good', result.bad)
     openstack_image_stream.install()
     openstack_image_stream.uninstall()
     assert_type(openstack_image_stream.__version__, str)
@@ -135,4 +141,7 @@ def wrong(images: openstack_image_stream.ImageProxy) -> None:
     images.inspect_image('id', whole='yes')  # type: ignore[arg-type]
     images.inspect_image('id', retries=1)  # type: ignore[call-arg]
     image.Image().download(images, retries='9')  # type: ignore[arg-type]
+    images.audit_images(jobs='2')  # type: ignore[arg-type]
+    images.audit_images(1)  # type: ignore[arg-type]
+    images.audit_images(output='image')  # type: ignore[call-arg]
     print(openstack_image_stream.versoin)  # type: ignore[attr-defined]
