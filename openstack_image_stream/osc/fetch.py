@@ -42,7 +42,7 @@ class Fetch(base.ImageCommand, command.Command):
 Examples::
 
   openstack image fetch ubuntu-24.04 ubuntu.qcow2
-  openstack image fetch ubuntu-24.04 - | qemu-img dd of=/dev/vg/disk
+  openstack image fetch ubuntu-24.04 - | zstd -o ubuntu.qcow2.zst
 
 Exit status: 0 if the image was downloaded and verified; 1 for other errors,
 2 for a command that cannot work, 3 if the image is not what it should be,

@@ -90,7 +90,7 @@ def add_to(
         flag = f'--{name.replace("_", "-")}'
         text = texts.get(name, parameter.text)
         if parameter.is_flag:
-            parser.add_argument(flag, action=_Switch, dest=name, help=text)
+            parser.add_argument(flag, action=Switch, dest=name, help=text)
             continue
         more: dict[str, Any] = {}
         if parameter.is_list:
@@ -138,7 +138,7 @@ def given(
     return found
 
 
-class _Switch(argparse.Action):
+class Switch(argparse.Action):
     """``--name`` and ``--no-name``."""
 
     # As argparse's BooleanOptionalAction, which adds "(default: None)" to the
