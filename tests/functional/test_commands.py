@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import pathlib
+import signal
 import subprocess
 
 import pytest
@@ -23,7 +24,9 @@ import yaml
 
 from tests.faults.catalogue import verdicts
 from tests.functional import openstack_program
+from tests import processes
 from tests.servers import cloud
+from tests.servers import fault_proxy
 
 MIB = 1024 * 1024
 DATA = os.urandom(9 * MIB + 17)
@@ -438,3 +441,50 @@ class TestHelp:
         """The commands of openstackclient stay as they are."""
         shown = run(running_cloud, 'save', '--help').stdout.decode()
         assert 'openstack-image-stream' not in shown
+
+
+class TestInterrupted:
+    """Ctrl-C while an image is downloaded."""
+
+    def test_fetch(
+        self,
+        running_cloud: cloud.Cloud,
+        image_id: str,
+        directory: pathlib.Path,
+        tmp_path: pathlib.Path,
+    ) -> None:
+        """No traceback; what arrived is kept, and the command resumes."""
+        with fault_proxy.FaultProxy(
+            running_cloud.image_url, hold_after=8 * MIB + MIB // 2
+        ) as proxy:
+            clouds = clouds_with(
+                running_cloud,
+                tmp_path,
+                image_endpoint_override=proxy.url.removesuffix('/v2'),
+            )
+            environment = {
+                **running_cloud.environment('plain'),
+                'OS_CLIENT_CONFIG_FILE': str(clouds),
+            }
+            with subprocess.Popen(
+                openstack_program.command('fetch', image_id, 'f'),
+                env=environment,
+                cwd=directory,
+                stderr=subprocess.PIPE,
+            ) as program:
+                assert program.stderr is not None
+                processes.wait_for(
+                    lambda: any(
+                        path.stat().st_size >= 4 * MIB
+                        for path in directory.iterdir()
+                    )
+                )
+                program.send_signal(signal.SIGINT)
+                errors = program.stderr.read().decode()
+        assert program.returncode == 130
+        assert 'Traceback' not in errors
+        (partial,) = os.listdir(directory)
+        assert partial.endswith('.part')
+        done = run(running_cloud, 'fetch', image_id, 'f', directory=directory)
+        assert done.returncode == 0
+        assert (directory / 'f').read_bytes() == DATA
