@@ -20,6 +20,7 @@ from docutils.parsers import rst
 sys.path.insert(0, str(pathlib.Path(__file__).parent / '_extensions'))
 
 extensions = [
+    'cliff.sphinxext',
     'csv_selection',
     'sphinx.ext.autodoc',
     'sphinx.ext.intersphinx',
@@ -48,6 +49,9 @@ html_theme_options = {
     'sidebar_search': True,
 }
 openstackdocs_auto_name = False
+
+# The help of the commands has options in running text; two dashes stay two.
+smartquotes_action = 'qe'
 
 # A reference without a target fails the build.
 nitpicky = True

@@ -22,8 +22,11 @@ from tests.unit import base
 PACKAGE = openstack_image_stream.__name__
 ROOT = pathlib.Path(openstack_image_stream.__file__).parent
 
-#: The rooms, and which other rooms each may import. The modules above them
-#: put the rooms together, and are imported by none.
+#: The room of the commands, which is above all others.
+COMMANDS = 'osc'
+
+#: The rooms, and what else of the package each may import. The modules above
+#: them put the rooms together, and are imported by none but the commands.
 ROOMS: dict[str, set[str]] = {
     '_common': set(),
     '_http': {'_common'},
@@ -31,6 +34,8 @@ ROOMS: dict[str, set[str]] = {
     '_output': {'_common'},
     '_transfer': {'_common'},
     '_sdk': {'_common', '_http'},
+    # It uses what is public, as programs of others do.
+    COMMANDS: {'_common', '_parameters', 'exceptions', 'progress'},
 }
 
 #: Modules above the rooms that every room may import: they import none but
@@ -39,7 +44,16 @@ LEAVES = {'exceptions', 'progress', '_config', '_rules'}
 
 #: Which rooms and modules may import a library; all may for the others.
 LIBRARIES: dict[str, set[str]] = {
-    'openstack': {'_sdk', '_installation', 'service', 'proxy', 'image'},
+    'openstack': {
+        '_sdk',
+        '_installation',
+        'service',
+        'proxy',
+        'image',
+        COMMANDS,
+    },
+    'osc_lib': {COMMANDS},
+    'cliff': {COMMANDS},
     'keystoneauth1': {'_sdk', 'image', 'exceptions'},
     'fsspec': {'_fsspec'},
     'urllib3': {'_http'},
@@ -102,13 +116,17 @@ class TestImports(base.TestCase):
             place = place_of(path)
             for name in imports_of(tree):
                 parts = name.split('.')
-                if parts[0] != PACKAGE:
+                if parts[0] != PACKAGE or parts == [PACKAGE]:
                     continue
                 other = parts[1]
+                if other == COMMANDS != place:
+                    wrong.append(f'{path} imports {name}')
                 allowed = ROOMS.get(place)
                 if place in LEAVES:
                     allowed = {'_common'}
-                if allowed is None or other == place or other in LEAVES:
+                if allowed is None or other == place:
+                    continue
+                if other in LEAVES and place != COMMANDS:
                     continue
                 if other not in allowed:
                     wrong.append(f'{path} imports {name}')
