@@ -25,6 +25,7 @@ from keystoneauth1 import exceptions as ksa_exceptions
 from openstack_image_stream._common import retry
 from openstack_image_stream import _config
 from openstack_image_stream import _context
+from openstack_image_stream._http import fetching
 from openstack_image_stream._sdk import key_manager
 from openstack_image_stream._transfer import coordination
 from openstack_image_stream._transfer import deadlines
@@ -126,6 +127,15 @@ def _trickle(response: responses.Response) -> responses.Response:
     return dataclasses.replace(response, throttle=(1_000, 0.05))
 
 
+def _threads() -> dict[str, list[threading.Thread]]:
+    found: dict[str, list[threading.Thread]] = {}
+    for thread in threading.enumerate():
+        before, _, what = thread.name.rpartition('-')
+        if before == 'openstack-image-stream':
+            found.setdefault(what, []).append(thread)
+    return found
+
+
 class DeadlineTestCase(base.GlanceTestCase):
     """A test with a server, and downloads with a deadline."""
 
@@ -161,16 +171,12 @@ class DeadlineTestCase(base.GlanceTestCase):
 
     def assert_nothing_left(self) -> None:
         """Check that no thread of a download is there."""
-        self.assertEqual(
-            [],
-            [
-                thread.name
-                for thread in threading.enumerate()
-                if thread.name.startswith('openstack-image-stream-')
-                # It ends with its connection, which was shut down.
-                and not thread.name.endswith('-open')
-            ],
-        )
+        # Those that connect are left, and end with their connection.
+        threads = _threads()
+        self.assertEqual({'open'}, {*threads, 'open'})
+        for thread in threads.get('open', []):
+            thread.join(SOON)
+            self.assertFalse(thread.is_alive())
         self.assert_nothing_open(self.glance, self.conn)
 
 
@@ -226,6 +232,24 @@ class TestData(DeadlineTestCase):
         if case[0] is not modes.Streamed:
             self.assertIsInstance(error, ksa_exceptions.ConnectTimeout)
 
+    @base.for_each(modes.times({'one': 1, 'three': 3, 'auto': 'auto'}))
+    def test_no_connection(self, case: Any) -> None:
+        """What cannot be interrupted is left, such as a TLS handshake."""
+        kind, connections = case
+        ended = threading.Event()
+        self.addCleanup(ended.set)
+
+        def connect(*args: Any) -> None:
+            # As long as the test lasts, and no longer.
+            ended.wait(SOON)
+            raise retry.RetriableError('no connection')
+
+        self.patch(fetching.Fetcher, 'open', connect)
+        self.patch(self, 'assert_nothing_left', ended.set)
+        self.fail_at(
+            kind(self.directory).download, self.conn, connections=connections
+        )
+
     def test_no_response_to_the_first_part(self) -> None:
         """The same holds for the first of several connections."""
         self.glance.changes.append(_no_response)
@@ -264,8 +288,9 @@ class TestMetadata(DeadlineTestCase):
         error = self.fail_at(self.conn.image.download_image, scripted.IMAGE_ID)
         self.assertIsInstance(error, exceptions.ConnectionTimeoutError)
         self.assertEqual((0, None), (error.received, error.expected))
-        # Nothing else was requested, nor was there a retry.
+        # Nothing else was requested, and no other retry was due.
         self.assertEqual(1, len(self.glance.requests))
+        self.assertLessEqual(self.log.output.count('retrying'), 1)
 
     def test_certificate(self) -> None:
         """So is that for the certificate of a signer."""
@@ -282,6 +307,7 @@ class TestMetadata(DeadlineTestCase):
             lambda *args, **kwargs: ended.wait(60),
         )
         coordinator = context.coordinator()
+        self.patch(self, 'assert_nothing_left', ended.set)
         self.fail_at(
             lambda deadline: context._fetch_secret('uuid', coordinator)
         )
@@ -369,13 +395,8 @@ class TestOutputs(DeadlineTestCase):
         response = self.conn.image.download_image(
             scripted.IMAGE_ID, stream=True, deadline=60
         )
-        watching = [
-            thread
-            for thread in threading.enumerate()
-            if thread.name == 'openstack-image-stream-deadline'
-        ]
-        self.assertEqual(1, len(watching))
+        (watching,) = _threads()['deadline']
         del response
-        watching[0].join(SOON)
-        self.assertFalse(watching[0].is_alive())
+        watching.join(SOON)
+        self.assertFalse(watching.is_alive())
         self.assert_nothing_left()
