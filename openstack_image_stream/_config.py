@@ -205,6 +205,57 @@ class DownloadOptions(TypedDict, total=False):
             """,
         ),
     ]
+    max_bandwidth: Annotated[
+        int | None,
+        Option(
+            None,
+            _rules.BANDWIDTH,
+            """
+            Bytes per second that all connections of the download receive
+            together, at the most; at least 1024. There is no limit by
+            default.
+            """,
+        ),
+    ]
+    low_speed_limit: Annotated[
+        int | None,
+        Option(
+            None,
+            _rules.BYTES_PER_SECOND,
+            """
+            Bytes per second. A connection that brings less over
+            ``low_speed_time`` counts as lost, as one that is silent does: its
+            bytes are kept and the next ones are requested over another
+            connection, but they do not reset the count of ``retries``. There
+            is no limit by default.
+            """,
+        ),
+    ]
+    low_speed_time: Annotated[
+        float,
+        Option(
+            30,
+            _rules.SECONDS,
+            """
+            Seconds over which a connection is measured by
+            ``low_speed_limit``, 30 by default. It has no effect without that.
+            """,
+        ),
+    ]
+    deadline: Annotated[
+        float | None,
+        Option(
+            None,
+            _rules.SECONDS_OR_NONE,
+            """
+            Seconds from the call until the download ends with
+            :exc:`~openstack_image_stream.IncompleteDownloadError` if it is
+            not complete by then, with everything included: metadata, waits,
+            retries, and what a caller does with a stream in between. A
+            partial file is kept. There is no deadline by default.
+            """,
+        ),
+    ]
     resume: Annotated[
         bool,
         Option(

@@ -12,29 +12,35 @@
 
 """What an operation on an image has at hand."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import functools
 import logging
-from typing import Any
+from typing import Any, TypeVar
 
 from openstack_image_stream import _checks
 from openstack_image_stream._common import printing
 from openstack_image_stream._common import retry
+from openstack_image_stream._common import token_bucket
 from openstack_image_stream import _config
 from openstack_image_stream._http import connection_pools
 from openstack_image_stream._http import fetching
+from openstack_image_stream._http import low_speed
+from openstack_image_stream._http import sockets
 from openstack_image_stream import _rules
 from openstack_image_stream._sdk import compat
 from openstack_image_stream._sdk import image_info
 from openstack_image_stream._sdk import key_manager
 from openstack_image_stream._sdk import sending
+from openstack_image_stream._transfer import calls
 from openstack_image_stream._transfer import concurrency
 from openstack_image_stream._transfer import coordination
+from openstack_image_stream._transfer import deadlines
 from openstack_image_stream._transfer import image_source
 from openstack_image_stream._transfer import parallel
 from openstack_image_stream import exceptions
 from openstack_image_stream import progress
 
+_T = TypeVar('_T')
 
 _LOG = logging.getLogger('openstack.image_stream')
 
@@ -64,9 +70,17 @@ class Context:
         store_preferences: Sequence[str] | None = None,
     ) -> None:
         self.options = options
+        seconds = options['deadline']
         #: ID of the image, fit for a message.
         self.image_id = printing.safe(str(image.id))
+        self._deadline = (
+            None
+            if seconds is None
+            else deadlines.Deadline(seconds, self.image_id)
+        )
         self.policy = retry.RetryPolicy(retries=options['retries'])
+        rate = options['max_bandwidth']
+        self._bucket = None if rate is None else token_bucket.TokenBucket(rate)
         #: What the bytes are judged by.
         self.checks = _checks.Checks(options, self.image_id)
         self._image = image
@@ -97,25 +111,34 @@ class Context:
         """
         # What cannot be shown is refused before any request, too.
         self.reporter()
-        if coordinator is None:
-            coordinator = coordination.Coordinator(self.image_id)
-        self.info = image_info.fetch(
-            self._image,
-            self._adapter,
-            self.policy,
-            coordinator,
-            validate=bool(self.options['validate_checksum']),
-        )
-        self.checks.prepare(
-            self.info,
-            functools.partial(self._fetch_secret, coordinator=coordinator),
-        )
+        own = coordinator is None
+        coordinator = coordinator or self.coordinator()
+        try:
+            self.info = _call(
+                coordinator,
+                image_info.fetch,
+                self._image,
+                self._adapter,
+                self.policy,
+                coordinator,
+                validate=bool(self.options['validate_checksum']),
+            )
+            self.checks.prepare(
+                self.info,
+                functools.partial(self._fetch_secret, coordinator=coordinator),
+            )
+        finally:
+            if own:
+                coordinator.finish()
+                coordinator.join()
         return self.info
 
     def _fetch_secret(
         self, uuid: str, coordinator: coordination.Coordinator
     ) -> bytes:
-        return key_manager.fetch_secret(
+        return _call(
+            coordinator,
+            key_manager.fetch_secret,
             self._connection,
             uuid,
             image_id=self.image_id,
@@ -123,6 +146,16 @@ class Context:
             policy=self.policy,
             waiter=coordinator,
         )
+
+    def coordinator(self) -> coordination.Coordinator:
+        """Return the owner of a download, which the deadline ends.
+
+        :returns: The owner; the caller ends it, and then joins it.
+        """
+        made = coordination.Coordinator(self.image_id, self._deadline)
+        if self._deadline is not None:
+            self._deadline.watch(made)
+        return made
 
     def source(
         self, coordinator: coordination.Coordinator, start: int = 0
@@ -146,7 +179,7 @@ class Context:
             )
             connections = 1
         if connections == _rules.AUTO:
-            controller = concurrency.ConcurrencyController()
+            controller = self._controller()
             connections = concurrency.MAX_CONNECTIONS
         return image_source.ImageSource(
             self.fetcher(connections, start),
@@ -156,7 +189,14 @@ class Context:
             connections=connections,
             controller=controller,
             part_size=parallel.PART,
+            bucket=self._bucket,
         )
+
+    def _controller(self) -> concurrency.ConcurrencyController:
+        bucket = self._bucket
+        if bucket is None:
+            return concurrency.ConcurrencyController()
+        return concurrency.ConcurrencyController(limited=lambda: bucket.empty)
 
     def fetcher(
         self, connections: int = 1, start: int = 0, *, whole: bool = True
@@ -185,6 +225,15 @@ class Context:
             reopenings=self.options['retries'],
             verified=whole and self.checks.verified,
             pools=pools,
+            low=self._low_speed(),
+        )
+
+    def _low_speed(self) -> low_speed.LowSpeed | None:
+        limit = self.options['low_speed_limit']
+        if limit is None:
+            return None
+        return low_speed.LowSpeed(
+            limit, self.options['low_speed_time'], self.options['timeout']
         )
 
     @property
@@ -198,3 +247,23 @@ class Context:
         return progress.reporter_for(
             self.options['progress'], str(self._image.name or self.image_id)
         )
+
+
+def _call(
+    coordinator: coordination.Coordinator,
+    function: Callable[..., _T],
+    *args: Any,
+    **kwargs: Any,
+) -> _T:
+    """Call what sends requests, which the deadline interrupts."""
+    if coordinator.deadline is None:
+        return function(*args, **kwargs)
+    used = sockets.Sockets()
+
+    def call() -> _T:
+        try:
+            return used.call(functools.partial(function, *args, **kwargs))
+        finally:
+            used.forget()
+
+    return calls.call(call, coordinator, used.abort)

@@ -101,7 +101,7 @@ def to_stream(context: _context.Context) -> requests.Response:
     :returns: The response, its body unread.
     """
     context.fetch_info()
-    coordinator = coordination.Coordinator(context.image_id)
+    coordinator = context.coordinator()
     try:
         response, stream = _begin(
             context, coordinator, 0, verified_stream.STREAM_CHUNK
@@ -109,6 +109,7 @@ def to_stream(context: _context.Context) -> requests.Response:
         return response_reader.attach(response, stream)
     except BaseException:
         coordinator.close()
+        coordinator.join()
         raise
 
 
@@ -148,7 +149,7 @@ def drain(context: _context.Context, sink: sinks.Sink) -> requests.Response:
     with sink:
         if sink.start:
             sink.start_at(_usable(sink.start, context.info.size))
-        coordinator = coordination.Coordinator(context.image_id)
+        coordinator = context.coordinator()
         try:
             response, stream = _begin(
                 context, coordinator, sink.start, verified_stream.SINK_CHUNK
@@ -156,6 +157,7 @@ def drain(context: _context.Context, sink: sinks.Sink) -> requests.Response:
             stream.drain_to(sink)
         finally:
             coordinator.close()
+            coordinator.join()
     return response
 
 

@@ -35,6 +35,9 @@ _MOST_CONNECTIONS = 1000
 #: and the Image service is the limit long before.
 _MOST_JOBS = 64
 
+#: Less is more likely a mistake of the unit than what is meant.
+_LEAST_BANDWIDTH = 1024
+
 #: Some eleven days. What a socket takes for a timeout has an end, too.
 _MOST_SECONDS = 1_000_000
 
@@ -102,6 +105,18 @@ def _is_seconds(value: Any) -> bool:
     return number and 0 < value <= _MOST_SECONDS
 
 
+def _is_seconds_or_none(value: Any) -> bool:
+    return value is None or _is_seconds(value)
+
+
+def _is_bandwidth(value: Any) -> bool:
+    return value is None or (_is_whole(value) and value >= _LEAST_BANDWIDTH)
+
+
+def _is_rate(value: Any) -> bool:
+    return value is None or (_is_whole(value) and value > 0)
+
+
 def _is_validation(value: Any) -> bool:
     return _is_flag(value) or (isinstance(value, str) and value == REQUIRED)
 
@@ -167,6 +182,20 @@ SECONDS = Rule(
     f'a positive number of seconds, at most {_MOST_SECONDS:,}',
     _is_seconds,
     float,
+)
+SECONDS_OR_NONE = Rule(
+    f'a positive number of seconds, at most {_MOST_SECONDS:,}, or None',
+    _is_seconds_or_none,
+    float,
+)
+BANDWIDTH = Rule(
+    f'a whole number of bytes per second, at least {_LEAST_BANDWIDTH}, or '
+    'None',
+    _is_bandwidth,
+    int,
+)
+BYTES_PER_SECOND = Rule(
+    'a positive whole number of bytes per second or None', _is_rate, int
 )
 PROGRESS = Rule('True, False or a function', _is_progress, _read_flag)
 CHUNK_SIZE = Rule('a whole number of bytes or None', _is_chunk_size, int)

@@ -145,10 +145,11 @@ UncheckableImageError` when its format cannot be checked, and
 ChecksumMismatchError` when the bytes are not the image's.
         :raises: :exc:`~openstack_image_stream.exceptions.\
 IncompleteDownloadError` when they do not arrive whole after all retries,
-            an intermediary sends something else, or there is no response, to
-            the request for the metadata either. It names the partial file if
-            one was kept. Without a response it is also an error of
-            keystoneauth, and no :exc:`~openstack.exceptions.SDKException`.
+            an intermediary sends something else, there is no response, to
+            the request for the metadata either, or at the deadline. It names
+            the partial file if one was kept. Without a response it is also an
+            error of keystoneauth, and no
+            :exc:`~openstack.exceptions.SDKException`.
         :raises: :exc:`~openstack_image_stream.exceptions.ImageChangedError`
             when the first response has another length than the image, when
             more is sent than the image has, or another ``Content-MD5`` than

@@ -46,6 +46,8 @@ class RetriableError(Exception):
     :param final: Whether there shall be no retry all the same.
     :param kind: Makes what to raise instead of that, as a class of
         :exc:`.IncompleteDownloadError` does, where no response has come.
+    :param futile: Whether the bytes since the last failure are too few to
+        count as progress.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class RetriableError(Exception):
         retry_after: float | None = None,
         final: bool = False,
         kind: Callable[..., Exception] | None = None,
+        futile: bool = False,
     ) -> None:
         super().__init__(reason)
         self.reason = reason
@@ -63,6 +66,7 @@ class RetriableError(Exception):
         self.retry_after = retry_after
         self.final = final
         self.kind = kind
+        self.futile = futile
 
 
 class Waiter(Protocol):
@@ -105,6 +109,8 @@ class Retries:
     def __init__(self, policy: RetryPolicy) -> None:
         self._policy = policy
         self._failures = 0
+        # How many of them there were at the last one.
+        self._counted = 0
         # How often the longest wait was doubled, and the bytes since then.
         self._doublings = 0
         self._received = 0
@@ -167,7 +173,10 @@ class Retries:
         :returns: Seconds to wait before the retry, ``None`` if there should
             be no retry.
         """
+        if failure.futile:
+            self._failures = self._counted
         self._failures += 1
+        self._counted = self._failures
         if failure.final or self._failures > self._policy.retries:
             return None
         drop_frames(failure)

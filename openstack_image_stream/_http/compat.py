@@ -58,6 +58,29 @@ def check_chunk_sizes(response: requests.Response) -> None:
     received._read_next_chunk_size = read_positive_size  # type: ignore[union-attr]
 
 
+def read_available(raw: Any, size: int) -> bytes:
+    """Read the bytes that there are, and wait for the first of them only.
+
+    The ``read()`` of urllib3 waits for all of them, and not all of its
+    releases have a ``read1()``.
+
+    :param raw: The response of urllib3. It gives its connection back at the
+        end, as after ``read()``.
+    :param size: How many bytes at the most, positive.
+    :returns: The bytes, not decoded, ``b''`` at the end.
+    """
+    received = raw._fp
+    if not hasattr(received, 'read1'):
+        # Not a response of http.client.
+        chunk: bytes = raw.read(size, decode_content=False)
+        return chunk
+    with raw._error_catcher():
+        chunk = received.read1(size)
+        if not chunk or getattr(received, 'length', None) == 0:
+            received.close()
+    return chunk
+
+
 def with_hook(pool: Any, hook: Callable[[Any, Any], None]) -> Any:
     """Return a class of connection pools that show what they hand out.
 

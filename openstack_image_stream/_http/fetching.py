@@ -26,6 +26,7 @@ from openstack_image_stream._common import byte_ranges
 from openstack_image_stream._common import printing
 from openstack_image_stream._common import retry
 from openstack_image_stream._http import connection_pools
+from openstack_image_stream._http import low_speed
 from openstack_image_stream._http import request_connection
 from openstack_image_stream._http import response_body
 from openstack_image_stream._http import responses
@@ -55,6 +56,7 @@ class Fetcher:
     :param verified: Whether the digest of the whole is compared in the end.
     :param pools: Connection pools that are for this download alone, closed
         with the fetcher.
+    :param low: Which connections are too slow, if any is.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Fetcher:
         reopenings: int,
         verified: bool = False,
         pools: connection_pools.Pools | None = None,
+        low: low_speed.LowSpeed | None = None,
     ) -> None:
         #: ID of the image, fit for a message.
         self.image_id = printing.printable(image_id)
@@ -80,6 +83,7 @@ class Fetcher:
         self._reopenings = reopenings
         self._verified = verified
         self._pools = pools
+        self._low = low
         self._requested_all = False
         # Whether a response with data had the size that is known.
         self._confirmed = False
@@ -148,7 +152,11 @@ ImageDataMissingError` for an image without data.
         start = (
             requested.start if requested and response.status_code == 206 else 0
         )
-        return response_body.Body(response, start, encoded=encoded)
+        if self._low is None:
+            return response_body.Body(response, start, encoded=encoded)
+        return low_speed.MeasuredBody(
+            response, start, encoded=encoded, low=self._low
+        )
 
     def _count_reopening(self, byte_range: byte_ranges.ByteRange) -> None:
         # The first time is no repetition, also where a partial file is there.

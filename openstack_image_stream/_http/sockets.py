@@ -75,6 +75,14 @@ class Sockets:
         for line in self._lines[:]:
             line.break_for(self)
 
+    def limit_silence(self, seconds: float) -> None:
+        """Set the timeout of the connections that are used.
+
+        :param seconds: Longest silence, more than 0.
+        """
+        for line in self._lines:
+            line.limit_silence(self, seconds)
+
     def forget(self) -> None:
         """Take note that none of them is used any more."""
         for line in self._lines:
@@ -120,6 +128,11 @@ class Line:
         # In the meantime it may serve another download.
         if sock is not None and self.user is user:
             _shut_down(sock)
+
+    def limit_silence(self, user: Sockets, seconds: float) -> None:
+        sock = self._socket()
+        if sock is not None and self.user is user:
+            sock.settimeout(seconds)
 
 
 def _shut_down(sock: Any) -> None:

@@ -66,6 +66,7 @@ def fetch_secret(
     what = f'the secret {uuid} of the key manager'
 
     def attempt() -> bytes:
+        waiter.check()
         with errors.translated():
             response: requests.Response = adapter.get(
                 f'/secrets/{uuid}/payload',
@@ -90,12 +91,13 @@ def fetch_secret(
         responses.load(response, _LONGEST, what)
         return response.content
 
+    def failed(failure: retry.RetriableError) -> str:
+        waiter.check()
+        return f'cannot fetch {what}'
+
     try:
         return retry.Retries(policy).run(
-            attempt,
-            waiter=waiter,
-            image_id=image_id,
-            failed=lambda failure: f'cannot fetch {what}',
+            attempt, waiter=waiter, image_id=image_id, failed=failed
         )
     except retry.RetriableError as exc:
         kind = exc.kind or exceptions.RequestFailedError

@@ -62,10 +62,18 @@ class ConcurrencyController:
     Not to be used by several threads at a time.
 
     :param clock: Seconds, from any moment on.
+    :param limited: Whether the download is as fast as its caller allows. That
+        says nothing about the network, so nothing is tried, and nothing that
+        is tried is judged.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        limited: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._clock = clock
+        self._limited = limited
         #: How many connections there should be now.
         self.connections = 1
         # Bytes per second before the last one was added, while that is tried,
@@ -128,6 +136,9 @@ class ConcurrencyController:
         now = self._clock()
         size = int(rate / self.connections * _STEP)
         self._chunk_size = min(_LARGEST, max(_SMALLEST, size))
+        if self._limited():
+            self._rest(now)
+            return
         if self._before is not None and rate < self._before * _gain(
             self.connections - 1
         ):
@@ -150,10 +161,14 @@ class ConcurrencyController:
 
     def _remove(self, now: float) -> None:
         self.connections = max(1, self.connections - 1)
+        self._rest(now, self._hold)
+        self._hold *= 2
+
+    def _rest(self, now: float, seconds: float = _HOLD) -> None:
+        """Keep the connections that there are for some time."""
         self._before = None
         self._doubted = False
-        self._resting_until = now + self._hold
-        self._hold *= 2
+        self._resting_until = now + seconds
         self._begin_to_measure()
 
     def _begin_to_measure(self) -> None:

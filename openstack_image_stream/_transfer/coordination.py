@@ -12,9 +12,10 @@
 
 """The one owner of how a download ends.
 
-A download ends because all of it was handed on, because something failed, or
-because it was closed: by the thread that reads, by another one, in a signal
-handler, or by the garbage collector from within any line of any thread. So to
+A download ends because all of it was handed on, because something failed,
+because its deadline has passed, or because it was closed: by the thread that
+reads, by another one, in a signal handler, or by the garbage collector from
+within any line of any thread. So to
 end a download never waits and takes no lock. It notes the reason, of which
 the first one counts, and wakes up what waits: every wait of a download is one
 for a queue that is known here, or for a socket that is shut down.
@@ -33,6 +34,7 @@ import threading
 from typing import Any, Generic, TypeVar
 
 from openstack_image_stream._common import signals
+from openstack_image_stream._transfer import deadlines
 from openstack_image_stream import exceptions
 
 _T = TypeVar('_T')
@@ -50,12 +52,17 @@ class Coordinator:
     """Knows whether a download has ended, and why.
 
     :param image_id: ID of the image, for messages.
+    :param deadline: Ends the download, see :meth:`expire`.
     """
 
-    def __init__(self, image_id: str) -> None:
+    def __init__(
+        self, image_id: str, deadline: deadlines.Deadline | None = None
+    ) -> None:
         self._image_id = image_id
+        #: Ends the download, if there is one.
+        self.deadline = deadline
         # Appending to a list is atomic; the first one is what counts.
-        self._ends: list[Exception | None] = []
+        self._ends: list[Exception | deadlines.Deadline | None] = []
         self._wakers: list[Waker] = []
         self._process = os.getpid()
 
@@ -87,13 +94,20 @@ class Coordinator:
         # from there to the response and back.
         self._end(_copy(error))
 
+    def expire(self) -> None:
+        """End the download because its deadline has passed."""
+        self._end(self.deadline)
+
     def finish(self) -> None:
         """End the download because all of it was handed on."""
         self._end(None)
 
-    def check(self) -> None:
+    def check(
+        self, overdue: Callable[..., Exception] = deadlines.INTERRUPTED
+    ) -> None:
         """Raise what ended the download, if anything but success did.
 
+        :param overdue: Makes the error to raise after the deadline.
         :raises: :exc:`~openstack_image_stream.exceptions.\
 DownloadClosedError` after :meth:`close`, the error after :meth:`fail`, and
             :exc:`~openstack_image_stream.exceptions.ReadError` in a
@@ -105,9 +119,14 @@ DownloadClosedError` after :meth:`close`, the error after :meth:`fail`, and
                 f'{self._process}, a forked child cannot read it: start '
                 'another download'
             )
-        error = self._ends[0] if self._ends else None
-        if error is not None:
-            raise _copy(error)
+        deadline = self.deadline
+        if deadline is not None and deadline.passed and not self.ended:
+            self.expire()
+        end = self._ends[0] if self._ends else None
+        if isinstance(end, deadlines.Deadline):
+            raise end.error(overdue)
+        if end is not None:
+            raise _copy(end)
 
     def child(self) -> 'Coordinator':
         """Return the owner of some work that may end on its own.
@@ -171,11 +190,16 @@ DownloadClosedError` after :meth:`close`, the error after :meth:`fail`, and
             inbox.get(timeout=seconds)
         return self.ended
 
-    def _end(self, error: Exception | None) -> None:
+    def join(self) -> None:
+        """Wait for what watches the deadline, after the end."""
+        if self.deadline is not None:
+            self.deadline.join()
+
+    def _end(self, end: Exception | deadlines.Deadline | None) -> None:
         # The sockets of a child are those of its parent.
         if self.elsewhere:
             return
-        self._ends.append(error)
+        self._ends.append(end)
         for waker in self._wakers[:]:
             waker()
         if len(self._ends) == 1:

@@ -21,13 +21,14 @@ import requests
 from openstack_image_stream._common import byte_ranges
 from openstack_image_stream._common import retry
 from openstack_image_stream._common import signals
+from openstack_image_stream._common import token_bucket
 from openstack_image_stream._transfer import automatic
 from openstack_image_stream._transfer import concurrency
 from openstack_image_stream._transfer import coordination
+from openstack_image_stream._transfer import deadlines
 from openstack_image_stream._transfer import interfaces
 from openstack_image_stream._transfer import parallel
 from openstack_image_stream._transfer import resumable
-from openstack_image_stream import exceptions
 
 _LOG = logging.getLogger('openstack.image_stream')
 
@@ -45,6 +46,8 @@ class ImageSource:
     :param controller: Decides that instead, up to ``connections``, if it is
         given.
     :param part_size: Bytes of such a range.
+    :param bucket: Limits the rate of all connections together, if it is
+        given.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class ImageSource:
         connections: int = 1,
         controller: concurrency.ConcurrencyController | None = None,
         part_size: int = parallel.PART,
+        bucket: token_bucket.TokenBucket | None = None,
     ) -> None:
         self._fetcher = fetcher
         self._policy = policy
@@ -64,14 +68,18 @@ class ImageSource:
         self._connections = connections
         self._controller = controller
         self._part_size = part_size
+        self._bucket = bucket
         # No method of ours: the workers keep it, and would keep a forgotten
         # source alive with it.
-        self._make_part = functools.partial(_make_part, fetcher, policy)
+        self._make_part = functools.partial(
+            _make_part, fetcher, policy, bucket
+        )
         self._parallel: parallel.ParallelReader | None = None
         self._automatic: automatic.AutomaticStream | None = None
         self._single = self._make_single(start)
         #: Position in the image of the next byte.
         self.position = start
+        self._note_position()
 
     @property
     def size(self) -> int | None:
@@ -83,8 +91,8 @@ class ImageSource:
 
         :returns: The response, its body unread. The source closes that.
         :raises: :exc:`~openstack_image_stream.exceptions.\
-IncompleteDownloadError` when there is no response, and as
-            :meth:`.Connection.open`.
+IncompleteDownloadError` when there is no response, what ended the download
+            when it ended meanwhile, and as :meth:`.Connection.open`.
         """
         try:
             size = self._fetcher.size
@@ -98,8 +106,12 @@ IncompleteDownloadError` when there is no response, and as
                 return self._open_parallel(size)
             return self._single.open()
         except retry.RetriableError as exc:
+            self._coordinator.check(deadlines.NO_RESPONSE)
             error = self._final(exc, exc.kind)
             raise error from retry.cause(exc, error)
+        except Exception:
+            self._coordinator.check(deadlines.NO_RESPONSE)
+            raise
 
     def read(self, size: int) -> bytes:
         """Read the next bytes.
@@ -126,7 +138,14 @@ IncompleteDownloadError` when the connection fails once too often, what ended
             raise
         self._coordinator.check()
         self.position += len(chunk)
+        self._note_position()
         return chunk
+
+    def _note_position(self) -> None:
+        deadline = self._coordinator.deadline
+        if deadline is not None:
+            deadline.received = self.position
+            deadline.expected = self.size
 
     def ready(self) -> Iterator[tuple[int, bytes]]:
         """Yield what has arrived and was not read, where that is contiguous.
@@ -256,6 +275,7 @@ IncompleteDownloadError` when the connection fails once too often, what ended
             policy=self._policy,
             coordinator=self._coordinator,
             aside=True,
+            bucket=self._bucket,
         )
 
     def _final(
@@ -265,23 +285,26 @@ IncompleteDownloadError` when the connection fails once too often, what ended
     ) -> Exception:
         if failure.error is not None and self.position == 0:
             return failure.error
-        total = 'an unknown number of' if self.size is None else self.size
-        kind = kind or exceptions.InterruptedDownloadError
-        return kind(
-            f'image {self._fetcher.image_id}: incomplete download: '
-            f'{self.position} of {total} bytes received ({failure.reason})',
+        return deadlines.incomplete(
+            kind or deadlines.INTERRUPTED,
+            failure.reason,
+            image_id=self._fetcher.image_id,
             received=self.position,
             expected=self.size,
-            reason=failure.reason,
         )
 
 
 def _make_part(
     fetcher: interfaces.Fetcher,
     policy: retry.RetryPolicy,
+    bucket: token_bucket.TokenBucket | None,
     byte_range: byte_ranges.ByteRange,
     coordinator: coordination.Coordinator,
 ) -> resumable.ResumableStream:
     return resumable.ResumableStream(
-        fetcher, byte_range, policy=policy, coordinator=coordinator
+        fetcher,
+        byte_range,
+        policy=policy,
+        coordinator=coordinator,
+        bucket=bucket,
     )

@@ -22,8 +22,10 @@ import requests
 from openstack_image_stream._common import byte_ranges
 from openstack_image_stream._common import retry
 from openstack_image_stream._common import signals
+from openstack_image_stream._common import token_bucket
 from openstack_image_stream._transfer import coordination
 from openstack_image_stream._transfer import interfaces
+from openstack_image_stream._transfer import limited_body
 from openstack_image_stream import exceptions
 
 #: Seconds after which what was received is handed on, though it is less than
@@ -51,6 +53,7 @@ class ResumableStream:
     :param coordinator: Owns the download; its end ends every wait.
     :param aside: Whether reconnecting is done in a thread of its own,
         so that the thread that reads can be woken up meanwhile.
+    :param bucket: Limits the rate, if it is given.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class ResumableStream:
         policy: retry.RetryPolicy,
         coordinator: coordination.Coordinator,
         aside: bool = False,
+        bucket: token_bucket.TokenBucket | None = None,
     ) -> None:
         self._fetcher = fetcher
         #: The bytes it has from the first to the last.
@@ -69,6 +73,7 @@ class ResumableStream:
         self._parent = coordinator
         self._coordinator = coordinator.child()
         self._aside = aside
+        self._bucket = bucket
         self._connection = fetcher.connection()
         self._coordinator.on_end(self._connection.abort)
         self._body: interfaces.Body | None = None
@@ -99,10 +104,15 @@ class ResumableStream:
     def open(self) -> requests.Response:
         """Connect.
 
+        Where there is a deadline it ends the wait for a response, too.
+
         :returns: The response that is being read.
         :raises: as :meth:`read`.
         """
-        self._retrying(self.open_once)
+        if self._parent.deadline is None:
+            self._retrying(self.open_once)
+        else:
+            self._retrying(self._open_aside)
         return self._connected().take_response()
 
     def open_once(self) -> 'ResumableStream':
@@ -115,6 +125,10 @@ class ResumableStream:
         self._check()
         self._body = self._connect()
         return self
+
+    def _open_aside(self) -> None:
+        self._check()
+        self._body = self._elsewhere(self._connect, aside=True)
 
     def read(self, size: int) -> bytes:
         """Read the next bytes.
@@ -194,13 +208,13 @@ class ResumableStream:
     def _connected(self) -> interfaces.Body:
         if self._body is None:
             self._check()
-            self._body = self._elsewhere(self._connect)
+            self._body = self._elsewhere(self._connect, aside=self._aside)
             # Only that to the first request is of use to a caller.
             self._body.take_response()
         return self._body
 
-    def _elsewhere(self, connect: _Opener) -> interfaces.Body:
-        if self._aside:
+    def _elsewhere(self, connect: _Opener, *, aside: bool) -> interfaces.Body:
+        if aside:
             try:
                 task = coordination.Task(self._coordinator, connect)
             except RuntimeError as exc:
@@ -223,6 +237,10 @@ class ResumableStream:
             if part:
                 raise
             body = self._connection.open(wanted)
+        if self._bucket is not None:
+            body = limited_body.LimitedBody(
+                body, self._bucket, self._coordinator
+            )
         try:
             if part and not self._fetcher.ranged:
                 raise byte_ranges.RangesRefused

@@ -261,6 +261,7 @@ class VerifiedStream:
                 if self._observing is not None:
                     self._observing.close()
                 self._meter.close()
+                self._coordinator.join()
             self._cleaned = True
         finally:
             self._busy.release()

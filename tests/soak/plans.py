@@ -141,6 +141,21 @@ def honest(plan: Plan, image: images.Image) -> Plan:
     )
 
 
+#: Limits of rate and time that a download takes note of and does not reach,
+#: but for the bandwidth.
+_LIMITS: tuple[dict[str, Any], ...] = (
+    {'max_bandwidth': 100 * images.MIB},
+    {'low_speed_limit': 1, 'low_speed_time': 600},
+    {'deadline': 3600},
+    {
+        'max_bandwidth': 200 * images.MIB,
+        'low_speed_limit': 1,
+        'low_speed_time': 600,
+        'deadline': 3600,
+    },
+)
+
+
 def _draw_options(dice: random.Random, image: images.Image) -> dict[str, Any]:
     options: dict[str, Any] = {
         'connections': dice.choice((1, 1, 1, 1, 2, 3, 4, 8, 'auto')),
@@ -152,6 +167,8 @@ def _draw_options(dice: random.Random, image: images.Image) -> dict[str, Any]:
     }
     if dice.random() < 0.05:
         options['store_preferences'] = ['fast', 'slow']
+    if dice.random() < 0.1:
+        options.update(dice.choice(_LIMITS))
     return options
 
 

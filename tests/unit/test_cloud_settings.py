@@ -36,6 +36,18 @@ class TestReading(base.TestCase):
             'word': ({'image_stream_resume': ' No '}, {'resume': False}),
             'other_word': ({'image_stream_sparse': 'on'}, {'sparse': True}),
             'progress': ({'image_stream_progress': '1'}, {'progress': True}),
+            'bandwidth': (
+                {'image_stream_max_bandwidth': '1048576'},
+                {'max_bandwidth': 1048576},
+            ),
+            'low_speed': (
+                {
+                    'image_stream_low_speed_limit': '1000',
+                    'image_stream_low_speed_time': '7.5',
+                },
+                {'low_speed_limit': 1000, 'low_speed_time': 7.5},
+            ),
+            'deadline': ({'image_stream_deadline': 600}, {'deadline': 600}),
             'nothing': ({'image_stream_retries': None}, {}),
             'others': ({'image_api_version': '2', 'verify': False}, {}),
             'api_timeout': ({'api_timeout': '7.5'}, {'timeout': 7.5}),
@@ -57,6 +69,9 @@ class TestReading(base.TestCase):
             'word_for_a_flag': ('resume', 'perhaps'),
             'function': ('progress', print),
             'list': ('sparse', [True]),
+            'bandwidth': ('max_bandwidth', '10M'),
+            'little_bandwidth': ('max_bandwidth', 100),
+            'deadline': ('deadline', '0'),
         }
     )
     def test_bad_value(self, case: Any) -> None:

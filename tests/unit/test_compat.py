@@ -19,6 +19,7 @@ what the function is for.
 import http.client
 import inspect
 import io
+import threading
 from typing import Any
 from unittest import mock
 
@@ -183,6 +184,46 @@ class TestHTTP(base.GlanceTestCase):
             decode_content=False,
         )
         self.assertIn('(0 bytes read', str(error))
+
+    @base.for_each({'length': 'length', 'chunked': 'chunked'})
+    def test_read_available(self, framing: Any) -> None:
+        """What has come is read, and the connection is given back."""
+        data = base.some_bytes(100_000)
+        released = threading.Event()
+        self.addCleanup(released.set)
+        glance = self.serve(data)
+        glance.data_responses.append(
+            glance.honest(framing=framing, hold_after=50, released=released)
+        )
+        pool = urllib3.HTTPConnectionPool(
+            '127.0.0.1', int(glance.url.rpartition(':')[2])
+        )
+        self.addCleanup(pool.close)
+        raw = pool.urlopen(
+            'GET',
+            f'/v2/images/{scripted.IMAGE_ID}/file',
+            preload_content=False,
+        )
+        chunks = []
+        while chunk := http_compat.read_available(raw, 30_000):
+            self.assertLessEqual(len(chunk), 30_000)
+            chunks.append(chunk)
+            released.set()
+            if sum(map(len, chunks)) == len(data) and framing == 'length':
+                # Without another read, which parts of an image do not get.
+                break
+        self.assertLessEqual(len(chunks[0]), 50)
+        self.assert_same(data, b''.join(chunks))
+        pool.urlopen('GET', '/v2/images')
+        self.assertEqual(1, pool.num_connections)
+
+    def test_read_available_of_another(self) -> None:
+        """What is not of http.client is read as ever."""
+        raw = mock.Mock()
+        raw._fp = mock.Mock(spec=[])
+        raw.read.return_value = b'image'
+        self.assertEqual(b'image', http_compat.read_available(raw, 9))
+        raw.read.assert_called_once_with(9, decode_content=False)
 
     def test_pool(self) -> None:
         """Every connection that a pool hands out is shown."""

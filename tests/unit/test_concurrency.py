@@ -38,20 +38,30 @@ class Network:
 
     :param rate: Bytes per second that a number of connections has together.
     :param waiting: Part of the time in which nothing else is done.
+    :param limit: Bytes per second that the caller allows.
     """
 
     def __init__(
-        self, rate: Callable[[int], float], waiting: float = 1.0
+        self,
+        rate: Callable[[int], float],
+        waiting: float = 1.0,
+        limit: float | None = None,
     ) -> None:
         self._rate = rate
+        #: Bytes per second that the caller allows.
+        self.limit = limit
         self.waiting = waiting
         self._random = random.Random(1)
         self.now = 0.0
         self.controller = concurrency.ConcurrencyController(
-            clock=lambda: self.now
+            clock=lambda: self.now, limited=self._is_limited
         )
         #: Seconds that each number of connections lasted.
         self.spent = [0.0] * (concurrency.MAX_CONNECTIONS + 2)
+
+    def _is_limited(self) -> bool:
+        count = self.controller.connections
+        return self.limit is not None and self._rate(count) > self.limit
 
     def run(self, seconds: float) -> None:
         """Let time pass."""
@@ -60,7 +70,10 @@ class Network:
             # No network is even.
             jitter = self._random.uniform(0.9, 1.1)
             count = self.controller.connections
-            took = MIB / self._rate(count) * jitter
+            rate = self._rate(count)
+            if self.limit is not None:
+                rate = min(rate, self.limit)
+            took = MIB / rate * jitter
             self.now += took
             self.spent[count] += took
             self.controller.received(MIB, took * self.waiting)
@@ -151,6 +164,33 @@ class TestPace(base.TestCase):
         self.assertEqual(
             concurrency.MAX_CONNECTIONS, network.controller.connections
         )
+
+    def test_limited(self) -> None:
+        """As fast as the caller allows is fast enough."""
+        network = Network(lambda count: count * 20 * MIB, limit=15 * MIB)
+        network.run(60)
+        self.assertEqual(60, round(network.spent[1]))
+
+    def test_limited_with_several(self) -> None:
+        """The limit is not taken for that of the network."""
+        # A second one brings a quarter more, and as much as is allowed.
+        network = Network(lambda count: count * 20 * MIB, limit=25 * MIB)
+        network.run(60)
+        self.assertEqual(2, network.controller.connections)
+        self.assertGreater(network.spent[2], 59)
+
+    def test_limit_is_no_longer_reached(self) -> None:
+        """Others are tried once the network is slower than the limit."""
+        slow = False
+
+        def rate(count: int) -> float:
+            return count * (5 if slow else 20) * MIB
+
+        network = Network(rate, limit=18 * MIB)
+        network.run(20)
+        slow = True
+        network.run(10)
+        self.assertEqual(4, network.controller.connections)
 
     def test_refused(self) -> None:
         """A connection that cannot be had is not asked for at once again."""

@@ -46,6 +46,10 @@ class TestDefaults(base.TestCase):
                 'connections': 1,
                 'retries': 5,
                 'timeout': 60,
+                'max_bandwidth': None,
+                'low_speed_limit': None,
+                'low_speed_time': 30,
+                'deadline': None,
                 'resume': True,
                 'sparse': True,
                 'skip_current': False,
@@ -112,6 +116,55 @@ class TestValidation(base.TestCase):
             retries=value,
         )
         self.assertIn('retries must be', str(error))
+        self.assertIn(repr(value), str(error))
+
+
+class TestLimits(base.TestCase):
+    """Limits of rate and time."""
+
+    @base.for_each(
+        {
+            'least': ('max_bandwidth', 1024),
+            'no_bandwidth': ('max_bandwidth', None),
+            'one_byte': ('low_speed_limit', 1),
+            'no_limit': ('low_speed_limit', None),
+            'moment': ('low_speed_time', 0.5),
+            'minute': ('deadline', 60),
+            'no_deadline': ('deadline', None),
+        }
+    )
+    def test_accepted(self, case: Any) -> None:
+        """Numbers of bytes are whole, seconds may be fractions."""
+        name, value = case
+        self.assertEqual(value, _config.checked(**{name: value})[name])
+
+    @base.for_each(
+        {
+            'too_little': ('max_bandwidth', 1023),
+            'fraction': ('max_bandwidth', 2048.0),
+            'suffix': ('max_bandwidth', '10M'),
+            'flag': ('max_bandwidth', True),
+            'no_rate': ('low_speed_limit', 0),
+            'negative_rate': ('low_speed_limit', -1),
+            'fraction_of_a_byte': ('low_speed_limit', 0.5),
+            'no_time': ('low_speed_time', 0),
+            'time_is_none': ('low_speed_time', None),
+            'at_once': ('deadline', 0),
+            'past': ('deadline', -1),
+            'endless': ('deadline', float('inf')),
+            'nan': ('deadline', float('nan')),
+            'date': ('deadline', '2030-01-01'),
+        }
+    )
+    def test_refused(self, case: Any) -> None:
+        """Anything else is refused, by name and value."""
+        name, value = case
+        error = self.assertRaises(
+            exceptions.InvalidArgumentError,
+            _config.checked,
+            **{name: value},
+        )
+        self.assertIn(f'{name} must be', str(error))
         self.assertIn(repr(value), str(error))
 
 

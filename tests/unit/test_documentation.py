@@ -29,8 +29,8 @@ def default_in_words(value: object) -> str:
     """Return a default as the table of the options has it."""
     if value == _config.MIB:
         return '1 MiB'
-    if value == 60:
-        return '60 seconds'
+    if value in (30, 60):
+        return f'{value} seconds'
     if isinstance(value, bool) or value is None:
         return f'``{value}``'
     return str(value)

@@ -101,6 +101,28 @@ class TestRetries(base.TestCase):
                 delay, retries.delay(retry.RetriableError('reset'))
             )
 
+    def test_futile(self) -> None:
+        """Bytes of a connection that was too slow give no retry back."""
+        retries = retry.Retries(retry.RetryPolicy(retries=2, uniform=_largest))
+        delays = []
+        for _ in range(3):
+            retries.progress(1)
+            delays.append(
+                retries.delay(retry.RetriableError('slow', futile=True))
+            )
+        self.assertEqual([0.5, 1, None], delays)
+
+    def test_futile_after_progress(self) -> None:
+        """What other connections brought before gives them back."""
+        retries = retry.Retries(retry.RetryPolicy(retries=1, uniform=_largest))
+        futile = retry.RetriableError('slow', futile=True)
+        self.assertIsNotNone(retries.delay(futile))
+        for reason in ('reset', 'slow'):
+            retries.progress()
+            self.assertIsNotNone(retries.delay(retry.RetriableError(reason)))
+        retries.progress(1)
+        self.assertIsNone(retries.delay(futile))
+
     def test_server_is_asked_when_it_wants(self) -> None:
         """What Retry-After says is waited at least."""
         failure = retry.RetriableError('503', retry_after=7)

@@ -26,6 +26,10 @@ _ALWAYS = 1000.0
 
 _SOON = {'Retry-After': '1'}
 
+#: Some 20 kB/s, and what is not enough.
+_TRICKLE = changes.Slow(0.05, 1000)
+_LOW_SPEED = {'low_speed_limit': 100_000, 'low_speed_time': 0.5}
+
 CONNECTIONS = [
     base.ResponseFault(
         name='none',
@@ -118,6 +122,37 @@ CONNECTIONS = [
         promise='the image',
         changes=(changes.Slow(0.06, base.MIB // 2),),
         always=True,
+        brief=False,
+    ),
+    base.ResponseFault(
+        name='trickle-ended',
+        title='a trickle, slower than low_speed_limit',
+        promise=_RESUMES,
+        changes=(_TRICKLE,),
+        options=_LOW_SPEED,
+    ),
+    base.ResponseFault(
+        name='trickle-for-ever',
+        title='a trickle, slower than low_speed_limit, again and again',
+        promise='IncompleteDownloadError, partial file',
+        changes=(_TRICKLE,),
+        always=True,
+        error='IncompleteDownloadError',
+        keeps=('path', 'connections'),
+        options={**_LOW_SPEED, 'retries': 1},
+        brief=False,
+    ),
+    base.ResponseFault(
+        name='trickle-until-the-deadline',
+        title='a trickle that would last longer than the deadline',
+        promise='IncompleteDownloadError at the deadline, partial file',
+        changes=(changes.Change(), changes.Slow(0.05, 1000)),
+        always=True,
+        error='IncompleteDownloadError',
+        # Over one connection everything has come before.
+        modes=('connections',),
+        keeps=('connections',),
+        options={'deadline': 2.0},
         brief=False,
     ),
     base.ResponseFault(
