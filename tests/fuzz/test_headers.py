@@ -21,6 +21,7 @@ from hypothesis import strategies
 import pytest
 
 from openstack import exceptions as sdk_exceptions
+from openstack_image_stream import exceptions
 from tests.fuzz import cloud as _cloud
 from tests.fuzz import raw_responses
 from tests.fuzz import targets
@@ -255,5 +256,6 @@ class TestSmallest:
 
 def _fail(cloud: _cloud.Cloud, *head: Any, body: bytes = b'') -> None:
     cloud.glance.script(data=lambda part: raw_responses.head(*head) + body)
-    with pytest.raises(sdk_exceptions.SDKException):
+    kinds = (sdk_exceptions.SDKException, exceptions.ImageStreamError)
+    with pytest.raises(kinds):
         cloud.download()

@@ -47,7 +47,8 @@ def foreign_classes(error: type[BaseException]) -> set[str]:
         if not each.__module__.startswith('openstack_image_stream')
     ]
     return {
-        each.__name__
+        # As releases of the SDK before 2.0 call it.
+        each.__name__.replace('ResourceNotFound', 'NotFoundException')
         for each in found
         if not any(
             issubclass(other, each) for other in found if other is not each
