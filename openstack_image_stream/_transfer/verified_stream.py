@@ -99,6 +99,8 @@ class VerifiedStream:
     def _reading(self) -> Iterator[None]:
         """Keep other threads out, and end the download with any error."""
         if not self._busy.acquire(blocking=False):
+            # It may be the one that has closed the download just now.
+            self._coordinator.check()
             raise exceptions.ReadError(
                 'the download is being read by another thread, or by what '
                 'its own reading calls: let one thread read at a time'

@@ -15,6 +15,7 @@
 import hashlib
 import tracemalloc
 from typing import Any
+from unittest import mock
 
 import hypothesis
 from hypothesis import strategies
@@ -322,6 +323,20 @@ class TestClosing(StreamTestCase):
         stream.close()
         self.assertLessEqual(1, source.closed)
         self.assertEqual([], base.observer_threads())
+
+    def test_in_the_moment_of_a_read(self) -> None:
+        """The reader is told so, not that another thread is reading."""
+        stream, _ = self.stream([DATA, DATA], base.sha512(DATA + DATA))
+        free = stream._busy
+
+        def acquire(*args: Any, **kwargs: Any) -> bool:
+            # It is the closing thread that has it by now.
+            stream._busy = free
+            stream.close()
+            return False
+
+        stream._busy = mock.Mock(acquire=acquire)
+        self.assertRaises(exceptions.DownloadClosedError, stream.read)
 
     def test_as_a_context_manager(self) -> None:
         """Leaving a block closes, whatever happened in it."""
