@@ -113,6 +113,7 @@ class Retries:
         waiter: Waiter,
         image_id: str,
         failed: Callable[[RetriableError], str],
+        error: Callable[[RetriableError], Exception] | None = None,
     ) -> _T:
         """Make attempts until one succeeds.
 
@@ -122,8 +123,11 @@ class Retries:
         :param image_id: ID of the image, for the log.
         :param failed: Called after each failure, to let go of what the
             attempt had. It returns what failed, for the log.
+        :param error: Makes what to raise when there is no retry left, where
+            the failure does not say it by itself. Without it the failure is
+            raised.
         :returns: What the attempt returned.
-        :raises: :exc:`RetriableError` when there is no retry left, and
+        :raises: what ``error`` makes when there is no retry left, and
             whatever else an attempt raises.
         """
         while True:
@@ -133,7 +137,10 @@ class Retries:
                 what = failed(exc)
                 delay = self.delay(exc)
                 if delay is None:
-                    raise
+                    if error is None:
+                        raise
+                    final = exc.error or error(exc)
+                    raise final from cause(exc, final)
                 _LOG.warning(
                     'image %s: %s (%s); retrying in %.1f s (retry %s)',
                     image_id,

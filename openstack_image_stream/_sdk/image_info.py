@@ -95,16 +95,13 @@ def fetch(
     :raises: :exc:`~openstack.exceptions.HttpException` or a subclass for an
         error status.
     """
-    try:
-        fresh, info = retry.Retries(policy).run(
-            lambda: _fetch_once(image, session),
-            waiter=waiter,
-            image_id=_shown(image),
-            failed=lambda failure: 'cannot read the metadata',
-        )
-    except retry.RetriableError as exc:
-        error = exc.error or _unreadable(image, exc)
-        raise error from retry.cause(exc, error)
+    fresh, info = retry.Retries(policy).run(
+        lambda: _fetch_once(image, session),
+        waiter=waiter,
+        image_id=_shown(image),
+        failed=lambda failure: 'cannot read the metadata',
+        error=lambda failure: _unreadable(image, failure),
+    )
     if validate:
         _check_hashes(image, info)
     compat.attributes_of(image).update(compat.attributes_of(fresh))
