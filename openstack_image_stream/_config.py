@@ -353,15 +353,26 @@ def checked(**given: Any) -> DownloadOptions:
         when one does not follow its rule.
     """
     for name, value in given.items():
-        rule = _CHECKED[name].rule
-        if not rule.holds(value):
-            raise exceptions.InvalidArgumentError(
-                f'{name} must be {rule.words}, not {shown(value)}'
-            )
+        check(name, value, _CHECKED[name].rule)
     options: Any = {name: option.default for name, option in OPTIONS.items()}
     options.update((name, given[name]) for name in options if name in given)
     made: DownloadOptions = options
     return made
+
+
+def check(name: str, value: Any, rule: _rules.Rule) -> None:
+    """Check a parameter.
+
+    :param name: Its name.
+    :param value: Its value.
+    :param rule: What that must be.
+    :raises: :exc:`~openstack_image_stream.exceptions.InvalidArgumentError`
+        when it is not.
+    """
+    if not rule.holds(value):
+        raise exceptions.InvalidArgumentError(
+            f'{name} must be {rule.words}, not {shown(value)}'
+        )
 
 
 def checked_stores(store_preferences: Any) -> tuple[str, ...]:

@@ -163,18 +163,15 @@ class _Copy:
 
     def _send_data(self) -> records.Record:
         context = self._context
-        try:
-            return retry.Retries(context.policy).run(
-                self._attempt,
-                waiter=coordination.Coordinator(context.image_id),
-                image_id=context.image_id,
-                failed=self._failed,
-            )
-        except retry.RetriableError as exc:
-            error = exc.error or self._error(
-                f'the upload failed: {exc.reason}', reason=exc.reason
-            )
-            raise error from retry.cause(exc, error)
+        return retry.Retries(context.policy).run(
+            self._attempt,
+            waiter=coordination.Coordinator(context.image_id),
+            image_id=context.image_id,
+            failed=self._failed,
+            error=lambda failure: self._error(
+                f'the upload failed: {failure.reason}', reason=failure.reason
+            ),
+        )
 
     def _failed(self, failure: retry.RetriableError) -> str:
         self._close()

@@ -21,6 +21,7 @@ import requests
 
 from openstack_image_stream import _context
 from openstack_image_stream._http import responses
+from openstack_image_stream._http import returned
 from openstack_image_stream._output import choice
 from openstack_image_stream._output import response_reader
 from openstack_image_stream._output import sinks
@@ -45,9 +46,9 @@ def to_output(context: _context.Context, output: Any) -> requests.Response:
     where = f'written to {output!r}'
     context.fetch_info()
     if _verification.is_current(context, output):
-        return responses.not_modified(context.data_url, context.info.checksum)
+        return returned.not_modified(context.data_url, context.info.checksum)
     try:
-        return responses.consume(drain(context, sink), where)
+        return returned.consume(drain(context, sink), where)
     except exceptions.REFUSALS as exc:
         if not sink.start:
             _add_path(exc, output)
@@ -60,7 +61,7 @@ def to_output(context: _context.Context, output: Any) -> requests.Response:
             context.image_id,
         )
     try:
-        return responses.consume(drain(context, sink), where)
+        return returned.consume(drain(context, sink), where)
     except exceptions.REFUSALS as exc:
         _add_path(exc, output)
         raise
@@ -184,7 +185,7 @@ def _begin(
         coordinator.close()
         source.close()
         raise
-    responses.complete_headers(
+    returned.complete_headers(
         response, size=source.size, checksum=context.info.checksum
     )
     meter = progress.Meter(context.reporter(), resumed=start)

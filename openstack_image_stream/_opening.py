@@ -75,8 +75,8 @@ def open_image(
     :param store_preferences: Names of stores, best first.
     :raises: as :meth:`.ImageProxy.open_image`.
     """
-    _check('verified', verified, _rules.FLAG)
-    _check('block_size', block_size, _rules.BLOCK_SIZE)
+    _config.check('verified', verified, _rules.FLAG)
+    _config.check('block_size', block_size, _rules.BLOCK_SIZE)
     if verified:
         options = {**options, 'validate_checksum': _rules.REQUIRED}
     else:
@@ -88,13 +88,6 @@ def open_image(
     if verified:
         return _open_verified(context)
     return _open_unverified(context, block_size)
-
-
-def _check(name: str, value: Any, rule: _rules.Rule) -> None:
-    if not rule.holds(value):
-        raise exceptions.InvalidArgumentError(
-            f'{name} must be {rule.words}, not {_config.shown(value)}'
-        )
 
 
 def _refuse_checks(options: Mapping[str, Any]) -> None:

@@ -25,7 +25,7 @@ REQUIRED: Final = 'required'
 
 #: Characters of the digests that may be expected. Neither MD5 nor SHA-1: for
 #: these an attacker can make two images with the same digest.
-_DIGITS = {'sha224': 56, 'sha256': 64, 'sha384': 96, 'sha512': 128}
+DIGITS = {'sha224': 56, 'sha256': 64, 'sha384': 96, 'sha512': 128}
 
 #: More than any service would serve, and little enough for the memory of the
 #: parts that are fetched at a time.
@@ -128,7 +128,7 @@ def _is_digest(value: Any) -> bool:
         return False
     algorithm, _, digits = value.partition(':')
     return (
-        len(digits) == _DIGITS.get(algorithm.lower())
+        len(digits) == DIGITS.get(algorithm.lower())
         and re.fullmatch('[0-9a-fA-F]*', digits) is not None
     )
 

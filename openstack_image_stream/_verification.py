@@ -33,12 +33,7 @@ from openstack_image_stream import progress
 _LOG = logging.getLogger('openstack.image_stream')
 
 #: What shows that a file is not the image, or not one to be kept.
-_NOT_CURRENT = (
-    exceptions.ChecksumMismatchError,
-    exceptions.OutputError,
-    exceptions.SignatureError,
-    exceptions.UnsafeImageError,
-)
+_NOT_CURRENT = (*exceptions.REFUSALS, exceptions.OutputError)
 
 
 class VerifyOptions(TypedDict, total=False):

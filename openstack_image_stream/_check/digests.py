@@ -19,10 +19,11 @@ from typing import Any
 from openstack_image_stream._check import hashes
 from openstack_image_stream._common import printing
 from openstack_image_stream._common import signals
+from openstack_image_stream import _rules
 from openstack_image_stream import exceptions
 
 #: The algorithms, by the number of hexadecimal digits.
-_ALGORITHMS = {56: 'sha224', 64: 'sha256', 96: 'sha384', 128: 'sha512'}
+_ALGORITHMS = {count: name for name, count in _rules.DIGITS.items()}
 
 #: What GNU coreutils print: the digest, then the name after a space and a
 #: space or an asterisk. A backslash in front says that the name is escaped.

@@ -49,7 +49,7 @@ _PUBLIC_KEYS = {b'PUBLIC KEY', b'RSA PUBLIC KEY'}
 def load(value: object, option: str) -> 'tuple[PublicKey, ...]':
     """Return the public keys that an option names.
 
-    Of a certificate only the key counts: whoever names it here trusts it,
+    Of a certificate only the key counts: a caller who names it here trusts it,
     whatever its dates and its issuer are.
 
     :param value: Path of a PEM file, which holds certificates or public keys;

@@ -122,20 +122,24 @@ class Retries:
         waiter: Waiter,
         image_id: str,
         failed: Callable[[RetriableError], str],
+        error: Callable[[RetriableError], Exception] | None = None,
     ) -> _T:
         """Make attempts until one succeeds.
 
-        :param attempt: Makes one. It is to look first whether the download
-            has ended.
+        :param attempt: Makes one.
         :param waiter: Owns the download.
         :param image_id: ID of the image, for the log.
         :param failed: Called after each failure, to let go of what the
             attempt had. It returns what failed, for the log.
+        :param error: Makes what to raise when there is no retry left, where
+            the failure does not say it by itself. Without it the failure is
+            raised.
         :returns: What the attempt returned.
-        :raises: :exc:`RetriableError` when there is no retry left, what ended
+        :raises: what ``error`` makes when there is no retry left, what ended
             the download when it ended, and whatever else an attempt raises.
         """
         while True:
+            waiter.check()
             try:
                 return attempt()
             except RetriableError as exc:
@@ -145,7 +149,10 @@ class Retries:
                 waiter.check()
                 delay = self.delay(exc)
                 if delay is None:
-                    raise
+                    if error is None:
+                        raise
+                    final = exc.error or error(exc)
+                    raise final from cause(exc, final)
                 _LOG.warning(
                     'image %s: %s (%s); retrying in %.1f s (retry %s)',
                     image_id,

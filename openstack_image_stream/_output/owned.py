@@ -64,13 +64,14 @@ def open_file(path: str, flags: int, mode: int = 0o666) -> io.FileIO:
     return next(map(io.FileIO, opened, ['r+']))
 
 
-def duplicate(descriptor: int) -> io.FileIO:
+def duplicate(descriptor: int, mode: str = 'r+') -> io.FileIO:
     """Duplicate a descriptor, as safely as :func:`open_file`.
 
     :param descriptor: One that is open.
+    :param mode: Of the file, for :class:`io.FileIO`.
     :returns: The file, at the position that both have in common.
     """
-    return next(map(io.FileIO, map(os.dup, [descriptor]), ['r+']))
+    return next(map(io.FileIO, map(os.dup, [descriptor]), [mode]))
 
 
 class Descriptor:

@@ -47,9 +47,7 @@ class UnnamedSink(files.RegularSink):
     def commit(self) -> None:
         # Another descriptor, since that of the sink is closed with it, and in
         # a forked child.
-        self._reader = next(
-            map(io.FileIO, map(os.dup, [self._open.descriptor]), ['r'])
-        )
+        self._reader = owned.duplicate(self._open.descriptor, 'r')
         self._committed = True
 
     def _claim(self) -> None:

@@ -95,24 +95,13 @@ def fetch(
     :raises: :exc:`~openstack.exceptions.HttpException` or a subclass for an
         error status.
     """
-
-    def attempt() -> tuple[Any, ImageInfo]:
-        waiter.check()
-        return _fetch_once(image, session)
-
-    def failed(failure: retry.RetriableError) -> str:
-        # What a broken connection looks like is of no interest where it was
-        # broken on purpose.
-        waiter.check()
-        return 'cannot read the metadata'
-
-    try:
-        fresh, info = retry.Retries(policy).run(
-            attempt, waiter=waiter, image_id=_shown(image), failed=failed
-        )
-    except retry.RetriableError as exc:
-        error = exc.error or _unreadable(image, exc)
-        raise error from retry.cause(exc, error)
+    fresh, info = retry.Retries(policy).run(
+        lambda: _fetch_once(image, session),
+        waiter=waiter,
+        image_id=_shown(image),
+        failed=lambda failure: 'cannot read the metadata',
+        error=lambda failure: _unreadable(image, failure),
+    )
     if validate:
         _check_hashes(image, info)
     compat.attributes_of(image).update(compat.attributes_of(fresh))

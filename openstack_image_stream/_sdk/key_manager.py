@@ -91,18 +91,17 @@ def fetch_secret(
         responses.load(response, _LONGEST, what)
         return response.content
 
-    def failed(failure: retry.RetriableError) -> str:
-        waiter.check()
-        return f'cannot fetch {what}'
+    def final(failure: retry.RetriableError) -> Exception:
+        kind = failure.kind or exceptions.RequestFailedError
+        return kind(
+            f'image {image_id}: cannot fetch {what}: {failure.reason}',
+            reason=failure.reason,
+        )
 
-    try:
-        return retry.Retries(policy).run(
-            attempt, waiter=waiter, image_id=image_id, failed=failed
-        )
-    except retry.RetriableError as exc:
-        kind = exc.kind or exceptions.RequestFailedError
-        error = exc.error or kind(
-            f'image {image_id}: cannot fetch {what}: {exc.reason}',
-            reason=exc.reason,
-        )
-        raise error from retry.cause(exc, error)
+    return retry.Retries(policy).run(
+        attempt,
+        waiter=waiter,
+        image_id=image_id,
+        failed=lambda failure: f'cannot fetch {what}',
+        error=final,
+    )

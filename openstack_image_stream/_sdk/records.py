@@ -198,21 +198,18 @@ class RecordClient:
                 note()
             return f'{what} at the destination'
 
-        try:
-            return retry.Retries(self._policy).run(
-                attempt,
-                waiter=self._waiter,
-                image_id=self.image_id,
-                failed=failed,
-            )
-        except retry.RetriableError as exc:
-            error = exc.error or exceptions.CopyFailedError(
+        return retry.Retries(self._policy).run(
+            attempt,
+            waiter=self._waiter,
+            image_id=self.image_id,
+            failed=failed,
+            error=lambda failure: exceptions.CopyFailedError(
                 f'image {self.image_id}: {what} at the destination '
-                f'({exc.reason})',
+                f'({failure.reason})',
                 image_id=self.image_id,
-                reason=exc.reason,
-            )
-            raise error from retry.cause(exc, error)
+                reason=failure.reason,
+            ),
+        )
 
     def set_protected(self, protected: bool) -> None:
         """Protect the image against deletion, or lift that, in one request.

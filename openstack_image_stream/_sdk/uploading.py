@@ -57,7 +57,7 @@ class Upload:
             refuses, and :exc:`~openstack_image_stream.exceptions.\
 CopyFailedError` when it does not respond.
         """
-        # An ID that was made up for this copy is nobody else's.
+        # No other image has an ID that was made up for this copy.
         self.owned = not self._chosen
         unclear = False
 

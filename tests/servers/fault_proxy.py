@@ -15,18 +15,10 @@
 import collections.abc
 import contextlib
 import socket
-import struct
 import threading
 import time
-import types
-import urllib.parse
 
-#: Bytes handed on at a time, and what the kernel may keep of them for a slow
-#: client. What is still there when a connection is reset is lost, though it
-#: was counted.
-_CHUNK = 64 * 1024
-
-_END = b'\r\n\r\n'
+from tests.servers import relay
 
 #: What Glance responds to any range where the store is Ceph RBD, Swift or S3.
 _REFUSAL = (
@@ -37,7 +29,7 @@ _REFUSAL = (
 )
 
 
-class FaultProxy:
+class FaultProxy(relay.Relay):
     """A TCP proxy in front of Glance, as bad as it is told to be.
 
     It takes requests without a body, one per connection, since Glance under
@@ -67,19 +59,12 @@ class FaultProxy:
         refuse_ranges: bool = False,
         hold_after: int | None = None,
     ) -> None:
-        address = urllib.parse.urlsplit(target)
-        self._target = (address.hostname, address.port)
         self._cuts = iter(cuts)
         self._reset = reset
         self._bandwidth = bandwidth
         self._refuse_ranges = refuse_ranges
         self._hold_after = hold_after
         self._released = threading.Event()
-        self._closing = False
-        # Guards the cuts and all that is counted.
-        self._lock = threading.Lock()
-        self._sockets: set[socket.socket] = set()
-        self._threads: list[threading.Thread] = []
         #: Bytes of data that were handed to clients.
         self.fetched = 0
         #: Connections that were broken.
@@ -88,11 +73,7 @@ class FaultProxy:
         self.busy = 0
         #: Status of each response to a request for data.
         self.statuses: list[int] = []
-        self._listener = socket.create_server(('127.0.0.1', 0))
-        #: What to give as ``image_endpoint_override``, together with
-        #: ``image_api_version='2'``.
-        self.url = f'http://127.0.0.1:{self._listener.getsockname()[1]}/v2'
-        self._start(self._accept)
+        super().__init__(target)
 
     def release(self) -> None:
         """Let the connections that were held go on."""
@@ -101,48 +82,12 @@ class FaultProxy:
     def close(self) -> None:
         """Break every connection, take no more, wait for the threads."""
         self.release()
-        with self._lock:
-            self._closing = True
-            # Only this wakes up a thread that is waiting for one of them.
-            for each in (self._listener, *self._sockets):
-                with contextlib.suppress(OSError):
-                    each.shutdown(socket.SHUT_RDWR)
-        # The first of them is the one that adds the others.
-        for thread in self._threads:
-            thread.join()
-        self._listener.close()
-
-    def __enter__(self) -> 'FaultProxy':
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: types.TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def _start(
-        self, function: collections.abc.Callable[..., None], *args: object
-    ) -> None:
-        thread = threading.Thread(
-            target=function, args=args, name='fault-proxy', daemon=True
-        )
-        self._threads.append(thread)
-        thread.start()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _CHUNK)
-                self._start(self._serve, client)
+        super().close()
 
     def _serve(self, client: socket.socket) -> None:
         # Either side may go away at any time; the other one sees that.
         with contextlib.suppress(OSError), self._known(client):
-            request, _ = _read_head(client)
+            request, _ = relay.read_head(client)
             if not request:
                 return
             path = request.split()[1].partition(b'?')[0]
@@ -158,29 +103,15 @@ class FaultProxy:
                 if is_data:
                     self._hand_on_data(server, client)
                 else:
-                    _hand_on(server, client)
-
-    @contextlib.contextmanager
-    def _known(self, opened: socket.socket) -> collections.abc.Iterator[None]:
-        """Keep a socket in mind while it is open."""
-        with opened:
-            with self._lock:
-                if self._closing:
-                    raise ConnectionAbortedError
-                self._sockets.add(opened)
-            try:
-                yield
-            finally:
-                with self._lock:
-                    self._sockets.discard(opened)
+                    relay.hand_on(server, client)
 
     def _hand_on_data(
         self, server: socket.socket, client: socket.socket
     ) -> None:
-        head, chunk = _read_head(server)
+        head, chunk = relay.read_head(server)
         if self._note_response(head) >= 300:
             client.sendall(head + chunk)
-            _hand_on(server, client)
+            relay.hand_on(server, client)
             return
         client.sendall(head)
         with self._lock:
@@ -200,7 +131,7 @@ class FaultProxy:
         left: int | None,
     ) -> None:
         due = time.monotonic()
-        while chunk := chunk or server.recv(_CHUNK):
+        while chunk := chunk or server.recv(relay.CHUNK):
             self._hold()
             if left is not None and len(chunk) > left:
                 self._give(client, chunk[:left])
@@ -228,30 +159,10 @@ class FaultProxy:
         with self._lock:
             self.broken += 1
         if self._reset:
-            # To linger for no time at all is to close with a reset.
-            client.setsockopt(
-                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0)
-            )
+            relay.reset(client)
 
     def _note_response(self, head: bytes) -> int:
         status = int(head.split()[1]) if head else 0
         with self._lock:
             self.statuses.append(status)
         return status
-
-
-def _read_head(stream: socket.socket) -> tuple[bytes, bytes]:
-    """Return a request or a response up to its body, and what came of that."""
-    read = b''
-    while _END not in read:
-        chunk = stream.recv(_CHUNK)
-        if not chunk:
-            return b'', b''
-        read += chunk
-    head, _, body = read.partition(_END)
-    return head + _END, body
-
-
-def _hand_on(server: socket.socket, client: socket.socket) -> None:
-    while chunk := server.recv(_CHUNK):
-        client.sendall(chunk)

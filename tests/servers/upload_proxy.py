@@ -13,18 +13,11 @@
 """A network that breaks, between a client that uploads and the real Glance."""
 
 import collections
-import collections.abc
 import contextlib
 import dataclasses
 import socket
-import struct
-import threading
-import types
-import urllib.parse
 
-_CHUNK = 64 * 1024
-
-_END = b'\r\n\r\n'
+from tests.servers import relay
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,7 +43,7 @@ class Fault:
         return self.flip is None
 
 
-class UploadProxy:
+class UploadProxy(relay.Relay):
     """A TCP proxy in front of Glance that breaks uploads.
 
     A connection is for one request, since Glance under uwsgi closes its
@@ -61,8 +54,6 @@ class UploadProxy:
     """
 
     def __init__(self, target: str) -> None:
-        address = urllib.parse.urlsplit(target)
-        self._target = (address.hostname, address.port)
         #: What becomes of the next uploads.
         self.faults: collections.deque[Fault] = collections.deque()
         #: Statuses for the next requests of a method, which do not get to
@@ -73,72 +64,11 @@ class UploadProxy:
         #: Bytes of the last upload that were handed on, and the most of any.
         self.handed_on = 0
         self.most_handed_on = 0
-        self._lock = threading.Lock()
-        self._closing = False
-        self._sockets: set[socket.socket] = set()
-        self._threads: list[threading.Thread] = []
-        self._listener = socket.create_server(('127.0.0.1', 0))
-        #: What to give as ``image_endpoint_override``, together with
-        #: ``image_api_version='2'``.
-        self.url = f'http://127.0.0.1:{self._listener.getsockname()[1]}/v2'
-        self._start(self._accept)
-
-    def close(self) -> None:
-        """Break every connection, take no more, wait for the threads."""
-        with self._lock:
-            self._closing = True
-            for each in (self._listener, *self._sockets):
-                with contextlib.suppress(OSError):
-                    each.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join()
-        self._listener.close()
-
-    def __enter__(self) -> 'UploadProxy':
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: types.TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def _start(
-        self, function: collections.abc.Callable[..., None], *args: object
-    ) -> threading.Thread:
-        thread = threading.Thread(
-            target=function, args=args, name='upload-proxy', daemon=True
-        )
-        with self._lock:
-            self._threads = [each for each in self._threads if each.is_alive()]
-            self._threads.append(thread)
-        thread.start()
-        return thread
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                self._start(self._serve, client)
-
-    @contextlib.contextmanager
-    def _known(self, opened: socket.socket) -> collections.abc.Iterator[None]:
-        with opened:
-            with self._lock:
-                if self._closing:
-                    raise ConnectionAbortedError
-                self._sockets.add(opened)
-            try:
-                yield
-            finally:
-                with self._lock:
-                    self._sockets.discard(opened)
+        super().__init__(target)
 
     def _serve(self, client: socket.socket) -> None:
         with contextlib.suppress(OSError), self._known(client):
-            head, body = _read_head(client)
+            head, body = relay.read_head(client)
             if not head:
                 return
             method = head.split(b' ', 1)[0]
@@ -173,7 +103,7 @@ class UploadProxy:
             allowed = min(left, fault.after)
         with contextlib.suppress(OSError):
             while allowed > 0:
-                chunk = body or client.recv(min(_CHUNK, allowed))
+                chunk = body or client.recv(min(relay.CHUNK, allowed))
                 if not chunk:
                     break
                 chunk, body = chunk[:allowed], b''
@@ -192,16 +122,12 @@ class UploadProxy:
             return
         if fault.after is None:
             # Glance is done with it, and its response is lost.
-            _read_head(server)
+            relay.read_head(server)
         if fault.status is not None:
             _refuse(client, fault.status)
         if fault.reset:
             for each in (client, server):
-                each.setsockopt(
-                    socket.SOL_SOCKET,
-                    socket.SO_LINGER,
-                    struct.pack('ii', 1, 0),
-                )
+                relay.reset(each)
 
 
 def _flipped(chunk: bytes, at: int) -> bytes:
@@ -219,8 +145,7 @@ def _refuse(client: socket.socket, status: int) -> None:
 
 def _pump(server: socket.socket, client: socket.socket) -> None:
     with contextlib.suppress(OSError):
-        while chunk := server.recv(_CHUNK):
-            client.sendall(chunk)
+        relay.hand_on(server, client)
     _shut(client)
 
 
@@ -235,15 +160,3 @@ def _length(head: bytes) -> int:
         if name == b'content-length':
             return int(value)
     return 0
-
-
-def _read_head(stream: socket.socket) -> tuple[bytes, bytes]:
-    """Return a request or a response up to its body, and what came of that."""
-    read = b''
-    while _END not in read:
-        chunk = stream.recv(_CHUNK)
-        if not chunk:
-            return b'', b''
-        read += chunk
-    head, _, body = read.partition(_END)
-    return head + _END, body

@@ -196,7 +196,7 @@ class TestTrust(Chains):
         self.verify(SIGNER, trusted=[MIDDLE])
 
     def test_itself(self) -> None:
-        """A certificate may be trusted itself, whoever issued it."""
+        """A certificate may be trusted itself, by any issuer."""
         own = signing.certificate(
             'own', key(9), 'own', key(9), extensions=signing.SIGNER
         )

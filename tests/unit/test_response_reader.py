@@ -30,6 +30,7 @@ import urllib3
 
 from openstack_image_stream._check import hashes
 from openstack_image_stream._http import responses
+from openstack_image_stream._http import returned
 from openstack_image_stream._output import response_reader
 from openstack_image_stream._transfer import coordination
 from openstack_image_stream._transfer import verified_stream
@@ -345,7 +346,7 @@ class TestNobodyHoldsABadImage(ResponseTestCase):
         ):
             for chunk in response.iter_content(size):
                 seen.append(chunk)
-        # Less than the chunk that is asked for may be missing beside it.
+        # Less than the chunk that is asked for may be missing.
         self.assertLessEqual(len(b''.join(seen)), 900)
         self.assertLess(800, len(b''.join(seen)))
 
@@ -629,7 +630,7 @@ class TestConsumed(base.TestCase):
     def test_without_content(self) -> None:
         """A body that was written to a file cannot be read once more."""
         response = requests.Response()
-        self.assertIs(response, responses.consume(response, 'burnt'))
+        self.assertIs(response, returned.consume(response, 'burnt'))
         self.assertRaises(
             requests.exceptions.StreamConsumedError,
             response.iter_content,

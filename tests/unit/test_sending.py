@@ -191,3 +191,15 @@ class TestTokens(test_requests.RequestsTestCase):
         self.assertEqual(2, len(calls))
         self.assertFalse(calls[1]['allow_reauth'])
         self.assertEqual(['first-token'], self.tokens(self.made()))
+
+
+class TestLogger(base.GlanceTestCase):
+    """The logger of keystoneauth, which looks it up under a lock."""
+
+    def test_is_not_looked_up(self) -> None:
+        """What a signal handler raises in that would leave it locked."""
+        conn = self.connect(self.serve(b'image'))
+        conn.image.download_image(scripted.IMAGE_ID)
+        with mock.patch('keystoneauth1._utils.get_logger') as look_up:
+            conn.image.download_image(scripted.IMAGE_ID)
+        look_up.assert_not_called()

@@ -664,7 +664,7 @@ class TestSignedBy(VerifyTestCase):
 
     @base.for_each({'of_the_hash': 'SHA-512', 'of_the_bytes': 'SHA-256'})
     def test_another_key(self, hash_method: str) -> None:
-        """A file that somebody else signed is refused."""
+        """A file that another signer signed is refused."""
         self.begin(**signed(DATA, hash_method))
         self.write(DATA)
         self.refused(
