@@ -223,11 +223,11 @@ class DownloadOptions(TypedDict, total=False):
             None,
             _rules.BYTES_PER_SECOND,
             """
-            Bytes per second. A connection that brings less over
-            ``low_speed_time`` counts as lost, as one that is silent does: its
-            bytes are kept and the next ones are requested over another
-            connection, but they do not reset the count of ``retries``. There
-            is no limit by default.
+            Bytes per second that a connection brings at the least. One that
+            brings less over ``low_speed_time`` counts as lost, as one that is
+            silent does: its bytes are kept and the next ones are requested
+            over another connection, but they do not reset the count of
+            ``retries``. There is no limit by default.
             """,
         ),
     ]
