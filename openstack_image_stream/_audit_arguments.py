@@ -37,6 +37,10 @@ class AuditOptions(TypedDict, total=False):
     connections: int | Literal['auto']
     retries: int
     timeout: float
+    max_bandwidth: int | None
+    low_speed_limit: int | None
+    low_speed_time: float
+    deadline: float | None
 
 
 def check(

@@ -21,6 +21,7 @@ from typing import Any
 from openstack_image_stream import _audit_result
 from openstack_image_stream._common import printing
 from openstack_image_stream._common import retry
+from openstack_image_stream._common import token_bucket
 from openstack_image_stream import _config
 from openstack_image_stream import _context
 from openstack_image_stream import _download
@@ -34,10 +35,12 @@ class Shared:
 
     :param session: The proxy of the Image service.
     :param options: All options.
+    :param bucket: Limits the rate of all workers together, if it is given.
     """
 
     session: Any
     options: _config.DownloadOptions
+    bucket: token_bucket.TokenBucket | None
     coordinator: coordination.Coordinator = dataclasses.field(
         default_factory=lambda: coordination.Coordinator('audit')
     )
@@ -87,19 +90,13 @@ class _Counter:
 def _audit(shared: Shared, image: Any) -> _audit_result.AuditResult:
     began = time.monotonic()
     counter = _Counter()
-    context = _context.Context(image, shared.session, shared.options)
-    # Not its child: that would end as if all had arrived.
-    coordinator = coordination.Coordinator(context.image_id)
+    context = _context.Context(
+        image, shared.session, shared.options, bucket=shared.bucket
+    )
     verdict: _audit_result.Verdict = 'good'
     message = ''
     try:
-        with shared.coordinator.waking(coordinator.close):
-            _fetch_info(context, coordinator)
-            with _download.open_stream(
-                context, [counter], coordinator
-            ) as stream:
-                while stream.read():
-                    pass
+        _read(shared, context, counter)
         if not context.checks.verified:
             verdict = 'no hash'
             message = (
@@ -112,6 +109,8 @@ def _audit(shared: Shared, image: Any) -> _audit_result.AuditResult:
         message = printing.safe(str(exc))
         # Connections are closed with the frames that refer to them.
         retry.drop_frames(exc)
+    if verdict == 'incomplete':
+        verdict, message = _look_again(shared, context, message)
     info = getattr(context, 'info', None)
     return _audit_result.AuditResult(
         image_id=image.id,
@@ -122,6 +121,45 @@ def _audit(shared: Shared, image: Any) -> _audit_result.AuditResult:
         seconds=round(time.monotonic() - began, 3),
         bytes=counter.count,
     )
+
+
+def _read(
+    shared: Shared, context: _context.Context, counter: _Counter
+) -> None:
+    """Read an image to its end."""
+    # Not a child: that would end as if all had arrived.
+    coordinator = context.coordinator()
+    try:
+        with shared.coordinator.waking(coordinator.close):
+            _fetch_info(context, coordinator)
+            with _download.open_stream(
+                context, [counter], coordinator
+            ) as stream:
+                while stream.read():
+                    pass
+    finally:
+        coordinator.close()
+        coordinator.join()
+
+
+def _look_again(
+    shared: Shared, context: _context.Context, message: str
+) -> tuple[_audit_result.Verdict, str]:
+    """Say of an image whose data ended early whether it was deleted.
+
+    Glance deletes the data while they are sent, and sends none for a moment
+    in which the image is still there.
+    """
+    coordinator = coordination.Coordinator(context.image_id)
+    try:
+        with shared.coordinator.waking(coordinator.close):
+            _fetch_info(context, coordinator)
+    except Exception as exc:
+        verdict = _audit_result.verdict_of(exc)
+        retry.drop_frames(exc)
+        if verdict == 'gone':
+            return verdict, printing.safe(str(exc))
+    return 'incomplete', message
 
 
 def _fetch_info(

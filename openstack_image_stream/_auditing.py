@@ -22,6 +22,7 @@ from openstack_image_stream import _audit_result
 from openstack_image_stream import _audit_worker
 from openstack_image_stream._common import signals
 from openstack_image_stream import _config
+from openstack_image_stream import _context
 from openstack_image_stream import exceptions
 
 #: Seconds for which the end of the threads is waited for. Only one that
@@ -49,7 +50,9 @@ class Audit(Iterator[_audit_result.AuditResult]):
     ) -> None:
         self._images = images
         self._jobs = jobs
-        self._shared = _audit_worker.Shared(session, options)
+        self._shared = _audit_worker.Shared(
+            session, options, _context.bucket_for(options)
+        )
         self._coordinator = self._shared.coordinator
         self._coordinator.on_end(self._shared.wake)
         self._threads: list[threading.Thread] = []

@@ -254,6 +254,7 @@ class DownloadOptions(TypedDict, total=False):
             retries, and what a caller does with a stream in between. A
             partial file is kept. There is no deadline by default.
             """,
+            applies=_is_verified,
         ),
     ]
     resume: Annotated[

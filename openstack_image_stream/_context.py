@@ -54,6 +54,8 @@ class Context:
     :param session: The proxy of the Image service, or another adapter.
     :param options: All options.
     :param store_preferences: Names of stores, best first.
+    :param bucket: Limits the rate of several operations together, as
+        ``max_bandwidth`` says. Each has its own by default.
     :raises: :exc:`~openstack_image_stream.exceptions.InvalidArgumentError`
         for names of stores that cannot be sent, for a progress bar that
         cannot be shown, and as :class:`.Checks`.
@@ -68,6 +70,7 @@ class Context:
         session: Any,
         options: _config.DownloadOptions,
         store_preferences: Sequence[str] | None = None,
+        bucket: token_bucket.TokenBucket | None = None,
     ) -> None:
         self.options = options
         seconds = options['deadline']
@@ -79,8 +82,8 @@ class Context:
             else deadlines.Deadline(seconds, self.image_id)
         )
         self.policy = retry.RetryPolicy(retries=options['retries'])
-        rate = options['max_bandwidth']
-        self._bucket = None if rate is None else token_bucket.TokenBucket(rate)
+        #: Limits the rate of all its connections, if it is to be limited.
+        self.bucket = bucket or bucket_for(options)
         #: What the bytes are judged by.
         self.checks = _checks.Checks(options, self.image_id)
         self._image = image
@@ -114,14 +117,16 @@ class Context:
         own = coordinator is None
         coordinator = coordinator or self.coordinator()
         try:
-            self.info = _call(
+            self.info = interruptible(
                 coordinator,
-                image_info.fetch,
-                self._image,
-                self._adapter,
-                self.policy,
-                coordinator,
-                validate=bool(self.options['validate_checksum']),
+                functools.partial(
+                    image_info.fetch,
+                    self._image,
+                    self._adapter,
+                    self.policy,
+                    coordinator,
+                    validate=bool(self.options['validate_checksum']),
+                ),
             )
             self.checks.prepare(
                 self.info,
@@ -136,15 +141,17 @@ class Context:
     def _fetch_secret(
         self, uuid: str, coordinator: coordination.Coordinator
     ) -> bytes:
-        return _call(
+        return interruptible(
             coordinator,
-            key_manager.fetch_secret,
-            self._connection,
-            uuid,
-            image_id=self.image_id,
-            timeout=self.options['timeout'],
-            policy=self.policy,
-            waiter=coordinator,
+            functools.partial(
+                key_manager.fetch_secret,
+                self._connection,
+                uuid,
+                image_id=self.image_id,
+                timeout=self.options['timeout'],
+                policy=self.policy,
+                waiter=coordinator,
+            ),
         )
 
     def coordinator(self) -> coordination.Coordinator:
@@ -189,11 +196,11 @@ class Context:
             connections=connections,
             controller=controller,
             part_size=parallel.PART,
-            bucket=self._bucket,
+            bucket=self.bucket,
         )
 
     def _controller(self) -> concurrency.ConcurrencyController:
-        bucket = self._bucket
+        bucket = self.bucket
         if bucket is None:
             return concurrency.ConcurrencyController()
         return concurrency.ConcurrencyController(limited=lambda: bucket.empty)
@@ -249,20 +256,31 @@ class Context:
         )
 
 
-def _call(
-    coordinator: coordination.Coordinator,
-    function: Callable[..., _T],
-    *args: Any,
-    **kwargs: Any,
+def bucket_for(
+    options: _config.DownloadOptions,
+) -> token_bucket.TokenBucket | None:
+    """Return what limits the rate, ``None`` if nothing does."""
+    rate = options['max_bandwidth']
+    return None if rate is None else token_bucket.TokenBucket(rate)
+
+
+def interruptible(
+    coordinator: coordination.Coordinator, function: Callable[[], _T]
 ) -> _T:
-    """Call what sends requests, which the deadline interrupts."""
+    """Call what sends requests, so that the deadline interrupts it.
+
+    :param coordinator: Owns the operation.
+    :param function: What to call, in a thread of its own if there is a
+        deadline.
+    :returns: What it returns.
+    """
     if coordinator.deadline is None:
-        return function(*args, **kwargs)
+        return function()
     used = sockets.Sockets()
 
     def call() -> _T:
         try:
-            return used.call(functools.partial(function, *args, **kwargs))
+            return used.call(function)
         finally:
             used.forget()
 

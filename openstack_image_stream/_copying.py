@@ -18,6 +18,7 @@ The last chunk is withheld until the source is verified. So a bad source never
 makes a whole upload, and the destination has nothing that it could activate.
 """
 
+import functools
 import logging
 from typing import Any
 import uuid
@@ -64,39 +65,61 @@ def copy(
     :param wanted: What the caller wants of the copy.
     :returns: The active copy, as the destination describes it.
     """
-    info = context.fetch_info()
-    _copied_properties.refuse(info.properties, wanted)
-    image_id = wanted.image_id or str(uuid.uuid4())
-    client = records.RecordClient(
-        sending.sender_for(destination).adapter(context.options['timeout']),
-        image_id,
-        context.policy,
-        coordination.Coordinator(context.image_id),
-    )
-    description = _copied_properties.description(
-        info.properties, wanted, image_id
-    )
-    return _Copy(context, client, wanted).run(description)
+    coordinator = context.coordinator()
+    try:
+        info = context.fetch_info(coordinator)
+        _copied_properties.refuse(info.properties, wanted)
+        image_id = wanted.image_id or str(uuid.uuid4())
+        description = _copied_properties.description(
+            info.properties, wanted, image_id
+        )
+        adapter = sending.sender_for(destination).adapter(
+            context.options['timeout']
+        )
+        return _Copy(context, coordinator, adapter, image_id, wanted).run(
+            description
+        )
+    finally:
+        coordinator.close()
+        coordinator.join()
 
 
 class _Copy:
     """One copy, from the first request to the destination on.
 
     :param context: The image and the options; its metadata were fetched.
-    :param client: Sends requests about the record at the destination.
+    :param coordinator: Owns the copy.
+    :param adapter: Sends requests to the destination.
+    :param image_id: ID of the copy.
     :param wanted: What the caller wants of the copy.
     """
 
     def __init__(
         self,
         context: _context.Context,
-        client: records.RecordClient,
+        coordinator: coordination.Coordinator,
+        adapter: Any,
+        image_id: str,
         wanted: _copy_arguments.Wanted,
     ) -> None:
         self._context = context
-        self._client = client
+        self._coordinator = coordinator
+        self._client = records.RecordClient(
+            adapter,
+            image_id,
+            context.policy,
+            coordinator,
+            functools.partial(_context.interruptible, coordinator),
+        )
+        # What failed is removed also after the deadline.
+        self._remover = records.RecordClient(
+            adapter,
+            image_id,
+            context.policy,
+            coordination.Coordinator(context.image_id),
+        )
         self._upload = uploading.Upload(
-            client,
+            self._client,
             chosen=wanted.image_id is not None,
             staged=bool(wanted.stores),
         )
@@ -129,6 +152,7 @@ class _Copy:
             return record
         except BaseException as exc:
             try:
+                self._coordinator.close()
                 self._close()
             finally:
                 self._remove(exc)
@@ -165,7 +189,7 @@ class _Copy:
         context = self._context
         return retry.Retries(context.policy).run(
             self._attempt,
-            waiter=coordination.Coordinator(context.image_id),
+            waiter=self._coordinator,
             image_id=context.image_id,
             failed=self._failed,
             error=lambda failure: self._error(
@@ -277,7 +301,7 @@ class _Copy:
             return
         left = True
         try:
-            left = not removal.remove(self._client, _REMOVING)
+            left = not removal.remove(self._remover, _REMOVING)
         finally:
             if left:
                 _LOG.warning(

@@ -123,11 +123,12 @@ def open_stream(
 
     :param context: The image and the options.
     :param observers: Further observers of its bytes.
-    :param coordinator: Owns the download, where another thread may end it.
+    :param coordinator: Owns the download, where another thread may end it;
+        joined by the caller.
     :returns: The stream; its caller closes it.
     """
     if coordinator is None:
-        coordinator = coordination.Coordinator(context.image_id)
+        coordinator = context.coordinator()
     try:
         return _begin(
             context, coordinator, 0, verified_stream.STREAM_CHUNK, observers

@@ -12,6 +12,7 @@
 
 """What is in an image, from its first bytes."""
 
+from collections.abc import Mapping
 import contextlib
 import dataclasses
 from typing import Any, TypedDict
@@ -23,6 +24,19 @@ from openstack_image_stream._transfer import coordination
 from openstack_image_stream._transfer import image_source
 from openstack_image_stream._transfer import verified_stream
 from openstack_image_stream import progress
+
+
+#: The options that an inspection has from the configuration of a cloud,
+#: besides ``connections``.
+_COUNTED = (
+    'allow_md5_fallback',
+    'retries',
+    'timeout',
+    'max_bandwidth',
+    'low_speed_limit',
+    'low_speed_time',
+    'deadline',
+)
 
 
 class InspectOptions(TypedDict, total=False):
@@ -66,28 +80,27 @@ def inspect(
 
     :param image: The image resource.
     :param session: The proxy of the Image service.
-    :param options: ``allow_md5_fallback``, ``connections``, ``retries`` and
-        ``timeout`` count.
+    :param options: Those that are about connections count, and
+        ``allow_md5_fallback``.
     :param whole: Whether to read and verify all of it.
     :returns: What was found.
     :raises: as :meth:`.ImageProxy.inspect_image`.
     """
     # It is missing for the image as for any other: no request is needed.
     detection.load_inspector()
+    given: Mapping[str, Any] = options
     context = _context.Context(
         image,
         session,
         _config.checked(
-            allow_md5_fallback=options['allow_md5_fallback'],
+            **{name: given[name] for name in _COUNTED},
             connections=options['connections'] if whole else 1,
-            retries=options['retries'],
-            timeout=options['timeout'],
             validate_checksum=whole,
         ),
     )
     info = context.fetch_info()
     detector = detection.Detector(info.size)
-    coordinator = coordination.Coordinator(context.image_id)
+    coordinator = context.coordinator()
     source = context.source(coordinator)
     try:
         if whole:
@@ -97,6 +110,7 @@ def inspect(
     finally:
         coordinator.close()
         source.close()
+        coordinator.join()
     disk_format = info.properties.get('disk_format')
     return ImageInspection(
         name=info.name,

@@ -44,15 +44,29 @@ class OpenOptions(TypedDict, total=False):
     connections: int | Literal['auto']
     retries: int
     timeout: float
+    max_bandwidth: int | None
+    low_speed_limit: int | None
+    low_speed_time: float
+    deadline: float | None
     progress: bool | Callable[[_progress.Progress], object] | None
 
 
-#: Those that ask for a check of the whole image.
-_CHECKS: tuple[str, ...] = (
+#: Those that are about the whole image.
+_OF_THE_WHOLE = (
     'expected_digest',
     'check_format',
     'signed_by',
     'trusted_certificates',
+    'deadline',
+)
+
+#: Those that count where parts of it are read.
+_OF_PARTS = (
+    'retries',
+    'timeout',
+    'max_bandwidth',
+    'low_speed_limit',
+    'low_speed_time',
 )
 
 
@@ -80,22 +94,21 @@ def open_image(
     if verified:
         options = {**options, 'validate_checksum': _rules.REQUIRED}
     else:
-        _refuse_checks(options)
-        options = _config.checked(
-            retries=options['retries'], timeout=options['timeout']
-        )
+        given: Mapping[str, Any] = options
+        _refuse_those_of_the_whole(given)
+        options = _config.checked(**{name: given[name] for name in _OF_PARTS})
     context = _context.Context(image, session, options, store_preferences)
     if verified:
         return _open_verified(context)
     return _open_unverified(context, block_size)
 
 
-def _refuse_checks(options: Mapping[str, Any]) -> None:
-    for name in _CHECKS:
+def _refuse_those_of_the_whole(options: Mapping[str, Any]) -> None:
+    for name in _OF_THE_WHOLE:
         if options[name] is not _config.OPTIONS[name].default:
             raise exceptions.InvalidArgumentError(
-                f'{name} cannot be checked with verified=False, which reads '
-                'parts of an image: give verified=True'
+                f'{name} is about a whole image, and verified=False reads '
+                'parts of one: give verified=True'
             )
 
 
@@ -121,6 +134,7 @@ def _open_unverified(
         context.policy,
         coordination.Coordinator(context.image_id),
         block_size=block_size,
+        bucket=context.bucket,
     )
     source.open()
     return image_file.buffered(source, block_size)

@@ -253,9 +253,9 @@ UnverifiableImageError` when there is nothing to verify it by.
         refused: what is found is returned. This needs oslo.utils, which is
         the extra ``inspect`` of this package.
 
-        ``allow_md5_fallback``, ``connections``, ``retries`` and ``timeout``
-        come from the configuration of the cloud, as for
-        :meth:`download_image`.
+        ``allow_md5_fallback``, ``connections``, ``retries``, ``timeout`` and
+        the limits of rate and time come from the configuration of the cloud,
+        as for :meth:`download_image`.
 
         :param image: As for :meth:`download_image`.
         :param whole: Whether to read all of the image, and to verify it by
@@ -333,9 +333,11 @@ InvalidArgumentError` when oslo.utils is missing or too old, before any
         :param store_preferences: Names of stores of a multi-store Image
             service to read from, best first.
         :param options: Those of :class:`.OpenOptions`. With
-            ``verified=False`` only ``retries`` and ``timeout`` are used, and
-            those that ask for a check are refused; what the cloud sets of
-            these is for ``verified=True``.
+            ``verified=False`` only ``retries``, ``timeout``,
+            ``max_bandwidth``, ``low_speed_limit`` and ``low_speed_time`` are
+            used, and those that ask for a check of the whole image, or for a
+            ``deadline``, are refused; what the cloud sets of these is for
+            ``verified=True``.
         :returns: The file, at its beginning.
         :raises: :exc:`~openstack_image_stream.exceptions.\
 InvalidArgumentError` for a parameter or a setting of the cloud that cannot
@@ -422,8 +424,10 @@ RangeNotSupportedError` with ``verified=False`` when the store serves no
             imported once the source is verified. By default they are uploaded
             to the default store.
         :param options: Those of :class:`.DownloadOptions`. ``timeout`` and
-            ``retries`` apply to both sides; ``resume``, ``sparse`` and
-            ``skip_current`` change nothing.
+            ``retries`` apply to both sides. A ``deadline`` ends the copy;
+            what it has made is deleted after that, which may take some
+            seconds. ``resume``, ``sparse`` and ``skip_current`` change
+            nothing.
         :returns: The copy, active, as an
             :class:`~openstack_image_stream.image.Image` of the other cloud.
         :raises: :exc:`~openstack_image_stream.exceptions.\
@@ -517,7 +521,9 @@ ChecksumMismatchError` when the source is damaged, and when the other cloud
             lists, when the first result is asked for.
         :param jobs: How many images to download at a time, 1 to 64, 4 by
             default.
-        :param options: Those of :class:`.AuditOptions`.
+        :param options: Those of :class:`.AuditOptions`. ``max_bandwidth`` is
+            for all jobs together, the ``deadline`` for each image: one that
+            takes longer is ``'incomplete'``.
         :returns: An iterator of
             :class:`~openstack_image_stream.AuditResult`, in the order in
             which the downloads end. Nothing is requested before the first one

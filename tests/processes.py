@@ -137,6 +137,15 @@ def time_limit(seconds: float = DEADLINE / 2) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
+def take_interrupts() -> None:
+    """Have a child end by SIGINT, before its program is executed.
+
+    A shell has it ignored in what it starts in the background, such as these
+    tests, and that is inherited.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Program:
     """A Python program; a context manager, leaving it kills the program.
 
@@ -156,6 +165,7 @@ class Program:
             text=True,
             # Ctrl-C at the terminal is for the tests, not for it.
             start_new_session=True,
+            preexec_fn=take_interrupts,
         )
 
     def __enter__(self) -> 'Program':

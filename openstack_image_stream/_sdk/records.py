@@ -99,6 +99,10 @@ class Pauses:
         return True
 
 
+def _call(function: Callable[[], Any]) -> Any:
+    return function()
+
+
 class RecordClient:
     """Sends requests about one image record.
 
@@ -106,6 +110,8 @@ class RecordClient:
     :param image_id: ID of the record.
     :param policy: When to retry.
     :param waiter: Owns the copy.
+    :param call: Calls what sends a request, so that the end of the copy
+        interrupts it.
     """
 
     def __init__(
@@ -114,6 +120,7 @@ class RecordClient:
         image_id: str,
         policy: retry.RetryPolicy,
         waiter: retry.Waiter,
+        call: Callable[[Callable[[], Any]], Any] = _call,
     ) -> None:
         self.image_id = image_id
         #: URL of the record, without the endpoint.
@@ -121,6 +128,7 @@ class RecordClient:
         self._adapter = adapter
         self._policy = policy
         self._waiter = waiter
+        self._call = call
 
     def pauses(self, limit: float) -> Pauses:
         """Return what waits between looks at the record.
@@ -261,10 +269,15 @@ class RecordClient:
             :exc:`~openstack.exceptions.HttpException` for a status that is
             not accepted and that no retry cures.
         """
-        with errors.translated():
-            response: requests.Response = self._adapter.request(
-                path, method, stream=True, log=False, **kwargs
-            )
+
+        def request() -> requests.Response:
+            with errors.translated():
+                found: requests.Response = self._adapter.request(
+                    path, method, stream=True, log=False, **kwargs
+                )
+            return found
+
+        response: requests.Response = self._call(request)
         if response.status_code not in accepted:
             self.raise_for(response, what)
         responses.load(response, _LONGEST, 'what the destination sent')

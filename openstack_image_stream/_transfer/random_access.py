@@ -20,6 +20,7 @@ import collections
 
 from openstack_image_stream._common import byte_ranges
 from openstack_image_stream._common import retry
+from openstack_image_stream._common import token_bucket
 from openstack_image_stream._transfer import coordination
 from openstack_image_stream._transfer import interfaces
 from openstack_image_stream._transfer import resumable
@@ -109,6 +110,7 @@ class RandomAccess:
     :param policy: When to retry.
     :param coordinator: Owns the file; its end ends every wait.
     :param block_size: Bytes of a block.
+    :param bucket: Limits the rate, if it is given.
     """
 
     def __init__(
@@ -118,11 +120,13 @@ class RandomAccess:
         coordinator: coordination.Coordinator,
         *,
         block_size: int,
+        bucket: token_bucket.TokenBucket | None = None,
     ) -> None:
         self._fetcher = fetcher
         self._policy = policy
         self._coordinator = coordinator
         self._block_size = block_size
+        self._bucket = bucket
         self._cache = BlockCache()
         self._read_ahead = ReadAhead()
 
@@ -205,6 +209,7 @@ RangeNotSupportedError` when the store serves no ranges,
             coordinator=self._coordinator,
             # So that close() does not wait for a connection to be made.
             aside=True,
+            bucket=self._bucket,
         )
         try:
             return self._receive(index, stream)

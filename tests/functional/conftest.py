@@ -16,6 +16,7 @@ import collections.abc
 import contextlib
 import typing
 
+from keystoneauth1 import exceptions
 import openstack.config
 import openstack.connection
 import pytest
@@ -25,6 +26,9 @@ from tests.servers import cloud
 
 Connect = collections.abc.Callable[..., openstack.connection.Connection]
 
+#: Makes an image; returns its ID.
+Upload = collections.abc.Callable[..., str]
+
 
 @pytest.fixture(scope='session')
 def running_cloud(
@@ -33,6 +37,26 @@ def running_cloud(
     """A cloud for all tests. Without one they fail, they don't skip."""
     with cloud.Cloud.start(kept_directory('functional')) as running:
         yield running
+
+
+@pytest.fixture
+def upload(running_cloud: cloud.Cloud) -> collections.abc.Iterator[Upload]:
+    """A function that makes an image, which is deleted after the test.
+
+    It is called as :meth:`.Cloud.upload`. For images that are bad: others
+    audit all that the cloud has.
+    """
+    made: list[str] = []
+
+    def make(*args: typing.Any, **properties: typing.Any) -> str:
+        made.append(running_cloud.upload(*args, **properties))
+        return made[-1]
+
+    yield make
+    for image_id in made:
+        # Some are deleted by their tests.
+        with contextlib.suppress(exceptions.http.NotFound):
+            running_cloud.delete(image_id)
 
 
 @pytest.fixture

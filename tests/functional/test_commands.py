@@ -23,6 +23,7 @@ import pytest
 import yaml
 
 from tests.faults.catalogue import verdicts
+from tests.functional import conftest
 from tests.functional import openstack_program
 from tests import processes
 from tests.servers import cloud
@@ -56,9 +57,9 @@ def clouds_with(
 
 
 @pytest.fixture
-def image_id(running_cloud: cloud.Cloud) -> str:
+def image_id(upload: conftest.Upload) -> str:
     """An image for one test."""
-    return running_cloud.upload('commands', DATA)
+    return upload('commands', DATA)
 
 
 @pytest.fixture
@@ -411,9 +412,11 @@ class TestInspect:
         ]
         assert statuses == [0, 3]
 
-    def test_unsafe(self, running_cloud: cloud.Cloud) -> None:
+    def test_unsafe(
+        self, running_cloud: cloud.Cloud, upload: conftest.Upload
+    ) -> None:
         """A backing file is shown, and is status 3."""
-        image_id = running_cloud.upload(
+        image_id = upload(
             'unsafe', verdicts.image_like('qcow2'), disk_format='qcow2'
         )
         # Glance does not take one, so that it has to change in its store.
@@ -471,6 +474,7 @@ class TestInterrupted:
                 env=environment,
                 cwd=directory,
                 stderr=subprocess.PIPE,
+                preexec_fn=processes.take_interrupts,
             ) as program:
                 assert program.stderr is not None
                 processes.wait_for(

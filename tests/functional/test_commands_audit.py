@@ -35,11 +35,13 @@ def damage(running_cloud: cloud.Cloud, image_id: str) -> None:
 class TestAudit:
     """Several images."""
 
-    def test_good(self, running_cloud: cloud.Cloud) -> None:
+    def test_good(
+        self, running_cloud: cloud.Cloud, upload: conftest.Upload
+    ) -> None:
         """A row for each, by names and IDs; status 0."""
         name = f'audited-{uuid.uuid4()}'
-        first = running_cloud.upload(name, DATA)
-        second = running_cloud.upload('audited', DATA)
+        first = upload(name, DATA)
+        second = upload('audited', DATA)
         done = run(
             running_cloud,
             *('audit', name, second, '--jobs', '1', '-f', 'json'),
@@ -57,10 +59,12 @@ class TestAudit:
             'Message': '',
         }
 
-    def test_bad(self, running_cloud: cloud.Cloud) -> None:
+    def test_bad(
+        self, running_cloud: cloud.Cloud, upload: conftest.Upload
+    ) -> None:
         """Status 3, and the rows of the others are there."""
-        good = running_cloud.upload('good', DATA)
-        bad = running_cloud.upload('bad', DATA)
+        good = upload('good', DATA)
+        bad = upload('bad', DATA)
         damage(running_cloud, bad)
         gone = str(uuid.uuid4())
         done = run(running_cloud, 'audit', good, bad, gone, '-f', 'json')
@@ -72,10 +76,12 @@ class TestAudit:
         assert done.returncode == 3
         assert b'| mismatch ' in done.stdout
 
-    def test_incomplete(self, running_cloud: cloud.Cloud) -> None:
+    def test_incomplete(
+        self, running_cloud: cloud.Cloud, upload: conftest.Upload
+    ) -> None:
         """Status 4, unless another is bad."""
-        short = running_cloud.upload('short', DATA)
-        bad = running_cloud.upload('bad', DATA)
+        short = upload('short', DATA)
+        bad = upload('bad', DATA)
         damage(running_cloud, bad)
         os.truncate(running_cloud.stored_file(short), MIB // 2)
         words = ('audit', '--retries', '0', '--jobs', '1')
@@ -85,10 +91,13 @@ class TestAudit:
         ] == [4, 3, 3]
 
     def test_all(
-        self, running_cloud: cloud.Cloud, connect: conftest.Connect
+        self,
+        running_cloud: cloud.Cloud,
+        connect: conftest.Connect,
+        upload: conftest.Upload,
     ) -> None:
         """Without arguments each image that is listed has a row."""
-        running_cloud.upload('listed', DATA)
+        upload('listed', DATA)
         listed = {image.id for image in connect('plain').image.images()}
         done = run(running_cloud, 'audit', '-f', 'value', '-c', 'ID')
         assert set(done.stdout.decode().split()) == listed

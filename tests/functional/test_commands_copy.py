@@ -29,9 +29,9 @@ run = openstack_program.run
 
 
 @pytest.fixture
-def image_id(running_cloud: cloud.Cloud) -> str:
+def image_id(upload: conftest.Upload) -> str:
     """An image for one test."""
-    return running_cloud.upload('to-copy', DATA, os_distro='ubuntu', a='b')
+    return upload('to-copy', DATA, os_distro='ubuntu', a='b')
 
 
 def images_of(connect: conftest.Connect) -> dict[str, Any]:

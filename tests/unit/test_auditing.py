@@ -368,6 +368,28 @@ class TestVerdicts(AuditTestCase):
 
     @base.for_each(
         {
+            'no_data': {'status': 204, 'body': ''},
+            'cut_for_good': {'cut_after': 1000},
+        }
+    )
+    def test_deleted_while_it_is_sent(self, response: Any) -> None:
+        """The data may end early because the image was deleted."""
+        image_id = self.put(always=response, ranged=False)
+        taken = self.glance._respond
+        requested: list[bool] = []
+
+        def respond(request: responses.Request) -> responses.Response:
+            requested.append(request.is_for_data)
+            if not request.is_for_data and any(requested):
+                return responses.Response(status=404)
+            return taken(request)
+
+        self.glance._respond = respond  # type: ignore[method-assign]
+        (result,) = self.audit([image_id], retries=1)
+        self.assertEqual(('gone', MIB), (result.verdict, result.size))
+
+    @base.for_each(
+        {
             'forbidden': {'status': 403, 'body': ''},
             'unavailable': {'status': 503, 'body': ''},
             'silent': {'hang_up': True},

@@ -132,7 +132,7 @@ class TestArguments(TestCase):
         """A part of an image cannot be checked, and that is not silent."""
         name = self.id().rpartition('test_no_checks_')[2]
         message = self.refuse(INVALID, verified=False, **{name: value})
-        self.assertIn(f'{name} cannot be checked with verified=False', message)
+        self.assertIn(f'{name} is about a whole image', message)
 
 
 class TestUnverified(TestCase):
