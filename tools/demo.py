@@ -34,6 +34,7 @@ import time
 from typing import Any
 
 from tests.servers import cloud
+from tools import demo_commands
 
 MIB = 1024 * 1024
 
@@ -180,8 +181,8 @@ class Demo:
     def run(self) -> None:
         """Run all comparisons."""
         with _Step(f'Uploading an image of {self._size // MIB} MiB'):
-            whole = self._upload('demo', self._size)
-            damaged = self._upload('demo-damaged', self._size // 8)
+            whole = self._upload(demo_commands.GOOD, self._size)
+            damaged = self._upload(demo_commands.DAMAGED, self._size // 8)
             self._damage(damaged)
         print(
             'A second image, an eighth as large, has one bit flipped. Times'
@@ -357,8 +358,12 @@ def main() -> int:
     try:
         with _Step('Starting a real Keystone and a real Glance'):
             running = cloud.Cloud.start()
-        with running, tempfile.TemporaryDirectory() as directory:
-            Demo(running, arguments.size * MIB, pathlib.Path(directory)).run()
+        with running, tempfile.TemporaryDirectory() as name:
+            directory = pathlib.Path(name)
+            Demo(running, arguments.size * MIB, directory).run()
+            # Its images have another hash.
+            with cloud.Cloud.start(hashing_algorithm='sha256') as other:
+                demo_commands.Commands(running, other, directory).run()
             if arguments.keep:
                 print(f'\n{running.how_to()}', flush=True)
                 threading.Event().wait()

@@ -12,14 +12,19 @@
 
 """The demonstration shows what the README says."""
 
+import os
 import pathlib
 
 import pytest
 
+from tests.functional import conftest
 from tests.servers import cloud
 from tools import demo
+from tools import demo_commands
 
 MIB = 1024 * 1024
+
+NAMES = (demo_commands.GOOD, demo_commands.DAMAGED)
 
 
 class TestDemo:
@@ -45,3 +50,34 @@ class TestDemo:
         assert ours[0].endswith('ChecksumMismatchError, no file')
         assert ours[1].endswith('ChecksumMismatchError before the last chunk')
         assert list(tmp_path.iterdir()) == []
+
+    def test_commands(
+        self,
+        running_cloud: cloud.Cloud,
+        upload: conftest.Upload,
+        capsys: pytest.CaptureFixture[str],
+        tmp_path: pathlib.Path,
+    ) -> None:
+        """One image is copied, the damaged one is not, and the audit says it.
+
+        The commands take IDs, since other tests have images of these names.
+        """
+        good, damaged = (upload(name, os.urandom(MIB)) for name in NAMES)
+        running_cloud.stored_file(damaged).write_bytes(os.urandom(MIB))
+        with cloud.Cloud.start(hashing_algorithm='sha256') as other:
+            demo_commands.Commands(
+                running_cloud, other, tmp_path, (good, damaged)
+            ).run()
+
+        printed = capsys.readouterr().out
+        assert [
+            line[: len('(status 0')]
+            for line in printed.splitlines()
+            if line.startswith('(status ')
+        ] == [f'(status {number}' for number in (0, 3, 0, 3, 3)]
+        listed = printed.partition('image list')[2].partition('$ ')[0]
+        assert f'| {NAMES[0]} ' in listed
+        assert NAMES[1] not in listed
+        assert f'| {NAMES[1]} | mismatch ' in printed
+        assert 'Traceback' not in printed
+        assert os.listdir(tmp_path) == ['clouds.yaml']
