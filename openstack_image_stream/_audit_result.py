@@ -37,7 +37,12 @@ Verdict = Literal[
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 #: Those that say that the content is not what it should be.
-_BAD = ('mismatch', 'bad signature', 'unsafe', 'mislabelled')
+BAD: tuple[Verdict, ...] = (
+    'mismatch',
+    'bad signature',
+    'unsafe',
+    'mislabelled',
+)
 
 #: What an error says of an image; the first class that fits.
 _MEANINGS: tuple[tuple[type[Exception], Verdict], ...] = (
@@ -66,6 +71,8 @@ class AuditResult:
     :param verdict: One of ``'good'``, ``'no hash'``, ``'mismatch'``,
         ``'bad signature'``, ``'unsafe'``, ``'mislabelled'``,
         ``'incomplete'``, ``'no data'``, ``'gone'``, ``'error'``.
+    :param bad: Whether the content is not what it should be, or nothing can
+        show that it is and ``validate_checksum`` is ``'required'``.
     :param message: Why, for a person; empty for a good image.
     :param seconds: How long it took.
     :param bytes: Bytes of the image that arrived.
@@ -75,14 +82,10 @@ class AuditResult:
     name: str | None
     size: int | None
     verdict: Verdict
+    bad: bool
     message: str
     seconds: float
     bytes: int
-
-    @property
-    def bad(self) -> bool:
-        """Whether the content is not what it should be."""
-        return self.verdict in _BAD
 
     def as_dict(self) -> dict[str, Any]:
         """Return the values by their names, for JSON or a table."""

@@ -27,6 +27,7 @@ from openstack_image_stream import _context
 from openstack_image_stream import _download
 from openstack_image_stream._http import sockets
 from openstack_image_stream._transfer import coordination
+from openstack_image_stream import exceptions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,6 +96,7 @@ def _audit(shared: Shared, image: Any) -> _audit_result.AuditResult:
     )
     verdict: _audit_result.Verdict = 'good'
     message = ''
+    refused = False
     try:
         _read(shared, context, counter)
         if not context.checks.verified:
@@ -107,6 +109,7 @@ def _audit(shared: Shared, image: Any) -> _audit_result.AuditResult:
     except Exception as exc:
         verdict = _audit_result.verdict_of(exc)
         message = printing.safe(str(exc))
+        refused = isinstance(exc, exceptions.UnverifiableImageError)
         # Connections are closed with the frames that refer to them.
         retry.drop_frames(exc)
     if verdict == 'incomplete':
@@ -117,6 +120,7 @@ def _audit(shared: Shared, image: Any) -> _audit_result.AuditResult:
         name=info.name if info else image.name,
         size=info.size if info else image.size,
         verdict=verdict,
+        bad=verdict in _audit_result.BAD or refused,
         message=message,
         seconds=round(time.monotonic() - began, 3),
         bytes=counter.count,

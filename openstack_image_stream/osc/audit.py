@@ -15,6 +15,7 @@
 import argparse
 from collections.abc import Iterator
 import contextlib
+import sys
 from typing import Any
 
 from osc_lib.command import command
@@ -98,12 +99,32 @@ Exit status: 0 if no image is bad; 1 for other errors, also of an image,
 
     def _rows(self, results: Any) -> Iterator[tuple[Any, ...]]:
         with contextlib.closing(results):
-            for result in results:
+            for result in self._counted(results):
                 self._note(result)
                 values = result.as_dict()
                 values['seconds'] = round(values['seconds'], 3)
                 values['message'] = printing.printable(values['message'])
                 yield tuple(values[key] for key in _COLUMNS.values())
+
+    def _counted(self, results: Any) -> Iterator[Any]:
+        """Show how many images are done while the next one is waited for."""
+        shown = not self.is_quiet and options.is_terminal()
+        done = bad = 0
+        while True:
+            if shown:
+                sys.stderr.write(f'\r{done} audited, {bad} bad ')
+                sys.stderr.flush()
+            try:
+                result = next(results, None)
+            finally:
+                if shown:
+                    sys.stderr.write('\r\033[K')
+                    sys.stderr.flush()
+            if result is None:
+                return
+            done += 1
+            bad += result.bad
+            yield result
 
     def _note(self, result: Any) -> None:
         if result.bad:

@@ -183,8 +183,9 @@ def _reader(parameter: _parameters.Parameter) -> Callable[[str], Any]:
 
 
 def _can_draw() -> bool:
-    return (
-        sys.stderr is not None
-        and sys.stderr.isatty()
-        and importlib.util.find_spec('tqdm') is not None
-    )
+    return is_terminal() and importlib.util.find_spec('tqdm') is not None
+
+
+def is_terminal() -> bool:
+    """Tell whether standard error is a terminal."""
+    return sys.stderr is not None and sys.stderr.isatty()

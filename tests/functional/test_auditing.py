@@ -148,7 +148,12 @@ class TestAudit:
         """Nothing of the connection is in a result."""
         (result,) = conn.image.audit_images([upload()])
         assert isinstance(result, openstack_image_stream.AuditResult)
-        assert set(map(type, result.as_dict().values())) <= {str, int, float}
+        assert set(map(type, result.as_dict().values())) <= {
+            str,
+            int,
+            float,
+            bool,
+        }
 
 
 class TestExample:

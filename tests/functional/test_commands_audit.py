@@ -14,6 +14,7 @@
 
 import json
 import os
+import pathlib
 import uuid
 
 from tests.functional import conftest
@@ -101,6 +102,37 @@ class TestAudit:
         listed = {image.id for image in connect('plain').image.images()}
         done = run(running_cloud, 'audit', '-f', 'value', '-c', 'ID')
         assert set(done.stdout.decode().split()) == listed
+
+    def test_on_a_terminal(
+        self,
+        upload: conftest.Upload,
+        running_cloud: cloud.Cloud,
+        tmp_path: pathlib.Path,
+    ) -> None:
+        """How many are done is shown until the table is."""
+        ids = [upload('audited', DATA) for _ in range(2)]
+        status, shown = openstack_program.run_on_terminal(
+            running_cloud, 'audit', *ids, directory=tmp_path
+        )
+        assert status == 0
+        before, erased, table = shown.rpartition('\r\033[K')
+        assert erased
+        assert '\r2 audited, 0 bad' in before
+        assert all(image_id in table for image_id in ids)
+        assert 'audited, ' not in table
+
+    def test_required(
+        self, running_cloud: cloud.Cloud, upload: conftest.Upload
+    ) -> None:
+        """Without a hash an image is bad only where one is required."""
+        image_id = upload('audited', DATA)
+        running_cloud.set_image_hash(
+            image_id, checksum=None, os_hash_algo=None, os_hash_value=None
+        )
+        assert [
+            run(running_cloud, 'audit', image_id, *words).returncode
+            for words in ((), ('--validate-checksum', 'required'))
+        ] == [0, 3]
 
     def test_usage(self, running_cloud: cloud.Cloud) -> None:
         """Status 2 for what cannot work, 1 for a name that is wrong."""

@@ -176,6 +176,7 @@ class TestVerdicts(AuditTestCase):
                 name='scripted',
                 size=MIB + 1,
                 verdict='good',
+                bad=False,
                 message='',
                 seconds=result.seconds,
                 bytes=MIB + 1,
@@ -211,6 +212,7 @@ class TestVerdicts(AuditTestCase):
         )
         self.assertEqual(('no hash', 0), (result.verdict, result.bytes))
         self.assertIn('nothing to verify it by', result.message)
+        self.assertTrue(result.bad)
 
     def test_not_compared(self) -> None:
         """An image that was compared with nothing is not called good."""
@@ -446,6 +448,7 @@ class TestResult(base.TestCase):
         name='name',
         size=7,
         verdict='good',
+        bad=False,
         message='',
         seconds=0.5,
         bytes=7,
