@@ -14,7 +14,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal
 
 from openstack_image_stream import _checks
 from openstack_image_stream import _config
@@ -23,7 +23,7 @@ from openstack_image_stream._sdk import compat
 from openstack_image_stream import exceptions
 
 
-class AuditOptions(TypedDict, total=False):
+class AuditOptions(_config.TransferOptions, total=False):
     """The options of a download that an audit has, too.
 
     See :class:`.DownloadOptions`.
@@ -33,14 +33,6 @@ class AuditOptions(TypedDict, total=False):
     check_format: bool | Sequence[str]
     signed_by: Any
     trusted_certificates: Any
-    allow_md5_fallback: bool
-    connections: int | Literal['auto']
-    retries: int
-    timeout: float
-    max_bandwidth: int | None
-    low_speed_limit: int | None
-    low_speed_time: float
-    deadline: float | None
 
 
 def check(

@@ -315,6 +315,22 @@ class DownloadOptions(TypedDict, total=False):
     ]
 
 
+class TransferOptions(TypedDict, total=False):
+    """The keywords that all operations have that read whole images.
+
+    See :class:`DownloadOptions`.
+    """
+
+    allow_md5_fallback: bool
+    connections: int | Literal['auto']
+    retries: int
+    timeout: float
+    max_bandwidth: int | None
+    low_speed_limit: int | None
+    low_speed_time: float
+    deadline: float | None
+
+
 #: The types of the options and their declarations, by their names.
 HINTS = {
     name: get_args(hint)

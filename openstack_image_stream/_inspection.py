@@ -26,19 +26,6 @@ from openstack_image_stream._transfer import verified_stream
 from openstack_image_stream import progress
 
 
-#: The options that an inspection has from the configuration of a cloud,
-#: besides ``connections``.
-_COUNTED = (
-    'allow_md5_fallback',
-    'retries',
-    'timeout',
-    'max_bandwidth',
-    'low_speed_limit',
-    'low_speed_time',
-    'deadline',
-)
-
-
 class InspectOptions(TypedDict, total=False):
     """The options of a download that an inspection has, too: none."""
 
@@ -93,8 +80,11 @@ def inspect(
         image,
         session,
         _config.checked(
-            **{name: given[name] for name in _COUNTED},
-            connections=options['connections'] if whole else 1,
+            **{
+                name: given[name]
+                for name in _config.TransferOptions.__annotations__
+                if whole or name != 'connections'
+            },
             validate_checksum=whole,
         ),
     )

@@ -15,7 +15,7 @@
 from collections.abc import Callable, Mapping, Sequence
 import contextlib
 import io
-from typing import Any, Literal, TypedDict
+from typing import Any
 
 from openstack_image_stream import _config
 from openstack_image_stream import _context
@@ -29,7 +29,7 @@ from openstack_image_stream import exceptions
 from openstack_image_stream import progress as _progress
 
 
-class OpenOptions(TypedDict, total=False):
+class OpenOptions(_config.TransferOptions, total=False):
     """The options of a download that an image file has, too.
 
     Those of a cloud's configuration that are not among them, such as
@@ -40,14 +40,6 @@ class OpenOptions(TypedDict, total=False):
     check_format: bool | Sequence[str]
     signed_by: Any
     trusted_certificates: Any
-    allow_md5_fallback: bool
-    connections: int | Literal['auto']
-    retries: int
-    timeout: float
-    max_bandwidth: int | None
-    low_speed_limit: int | None
-    low_speed_time: float
-    deadline: float | None
     progress: bool | Callable[[_progress.Progress], object] | None
 
 
