@@ -46,6 +46,9 @@ _MOST_SECONDS = 1_000_000
 _LEAST_BLOCK = 4096
 _MOST_BLOCK = 64 * 1024 * 1024
 
+#: What may follow a number of bytes in a text, as with curl.
+_UNITS = {'': 1, 'K': 1024, 'M': 1024**2, 'G': 1024**3}
+
 _FLAGS = {
     **dict.fromkeys(('true', 'yes', 'on', '1'), True),
     **dict.fromkeys(('false', 'no', 'off', '0'), False),
@@ -166,6 +169,13 @@ def _read_formats(text: str) -> bool | list[str]:
         return [name.strip() for name in text.split(',')]
 
 
+def _read_bytes(text: str) -> int:
+    found = re.fullmatch('([0-9]{1,20})([KMG]?)', text.strip().upper())
+    if found is None:
+        raise ValueError(text)
+    return int(found[1]) * _UNITS[found[2]]
+
+
 def _read_flag(text: str) -> bool:
     return _FLAGS[text.strip().lower()]
 
@@ -192,10 +202,12 @@ BANDWIDTH = Rule(
     f'a whole number of bytes per second, at least {_LEAST_BANDWIDTH}, or '
     'None',
     _is_bandwidth,
-    int,
+    _read_bytes,
 )
 BYTES_PER_SECOND = Rule(
-    'a positive whole number of bytes per second or None', _is_rate, int
+    'a positive whole number of bytes per second or None',
+    _is_rate,
+    _read_bytes,
 )
 PROGRESS = Rule('True, False or a function', _is_progress, _read_flag)
 CHUNK_SIZE = Rule('a whole number of bytes or None', _is_chunk_size, int)

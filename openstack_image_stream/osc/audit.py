@@ -75,7 +75,16 @@ Exit status: 0 if no image is bad; 1 for other errors, also of an image,
             help='How many images to download at a time, 1 to 64; 4 by '
             'default',
         )
-        options.add_to(parser, 'audit_images')
+        options.add_to(
+            parser,
+            'audit_images',
+            texts={
+                'max_bandwidth': f'{options.HELP["max_bandwidth"]}; for all '
+                'images together',
+                'deadline': 'Seconds after which an image that is not '
+                'downloaded counts as incomplete',
+            },
+        )
         return parser
 
     def take_action(

@@ -42,6 +42,14 @@ HELP = {
     'default; auto adds some while that makes it faster',
     'retries': 'Retries in a row without a new byte, 5 by default',
     'timeout': 'Longest silence of a connection in seconds, 60 by default',
+    'max_bandwidth': 'Bytes per second to download at the most, over all '
+    'connections together; K, M or G may follow, as in 10M',
+    'low_speed_limit': 'Treat a connection as lost that brings fewer bytes '
+    'per second than this over --low-speed-time; K, M or G may follow',
+    'low_speed_time': 'Seconds over which --low-speed-limit is measured, 30 '
+    'by default',
+    'deadline': 'Seconds after which the command ends with status 4 if it is '
+    'not done',
     'resume': 'Keep what has arrived after a failure, for the same command '
     'to resume; this is the default',
     'sparse': 'Write runs of zeros as holes; this is the default',
@@ -61,6 +69,10 @@ _METAVARS = {
     'connections': '<number>',
     'retries': '<number>',
     'timeout': '<seconds>',
+    'max_bandwidth': '<bytes>',
+    'low_speed_limit': '<bytes>',
+    'low_speed_time': '<seconds>',
+    'deadline': '<seconds>',
 }
 
 

@@ -40,6 +40,14 @@ class TestReading(base.TestCase):
                 {'image_stream_max_bandwidth': '1048576'},
                 {'max_bandwidth': 1048576},
             ),
+            'bandwidth_in_mebibytes': (
+                {'image_stream_max_bandwidth': '10M'},
+                {'max_bandwidth': 10 * 1024 * 1024},
+            ),
+            'low_speed_in_kibibytes': (
+                {'image_stream_low_speed_limit': ' 2k '},
+                {'low_speed_limit': 2048},
+            ),
             'low_speed': (
                 {
                     'image_stream_low_speed_limit': '1000',
@@ -69,7 +77,9 @@ class TestReading(base.TestCase):
             'word_for_a_flag': ('resume', 'perhaps'),
             'function': ('progress', print),
             'list': ('sparse', [True]),
-            'bandwidth': ('max_bandwidth', '10M'),
+            'bandwidth': ('max_bandwidth', '10X'),
+            'negative_bandwidth': ('max_bandwidth', '-10M'),
+            'little_text_bandwidth': ('max_bandwidth', '0K'),
             'little_bandwidth': ('max_bandwidth', 100),
             'deadline': ('deadline', '0'),
         }
