@@ -34,7 +34,7 @@ from tests.servers import cloud
 #: Downloaders whose memory is sampled, in the first scenario that has them.
 _TRACED = ('plugin-path', 'sdk-stream-path', 'sdk-path')
 
-#: The one whose connections are, in each scenario to tmpfs that has it.
+#: The one whose connections are counted, once for each origin.
 _COUNTED = 'plugin-path-auto'
 
 #: The plans, by whether growth is measured, and quickly.
@@ -185,9 +185,14 @@ def _traced(
         if scenario.size == measured.sizes.get('large') and names:
             yield from ((scenario, name) for name in names)
             break
-    for scenario in downloads:
-        if _COUNTED in scenario.downloaders and scenario.place == 'tmpfs':
-            yield scenario, _COUNTED
+    counted = {
+        scenario.origin: scenario
+        for scenario in sorted(downloads, key=lambda each: each.size)
+        if _COUNTED in scenario.downloaders
+        and (scenario.scheme, scenario.place) == ('http', 'tmpfs')
+    }
+    # The largest of each.
+    yield from ((scenario, _COUNTED) for scenario in counted.values())
 
 
 def main() -> int:
@@ -209,7 +214,8 @@ def main() -> int:
             # What is there is worth something after Ctrl-C, too.
             if arguments.json:
                 measured.save(arguments.json)
-        print(tables.verdicts(measured, targets.verdicts(measured)))
+        if not arguments.growth:
+            print(tables.verdicts(measured, targets.verdicts(measured)))
     except KeyboardInterrupt:
         print('Stopped.', file=sys.stderr)
         return 130

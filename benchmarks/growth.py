@@ -53,5 +53,5 @@ def _growth(
     )
 
 
-GROWTH = _growth((64, 1024, 8192), each=64, capped=256, rounds=3)
-QUICK_GROWTH = _growth((4, 64, 256), each=4, capped=32, rounds=1)
+GROWTH = _growth((64, 1024, 8192), each=64, capped=512, rounds=3)
+QUICK_GROWTH = _growth((4, 64, 256), each=4, capped=64, rounds=1)

@@ -35,9 +35,6 @@ _SAMPLING = 0.01
 #: The place of the number of threads, behind the name of the program.
 _THREADS = 17
 
-_TCP = pathlib.Path('/proc/net/tcp')
-_ESTABLISHED = '01'
-
 
 class RunError(errors.BenchmarkError):
     """A downloader failed, or its image is wrong."""
@@ -90,14 +87,11 @@ class Samples:
     """What is seen of a process from outside until it reports its end.
 
     :param process: It prints a line at its end.
-    :param port: Of the server, to see the connections to it.
     """
 
-    def __init__(self, process: typing.Any, port: int | None = None) -> None:
+    def __init__(self, process: typing.Any) -> None:
         #: Seconds, and bytes above what there was at first.
         self.memory: list[tuple[float, int]] = []
-        #: Seconds, and how many there are from then on.
-        self.connections: list[tuple[float, int]] = []
         self.threads = 0
         directory = pathlib.Path(f'/proc/{process.pid}')
         began = time.perf_counter()
@@ -108,15 +102,8 @@ class Samples:
             first = first or size
             self.memory.append((seconds, size - first))
             self.threads = max(self.threads, threads)
-            if port is not None:
-                self._see_connections(seconds, port)
             if select.select([process.stdout], [], [], _SAMPLING)[0]:
                 return
-
-    def _see_connections(self, seconds: float, port: int) -> None:
-        count = _connections(port)
-        if not self.connections or self.connections[-1][1] != count:
-            self.connections.append((seconds, count))
 
 
 def _size_and_threads(directory: pathlib.Path) -> tuple[int, int]:
@@ -125,16 +112,6 @@ def _size_and_threads(directory: pathlib.Path) -> tuple[int, int]:
     # The name of the program may have spaces.
     fields = (directory / 'stat').read_text().rpartition(')')[2].split()
     return resident * os.sysconf('SC_PAGE_SIZE'), int(fields[_THREADS])
-
-
-def _connections(port: int) -> int:
-    """Return how many connections to a port of this machine there are."""
-    lines = _TCP.read_text().splitlines()[1:]
-    wanted = f':{port:04X}'
-    return sum(
-        remote.endswith(wanted) and state == _ESTABLISHED
-        for _, _, remote, state, *_ in map(str.split, lines)
-    )
 
 
 def tail(log: typing.IO[str]) -> str:

@@ -122,16 +122,41 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     with socket.create_server((HOST, arguments.port)) as listener:
+        forward(
+            listener,
+            arguments.target,
+            rate=arguments.rate,
+            delay=arguments.delay,
+            single=arguments.single,
+        )
+
+
+def forward(
+    listener: socket.socket,
+    port: int,
+    *,
+    rate: int | None = None,
+    delay: float = 0.0,
+    single: bool = False,
+) -> None:
+    """Forward connections until the listener is shut down.
+
+    :param port: To forward to.
+    :param rate: Bytes per second of a connection, None for no limit.
+    :param delay: Seconds of a round trip.
+    :param single: Whether to serve one connection at a time only.
+    """
+    with contextlib.suppress(OSError):
         while True:
             client, _ = listener.accept()
             thread = threading.Thread(
                 target=_serve,
-                args=(client, arguments.target),
-                kwargs={'rate': arguments.rate, 'delay': arguments.delay},
+                args=(client, port),
+                kwargs={'rate': rate, 'delay': delay},
                 daemon=True,
             )
             thread.start()
-            if arguments.single:
+            if single:
                 thread.join()
 
 

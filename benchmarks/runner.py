@@ -21,7 +21,6 @@ import pathlib
 import sys
 import tempfile
 import typing
-import urllib.parse
 
 from benchmarks import capacity
 from benchmarks import commands
@@ -98,7 +97,7 @@ class Turn:
         )
 
     def trace(self) -> results.Trace:
-        """Sample memory and connections during a download.
+        """Sample the memory during a download, and count its connections.
 
         :raises processes.RunError: It has failed.
         """
@@ -108,7 +107,7 @@ class Turn:
             scenario=self._scenario.name,
             downloader=self._name,
             samples=self._samples.memory,
-            connections=self._samples.connections,
+            connections=self._origin.log.connections(),
         )
 
     def _measure(self, *, sample: bool) -> dict[str, typing.Any]:
@@ -152,8 +151,7 @@ class Turn:
             process.stdin.write('\n')
             process.stdin.flush()
             if sample:
-                port = urllib.parse.urlsplit(self._origin.url).port
-                self._samples = processes.Samples(process, port)
+                self._samples = processes.Samples(process)
             return processes.figures(process, log)
 
     def _run_command(

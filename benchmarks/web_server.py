@@ -40,7 +40,8 @@ pid {directory}/nginx.pid;
 error_log stderr warn;
 events {{ worker_connections 256; }}
 http {{
-    log_format traffic '$server_port $bytes_sent $status $request_uri';
+    log_format traffic '$server_port $bytes_sent $connection $msec '
+                       '$request_time $request_uri';
     access_log {log} traffic;
     client_body_temp_path {directory}/body;
     proxy_temp_path {directory}/proxy;

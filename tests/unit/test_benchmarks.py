@@ -21,6 +21,7 @@ from benchmarks import capacity
 from benchmarks import contents
 from benchmarks import downloaders
 from benchmarks import errors
+from benchmarks import excerpts
 from benchmarks import growth
 from benchmarks import looking
 from benchmarks import plan as planning
@@ -28,6 +29,7 @@ from benchmarks import results
 from benchmarks import selection
 from benchmarks import tables
 from benchmarks import targets
+from benchmarks import traffic
 from tests.unit import base
 
 GIB = 1024 * planning.MIB
@@ -343,6 +345,90 @@ class TestTargets(base.TestCase):
         for size, met in ((1000, True), (GIB, False)):
             found = measured({(where, 'copy-plugin'): [size]}, 'written')
             self.assertEqual(met, verdict(found, title).met)
+
+
+class TestExcerpts(base.TestCase):
+    """The tables of the documentation."""
+
+    def test_copies(self) -> None:
+        """Medians, in the units of the heading, and nothing for a failure."""
+        where = 'copy-glance-http-disk-1024'
+        found = measured({(where, 'copy-osc'): [2.0, 8.0, 4.0]}, written=GIB)
+        head, *rows = excerpts.tables(found)['copy']
+        shown = {row[0]: dict(zip(head, row, strict=True)) for row in rows}
+        row = shown['openstack image save, create']
+        self.assertEqual('4.000', row['Seconds'])
+        self.assertEqual('1024', row['Disk, MiB'])
+        self.assertEqual('', shown['plugin, copy_image']['Seconds'])
+
+    def test_connections(self) -> None:
+        """A column for each server, a row for each number."""
+        head, *rows = excerpts.tables(
+            measured({(NGINX, 'plugin-path-4'): [2.0]})
+        )['connections']
+        column = head.index('nginx and its sendfile, to tmpfs, 1024 MiB')
+        self.assertEqual(
+            {'path, 4 connections': '2.00'},
+            {row[0]: row[column] for row in rows if row[column]},
+        )
+
+    def test_growth(self) -> None:
+        """Numbers are in their order, and one connection is among them."""
+        scenario = planning.Scenario(
+            *('nginx', 'http', 'tmpfs', 64, 1),
+            ('plugin-path-16', 'plugin-path-2', 'plugin-path'),
+            'connections',
+        )
+        found = measured(
+            {(scenario.name, name): [1.0] for name in scenario.downloaders}
+        )
+        found.scenarios = [scenario]
+        _, *rows = excerpts.tables(found)['growth-connections']
+        self.assertEqual(['1', '2', '16'], [row[2] for row in rows])
+
+    def test_written(self) -> None:
+        """What was not measured has no file."""
+        found = measured({})
+        found.scenarios = [
+            each for each in found.scenarios if each.task == 'audit'
+        ]
+        self.assertEqual(
+            ['audit.csv'],
+            [
+                path.name
+                for path in excerpts.write(found, pathlib.Path(self.directory))
+            ],
+        )
+
+
+class TestTraffic(base.TestCase):
+    """What the log of a server tells."""
+
+    def test_connections(self) -> None:
+        """A connection counts from its first request to its last response."""
+        path = pathlib.Path(self.directory) / 'access.log'
+        path.touch()
+        log = traffic.NginxLog(path, 80, lambda: None)
+        log.mark()
+        path.write_text(
+            # Port, bytes, connection, end, seconds, path.
+            '80 300 1 100.000 0.500 /v2/images/a\n'
+            '80 1000 2 102.000 2.000 /v2/images/a/file\n'
+            '80 1000 3 101.500 0.500 /v2/images/a/file\n'
+            '80 1000 3 103.000 1.000 /v2/images/a/file\n'
+            '99 1000 4 103.000 3.000 /v2/images/a/file\n'
+        )
+        self.assertEqual(traffic.Traffic(4, 3300), log.read())
+        self.assertEqual(
+            [(0.0, 1), (1.0, 2), (2.0, 1), (3.0, 0)], log.connections()
+        )
+
+    def test_one_after_the_other(self) -> None:
+        """One that begins when another ends is not a second one."""
+        self.assertEqual(
+            [(0.0, 1), (1.0, 1), (2.0, 0)],
+            traffic.overlapping([(5.0, 6.0), (6.0, 7.0)]),
+        )
 
 
 class TestContents(base.TestCase):
