@@ -144,7 +144,13 @@ def _growth(
         _scale(place, [p[0] for ps in lines[field].values() for p in ps])
         place.set_ylabel(label)
         place.set_xlabel(what)
-    axes.flat[0].legend(frameon=False, fontsize=8)
+    first = axes.flat[0]
+    first.figure.legend(
+        *first.get_legend_handles_labels(),
+        loc='outside lower left',
+        frameon=False,
+        fontsize=9,
+    )
     return picture
 
 

@@ -236,7 +236,9 @@ FULL = Plan(
             *('delayed', 'http', 'tmpfs', 256, 5, _PATHS), once=NUMBERS[:2]
         ),
         Scenario(
-            *('capped', 'http', 'tmpfs', 1024, 7, _CAPPED), once=NUMBERS[:2]
+            *('capped', 'http', 'tmpfs', 1024, 5, _CAPPED),
+            once=NUMBERS[:2],
+            slow=(),
         ),
     ),
 )
