@@ -164,11 +164,14 @@ def _serve(
     client: socket.socket, port: int, *, rate: int | None, delay: float
 ) -> None:
     time.sleep(delay)
-    with client, socket.create_connection((HOST, port)) as server:
+    with client, socket.socket() as server:
+        # What waits in a buffer was not delivered, though the server takes
+        # it for sent.
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _CHUNK)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _CHUNK)
+        server.connect((HOST, port))
         for each in (client, server):
             each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # What waits in a buffer was not delivered.
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _CHUNK)
         requests = threading.Thread(
             target=_pass_on, args=(client, server, None), daemon=True
         )

@@ -78,7 +78,7 @@ http {{
 
 _SERVER = """\
     server {{
-        listen {host}:{port}{tls};
+        listen {host}:{port}{options};
 {data}
         location / {{ proxy_pass {glance}; }}
     }}
@@ -176,7 +176,9 @@ class WebServer:
                 _SERVER.format(
                     host=HOST,
                     port=port,
-                    tls=' ssl' if scheme == 'https' else '',
+                    options=(' ssl' if scheme == 'https' else '')
+                    # What the relay has not taken is not to count as sent.
+                    + (' sndbuf=64k' if origins.ORIGINS[origin].relay else ''),
                     data=origins.ORIGINS[origin].data(str(store)),
                     glance=glance,
                 )
