@@ -121,7 +121,7 @@ def main() -> None:
         '--single', action='store_true', help='one connection at a time'
     )
     arguments = parser.parse_args()
-    with socket.create_server((HOST, arguments.port)) as listener:
+    with listen(arguments.port) as listener:
         forward(
             listener,
             arguments.target,
@@ -129,6 +129,14 @@ def main() -> None:
             delay=arguments.delay,
             single=arguments.single,
         )
+
+
+def listen(port: int = 0) -> socket.socket:
+    """Return a listening socket.
+
+    :param port: By default any that is free.
+    """
+    return socket.create_server((HOST, port))
 
 
 def forward(

@@ -13,12 +13,14 @@
 """Tests of the slow lines of the benchmark."""
 
 import contextlib
+import http.client
 import socket
 import threading
 import time
 from typing import Any
 
 from benchmarks import relay
+from tests.servers import scripted
 from tests.unit import base
 
 KIB = 1024
@@ -26,94 +28,80 @@ KIB = 1024
 #: Seconds of a round trip.
 DELAY = 0.02
 
+#: As much as three round trips bring.
+DATA = bytes(range(256)) * 4 * (16 + 32 + 64)
+
+PATH = f'/v2/images/{scripted.IMAGE_ID}/file'
+
 
 class TestRelay(base.TestCase):
     """What comes through, and when."""
 
     def setUp(self) -> None:
-        """Listen as a server does."""
+        """Start a server."""
         super().setUp()
-        self.server = socket.create_server((relay.HOST, 0))
-        self.addCleanup(self.server.close)
-        self.server.settimeout(10)
+        self.server = scripted.ScriptedGlance(DATA)
+        self.server.__enter__()
+        self.addCleanup(self.server.__exit__, None, None, None)
 
-    def connect_by(self, **options: Any) -> socket.socket:
-        """Connect by way of a relay."""
-        listener = socket.create_server((relay.HOST, 0))
+    def start(self, **options: Any) -> int:
+        """Start a relay, and return its port."""
+        listener = relay.listen()
         thread = threading.Thread(
             target=relay.forward,
-            args=(listener, self.server.getsockname()[1]),
+            args=(listener, self.server.port),
             kwargs=options,
         )
         thread.start()
         self.addCleanup(listener.close)
         self.addCleanup(thread.join)
         self.addCleanup(self.shut, listener)
-        self.address = listener.getsockname()
-        return self.connect()
-
-    def connect(self) -> socket.socket:
-        """Connect to the relay once more."""
-        client = socket.create_connection(self.address, timeout=10)
-        self.addCleanup(client.close)
-        return client
+        port: int = listener.getsockname()[1]
+        return port
 
     def shut(self, listener: socket.socket) -> None:
         """Wake up the thread that accepts."""
         with contextlib.suppress(OSError):
             listener.shutdown(socket.SHUT_RDWR)
 
-    def accept(self) -> socket.socket:
-        """Accept a connection of the relay."""
-        served, _ = self.server.accept()
-        self.addCleanup(served.close)
-        return served
+    def connect(self, port: int) -> http.client.HTTPConnection:
+        """Connect to a relay."""
+        client = http.client.HTTPConnection(relay.HOST, port, timeout=10)
+        client.connect()
+        self.addCleanup(client.close)
+        return client
 
-    def receive(self, client: socket.socket) -> bytes:
-        """Return all that comes."""
-        return b''.join(iter(lambda: client.recv(64 * KIB), b''))
+    def received(self, client: http.client.HTTPConnection) -> bytes:
+        """Return the data of the image."""
+        client.request('GET', PATH)
+        return client.getresponse().read()
 
     def test_delay(self) -> None:
         """The window is doubled in each round trip, and nothing is lost."""
-        data = bytes(range(256)) * 4 * (16 + 32 + 64)
-        client = self.connect_by(delay=DELAY)
+        client = self.connect(self.start(delay=DELAY))
         began = time.monotonic()
-        with self.accept() as served:
-            served.sendall(data)
-        self.assertEqual(data, self.receive(client))
-        # At least one each for 16, 32 and 64 KiB.
-        self.assertGreaterEqual(time.monotonic() - began, 3 * DELAY)
-
-    def test_requests(self) -> None:
-        """What the client sends comes through, too."""
-        client = self.connect_by(delay=DELAY)
-        client.sendall(b'request')
-        self.assertEqual(b'request', self.accept().recv(99))
+        self.assertEqual(DATA, self.received(client))
+        # At least one to connect, and one each for 16, 32 and 64 KiB.
+        self.assertGreaterEqual(time.monotonic() - began, 4 * DELAY)
 
     def test_rate(self) -> None:
         """A connection has no more than its rate."""
-        client = self.connect_by(rate=1024 * KIB)
+        client = self.connect(self.start(rate=512 * KIB))
         began = time.monotonic()
-        with self.accept() as served:
-            served.sendall(bytes(256 * KIB))
-        self.assertEqual(256 * KIB, len(self.receive(client)))
+        self.assertEqual(DATA, self.received(client))
         # There is no wait before the first 64 KiB.
-        self.assertGreaterEqual(time.monotonic() - began, 0.18)
+        waited = (len(DATA) - 64 * KIB) / (512 * KIB)
+        self.assertGreaterEqual(time.monotonic() - began, waited)
 
     def test_single(self) -> None:
         """The second connection is served when the first one is closed."""
-        first = self.connect_by(single=True)
-        served = self.accept()
-        second = self.connect()
-        second.sendall(b'second')
+        port = self.start(single=True)
+        first, second = self.connect(port), self.connect(port)
+        second.request('GET', PATH)
         # It has all the time that it would need.
-        for _ in range(99):
-            first.sendall(b'x')
-            served.recv(1)
-            served.sendall(b'x')
-            first.recv(1)
-        self.server.settimeout(0)
-        self.assertRaises(BlockingIOError, self.server.accept)
-        self.server.settimeout(10)
+        for _ in range(20):
+            self.received(first)
+        self.assertEqual(1, self.server.accepted)
         first.close()
-        self.assertEqual(b'second', self.accept().recv(99))
+        self.assertEqual(DATA, second.getresponse().read())
+        self.assertEqual(2, self.server.accepted)
