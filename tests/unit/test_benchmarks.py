@@ -14,6 +14,7 @@
 
 import io
 import pathlib
+import re
 from typing import Any
 
 from benchmarks import aims
@@ -216,6 +217,33 @@ class TestCapacity(base.TestCase):
         fitted, _ = capacity.fit(planning.FULL, little)
         self.assertEqual({1, 64}, {s.size for s in fitted.scenarios})
 
+    def test_images(self) -> None:
+        """Many images are many, but one that is downloaded many times."""
+        needed = capacity.needed(planning.FULL)
+        self.assertEqual(20, needed['random', 256])
+        self.assertEqual(1, needed['random', 1])
+        self.assertEqual(1, needed['zip', 64])
+
+    def test_copy_needs_room(self) -> None:
+        """The other cloud needs room for the image, too."""
+        (scenario,) = [
+            each for each in planning.FULL.scenarios if each.task == 'copy'
+        ]
+        plan = planning.Plan(sizes={}, scenarios=(scenario,))
+        # The image, its copy, a file with some room, and the reserve.
+        enough = 3 * GIB + GIB // 4 + GIB // 2
+        for disk, fits in ((enough, True), (enough - 1, False)):
+            space = capacity.FreeSpace(
+                disk, LARGE_SPACE.tmpfs, LARGE_SPACE.memory
+            )
+            if fits:
+                _, left_out = capacity.fit(plan, space)
+                self.assertEqual([], left_out)
+            else:
+                self.assertRaises(
+                    errors.BenchmarkError, capacity.fit, plan, space
+                )
+
     def test_nothing(self) -> None:
         """No room at all is an error."""
         none = capacity.FreeSpace(0, 0, 0)
@@ -345,6 +373,35 @@ class TestTargets(base.TestCase):
         for size, met in ((1000, True), (GIB, False)):
             found = measured({(where, 'copy-plugin'): [size]}, 'written')
             self.assertEqual(met, verdict(found, title).met)
+
+
+class TestTables(base.TestCase):
+    """What is printed."""
+
+    def printed(self, task: str, **figures: Any) -> list[list[str]]:
+        """Return the fields of the lines of a scenario of one downloader."""
+        (scenario, *_) = [
+            each for each in planning.FULL.scenarios if each.task == task
+        ]
+        name = scenario.downloaders[0]
+        found = measured({(scenario.name, name): [2.0]}, **figures)
+        lines = tables.scenario(found, scenario).splitlines()
+        return [re.split('  +', line.strip()) for line in lines]
+
+    def test_rate(self) -> None:
+        """Of many images there is the number per minute."""
+        _, _, head, row, *_ = self.printed('audit')
+        self.assertEqual(('images/min', '600'), (head[-1], row[-1]))
+
+    def test_written(self) -> None:
+        """Of copies there is what was written to a disk."""
+        _, _, head, row, *_ = self.printed('copy', written=GIB)
+        self.assertEqual(('disk', '1024 MiB'), (head[-1], row[-1]))
+
+    def test_little(self) -> None:
+        """What is sent is in KiB if that is little."""
+        _, _, _, row, *_ = self.printed('zip', size=77 * 1024)
+        self.assertIn('77.0 KiB', row)
 
 
 class TestExcerpts(base.TestCase):
