@@ -168,6 +168,9 @@ def curl_to_curl(
             + shlex.join(
                 [
                     *('curl', '--fail', '--silent', '--show-error'),
+                    # It would wait a second for a 100, which uwsgi does
+                    # not send.
+                    *('--header', 'Expect:'),
                     *('--upload-file', '-', *([] if chunked else length)),
                     *('--header', f'@{target.destination.token_header}'),
                     *('--header', 'Content-Type: application/octet-stream'),
