@@ -125,25 +125,30 @@ def _downloaders(
 
 
 def _connections(measured: results.Results) -> Rows:
-    """Return a row for each number, and a column for each origin."""
-    names = (*planning.NUMBERS, 'plugin-path-auto', 'aria2-8')
+    """Return a row for each origin, and a column for each number."""
+    titles = {
+        **dict(zip(planning.NUMBERS, ('1', '2', '4', '8'), strict=True)),
+        'plugin-path-auto': "'auto'",
+        'aria2-8': 'aria2c, 8',
+    }
     scenarios = [
         each
         for each in measured.scenarios
-        if each.task == 'download' and names[1] in each.downloaders
+        if each.task == 'download' and planning.NUMBERS[1] in each.downloaders
     ]
-    rows = [['Connections', *map(_where, scenarios)]]
-    for name in names:
-        rows.append(
+    return [
+        ['Seconds', *titles.values()],
+        *(
             [
-                downloaders.DOWNLOADERS[name].title.removeprefix('plugin, '),
+                _where(scenario),
                 *(
-                    _number(measured.median(each.name, name, 'wall'), 2)
-                    for each in scenarios
+                    _number(measured.median(scenario.name, name, 'wall'), 2)
+                    for name in titles
                 ),
             ]
-        )
-    return rows if scenarios else []
+            for scenario in scenarios
+        ),
+    ]
 
 
 def _where(scenario: planning.Scenario) -> str:

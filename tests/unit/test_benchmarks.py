@@ -419,14 +419,19 @@ class TestExcerpts(base.TestCase):
         self.assertEqual('', shown['plugin, copy_image']['Seconds'])
 
     def test_connections(self) -> None:
-        """A column for each server, a row for each number."""
+        """A row for each server, a column for each number."""
         head, *rows = excerpts.tables(
             measured({(NGINX, 'plugin-path-4'): [2.0]})
         )['connections']
-        column = head.index('nginx and its sendfile, to tmpfs, 1024 MiB')
+        shown = {row[0]: row for row in rows}
+        row = shown['nginx and its sendfile, to tmpfs, 1024 MiB']
         self.assertEqual(
-            {'path, 4 connections': '2.00'},
-            {row[0]: row[column] for row in rows if row[column]},
+            {'4': '2.00'},
+            {
+                title: cell
+                for title, cell in zip(head[1:], row[1:], strict=True)
+                if cell
+            },
         )
 
     def test_growth(self) -> None:
