@@ -17,7 +17,7 @@ what grows), ``downloaders`` and ``commands`` what is compared, ``aims`` and
 ``targets`` which figures have to be reached. ``services`` and ``web_server``
 serve the ``images`` that ``contents`` makes, from the ``origins``, of which
 ``relay`` makes some slow; ``destination`` is the cloud that is copied to.
-``runner`` and ``processes`` measure with ``measure_call``, which goes one of
+``runner`` and ``processes`` measure with ``measure_call``, which calls one of
 the ``ways``, and ``measure_command``. ``tables``, ``charts`` and ``excerpts``
 show the ``results``.
 """

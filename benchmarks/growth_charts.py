@@ -26,7 +26,7 @@ from benchmarks import results
 
 _MIB = planning.MIB
 
-#: Those of Okabe and Ito, and a pattern for each, for who sees no colours.
+#: Those of Okabe and Ito, and a pattern for each, which needs no colours.
 _LINES = (
     ('#0072B2', 'solid'),
     ('#D55E00', 'dashed'),
@@ -63,7 +63,7 @@ def pictures(
 
 
 def connections_over_time(measured: results.Results) -> figure.Figure | None:
-    """Draw how many connections 'auto' has, None if nobody looked."""
+    """Draw how many connections 'auto' has, None if none were counted."""
     traces = [each for each in measured.traces if each.connections]
     traces = [each for each in traces if each.downloader not in _MEMORY]
     if not traces:
