@@ -12,9 +12,12 @@
 
 """Time and memory of downloads, with the plugin and with other programs.
 
-Run it as ``tox -e bench``. ``plan`` says what is measured, ``downloaders``
-what is compared, ``targets`` which figures have to be reached. ``services``
-and ``web_server`` serve the images, ``runner`` measures with
-``measure_call`` and ``measure_command``, ``tables`` and ``charts`` show the
-``results``.
+Run it as ``tox -e bench``. ``plan`` says what is measured (``growth`` for
+what grows), ``downloaders`` and ``commands`` what is compared, ``aims`` and
+``targets`` which figures have to be reached. ``services`` and ``web_server``
+serve the ``images`` that ``contents`` makes, from the ``origins``, of which
+``relay`` makes some slow; ``destination`` is the cloud that is copied to.
+``runner`` and ``processes`` measure with ``measure_call``, which calls one of
+the ``ways``, and ``measure_command``. ``tables``, ``charts`` and ``excerpts``
+show the ``results``.
 """

@@ -21,9 +21,11 @@ import tempfile
 from benchmarks import capacity
 from benchmarks import environment
 from benchmarks import errors
+from benchmarks import growth
 from benchmarks import plan as planning
 from benchmarks import results
 from benchmarks import runner
+from benchmarks import selection
 from benchmarks import services
 from benchmarks import tables
 from benchmarks import targets
@@ -31,6 +33,17 @@ from tests.servers import cloud
 
 #: Downloaders whose memory is sampled, in the first scenario that has them.
 _TRACED = ('plugin-path', 'sdk-stream-path', 'sdk-path')
+
+#: The one whose connections are counted, once for each origin.
+_COUNTED = 'plugin-path-auto'
+
+#: The plans, by whether growth is measured, and quickly.
+_PLANS = {
+    (False, False): planning.FULL,
+    (False, True): planning.QUICK,
+    (True, False): growth.GROWTH,
+    (True, True): growth.QUICK_GROWTH,
+}
 
 
 def _parse() -> argparse.Namespace:
@@ -42,6 +55,12 @@ def _parse() -> argparse.Namespace:
         '--quick',
         action='store_true',
         help='small images and the main downloaders, some minutes',
+    )
+    parser.add_argument(
+        '--growth',
+        action='store_true',
+        help='in place of all else, measure how a download grows with the'
+        ' size, the connections, and the number of downloads at a time',
     )
     parser.add_argument(
         '--only',
@@ -98,8 +117,8 @@ def _planned(arguments: argparse.Namespace) -> results.Results:
     environment.check()
     places = capacity.places(arguments.disk)
     plan, left_out = capacity.fit(
-        planning.select(
-            planning.QUICK if arguments.quick else planning.FULL,
+        selection.select(
+            _PLANS[arguments.growth, arguments.quick],
             arguments.only,
             arguments.rounds,
         ),
@@ -127,8 +146,9 @@ def _measure(
         ) as directory,
         services.Services.open(
             pathlib.Path(directory),
-            {scenario.size for scenario in measured.scenarios},
+            capacity.needed(measured.plan),
             _report,
+            copies=any(each.task == 'copy' for each in measured.scenarios),
         ) as running,
     ):
         for scenario in measured.scenarios:
@@ -138,7 +158,7 @@ def _measure(
                 _report_run(run)
             print(tables.scenario(measured, scenario), flush=True)
         if traced:
-            _report('Sampling memory')
+            _report('Sampling memory and connections')
             _trace(measured, running, places)
 
 
@@ -147,15 +167,32 @@ def _trace(
     running: services.Services,
     places: collections.abc.Mapping[str, pathlib.Path],
 ) -> None:
-    for scenario in measured.scenarios:
+    for scenario, name in _traced(measured):
+        measured.traces.append(
+            runner.trace(running, scenario, places[scenario.place], name)
+        )
+
+
+def _traced(
+    measured: results.Results,
+) -> collections.abc.Iterator[tuple[planning.Scenario, str]]:
+    """Return whose memory and connections are sampled, and where."""
+    downloads = [
+        each for each in measured.scenarios if each.task == 'download'
+    ]
+    for scenario in downloads:
         names = [name for name in _TRACED if name in scenario.downloaders]
-        if scenario.size != measured.sizes['large'] or not names:
-            continue
-        for name in names:
-            measured.traces.append(
-                runner.trace(running, scenario, places[scenario.place], name)
-            )
-        return
+        if scenario.size == measured.sizes.get('large') and names:
+            yield from ((scenario, name) for name in names)
+            break
+    counted = {
+        scenario.origin: scenario
+        for scenario in sorted(downloads, key=lambda each: each.size)
+        if _COUNTED in scenario.downloaders
+        and (scenario.scheme, scenario.place) == ('http', 'tmpfs')
+    }
+    # The largest of each.
+    yield from ((scenario, _COUNTED) for scenario in counted.values())
 
 
 def main() -> int:
@@ -177,7 +214,8 @@ def main() -> int:
             # What is there is worth something after Ctrl-C, too.
             if arguments.json:
                 measured.save(arguments.json)
-        print(tables.verdicts(measured, targets.verdicts(measured)))
+        if not arguments.growth:
+            print(tables.verdicts(measured, targets.verdicts(measured)))
     except KeyboardInterrupt:
         print('Stopped.', file=sys.stderr)
         return 130

@@ -120,28 +120,50 @@ def fit(
     return dataclasses.replace(plan, scenarios=tuple(scenarios)), left_out
 
 
-def ballast(size: int) -> int:
+def ballast(scenario: planning.Scenario) -> int:
     """Return how much is written before a run so that memory is present.
 
-    :param size: Of the image, in MiB.
     :returns: MiB.
     """
-    return min(2 * size, _BALLAST)
+    # What a file takes, and something beside it.
+    size = scenario.size * scenario.count
+    return min(size + max(size // 4, 64), _BALLAST)
 
 
-def _written(size: int) -> int:
+def needed(plan: planning.Plan) -> dict[tuple[str, int], int]:
+    """Return how many images there must be, by content and size in MiB."""
+    images: dict[tuple[str, int], int] = {}
+    for scenario in plan.scenarios:
+        content, size, count = scenario.images
+        images[content, size] = max(count, images.get((content, size), 0))
+    return images
+
+
+def _written(scenario: planning.Scenario) -> int:
     """Return the MiB that must be free in the directory for files."""
-    return max(size, ballast(size))
+    downloads = [downloaders.DOWNLOADERS[n] for n in scenario.downloaders]
+    if not any(each.writes for each in downloads):
+        return 0
+    return max(scenario.size * scenario.count, ballast(scenario))
 
 
-def _stored(plan: planning.Plan, free: int) -> set[int]:
-    """Return the sizes that Glance can have images of, in MiB."""
+def _stored(plan: planning.Plan, free: int) -> set[tuple[str, int]]:
+    """Return the images that Glance can have, by content and size in MiB."""
+    # Beside them there must be room for what is downloaded, or for a copy
+    # in the other cloud.
+    beside = {scenario.images[:2]: 0 for scenario in plan.scenarios}
+    for scenario in plan.scenarios:
+        copied = scenario.size if scenario.task == 'copy' else 0
+        key = scenario.images[:2]
+        beside[key] = max(beside[key], _written(scenario) + copied)
     chosen = set()
     free -= _RESERVE
-    for size in sorted({scenario.size for scenario in plan.scenarios}):
-        # Once in the store, and then where it is downloaded to.
-        if (size + _written(size)) * planning.MIB <= free:
-            chosen.add(size)
+    for key, count in sorted(
+        needed(plan).items(), key=lambda item: item[0][1] * item[1]
+    ):
+        size = key[1] * count
+        if (size + beside[key]) * planning.MIB <= free:
+            chosen.add(key)
             free -= size * planning.MIB
     return chosen
 
@@ -149,11 +171,11 @@ def _stored(plan: planning.Plan, free: int) -> set[int]:
 def _obstacle(
     scenario: planning.Scenario,
     space: FreeSpace,
-    stored: collections.abc.Container[int],
+    stored: collections.abc.Container[tuple[str, int]],
 ) -> str:
-    if scenario.size not in stored:
+    if scenario.images[:2] not in stored:
         return f'the disk has {_mib(space.disk)} left, for all images'
-    written = _written(scenario.size) * planning.MIB
+    written = _written(scenario) * planning.MIB
     if scenario.place == 'tmpfs' and written + _RESERVE > space.tmpfs:
         return f'{_TMPFS} has {_mib(space.tmpfs)} left'
     return ''
@@ -166,12 +188,12 @@ def _too_large(
 ) -> str:
     size = scenario.size * planning.MIB
     # What is served has to stay in the page cache.
-    needed = size * (1 + downloader.copies) + _RESERVE
+    taken = size * (scenario.images[2] + downloader.copies) + _RESERVE
     if scenario.place == 'tmpfs' and downloader.writes:
-        needed += _written(scenario.size) * planning.MIB
-    if needed <= space.memory:
+        taken += _written(scenario) * planning.MIB
+    if taken <= space.memory:
         return ''
-    return f'it takes {_mib(needed)} of memory, {_mib(space.memory)} are left'
+    return f'it takes {_mib(taken)} of memory, {_mib(space.memory)} are left'
 
 
 def _mib(size: float) -> str:

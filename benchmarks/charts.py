@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Draw charts of the results of a benchmark.
+"""Draw charts of the results of a benchmark, and write tables of them.
 
 Usage: python -m benchmarks.charts FILE DIRECTORY
 """
@@ -19,13 +19,15 @@ import argparse
 import collections.abc
 import pathlib
 import sys
-import textwrap
 import typing
 
 import matplotlib
 from matplotlib import figure
 
 from benchmarks import downloaders
+from benchmarks import drawing
+from benchmarks import excerpts
+from benchmarks import growth_charts
 from benchmarks import plan as planning
 from benchmarks import results
 
@@ -33,9 +35,6 @@ _MIB = planning.MIB
 
 #: Points of a line, at most: more are not seen, but make the file large.
 _POINTS = 200
-
-#: Columns of a caption.
-_CAPTION = 92
 
 #: Colours that people with any kind of colour vision can tell apart: those
 #: of Okabe and Ito.
@@ -54,29 +53,19 @@ _COLOURS = {
 #: Without colours at all: the plugin's lines are whole.
 _DASHES = {True: 'solid', False: 'dashed'}
 
-_SETTINGS: typing.Any = {
-    # Text stays text, which is small, and can be searched for.
-    'svg.fonttype': 'none',
-    # The same figures make the same file.
-    'svg.hashsalt': 'openstack-image-stream',
-    'font.family': 'sans-serif',
-    'font.size': 10,
-    'axes.spines.top': False,
-    'axes.spines.right': False,
-}
-
 
 def memory_over_time(measured: results.Results) -> figure.Figure | None:
     """Draw the memory of single downloads, None if none was sampled."""
-    if not measured.traces:
+    traces = [each for each in measured.traces if each.downloader in _COLOURS]
+    if not traces:
         return None
-    picture, axes = _blank(
+    picture, axes = drawing.blank(
         'Memory while an image is downloaded',
-        f'An image of {_size(measured.sizes["large"])}. Each line is one'
-        ' download to a file, from its start to its end, and what the process'
-        ' has more than when it had connected.',
+        f'An image of {drawing.size(measured.sizes["large"])}. Each line is'
+        ' one download to a file, from its start to its end, and what the'
+        ' process has more than when it had connected.',
     )
-    for trace in measured.traces:
+    for trace in traces:
         seconds, sizes = _thinned(trace.samples)
         axes.plot(
             seconds,
@@ -85,17 +74,15 @@ def memory_over_time(measured: results.Results) -> figure.Figure | None:
         )
     axes.set_xlabel('seconds')
     axes.set_ylabel('memory, MiB')
-    return _finished(picture, axes)
+    return drawing.finished(picture, axes)
 
 
 def memory_over_size(measured: results.Results) -> figure.Figure | None:
     """Draw the memory over the size, None if there is one size alone."""
     lines: dict[str, list[tuple[int, float]]] = {}
     for scenario in measured.scenarios:
-        if (scenario.origin, scenario.scheme, scenario.place) != (
-            'nginx',
-            'http',
-            'tmpfs',
+        if scenario.name != planning.name(
+            *('nginx', 'http', 'tmpfs', scenario.size)
         ):
             continue
         for name in _COLOURS:
@@ -105,7 +92,7 @@ def memory_over_size(measured: results.Results) -> figure.Figure | None:
     lines = {name: line for name, line in lines.items() if len(line) > 1}
     if not lines:
         return None
-    picture, axes = _blank(
+    picture, axes = drawing.blank(
         'Memory over the size of the image',
         'What a download takes at most, more than when the process had'
         ' connected; medians. Both axes are logarithmic.',
@@ -121,11 +108,11 @@ def memory_over_size(measured: results.Results) -> figure.Figure | None:
     axes.set_xscale('log', base=2)
     axes.set_yscale('log', base=2)
     ticks = sorted({size for line in lines.values() for size, _ in line})
-    axes.set_xticks(ticks, [_size(size) for size in ticks])
+    axes.set_xticks(ticks, [drawing.size(size) for size in ticks])
     axes.yaxis.set_major_formatter(lambda value, _: f'{value:g}')
     axes.set_xlabel('size of the image')
     axes.set_ylabel('memory, MiB')
-    return _finished(picture, axes)
+    return drawing.finished(picture, axes)
 
 
 def time_over_floor(
@@ -140,9 +127,9 @@ def time_over_floor(
     known = {name: wall for name, wall in times.items() if wall is not None}
     if floor is None:
         return None
-    picture, axes = _blank(
-        f'Time of a download: {_size(scenario.size)} from {scenario.origin},'
-        f' {scenario.scheme.upper()}, to {scenario.place}',
+    picture, axes = drawing.blank(
+        f'Time of a download: {drawing.size(scenario.size)} from'
+        f' {scenario.origin}, {scenario.scheme.upper()}, to {scenario.place}',
         'Medians. The line is the floor: the longer of receiving and writing'
         ' without any verification, and of hashing what is in memory. Behind'
         ' the seconds: how often the floor fits in. "(command)" includes the'
@@ -179,9 +166,12 @@ def pictures(
     drawn = {
         'memory-over-time': memory_over_time(measured),
         'memory-over-size': memory_over_size(measured),
+        **growth_charts.pictures(measured),
     }
     for scenario in measured.scenarios:
-        if scenario.size == measured.sizes['large']:
+        if scenario.task == 'download' and (
+            scenario.size == measured.sizes.get('large')
+        ):
             drawn[f'time-{scenario.name}'] = time_over_floor(
                 measured, scenario
             )
@@ -197,7 +187,8 @@ def main() -> int:
     """
     parser = argparse.ArgumentParser(
         prog='python -m benchmarks.charts',
-        description='Draw what --json of the benchmark has written.',
+        description='Draw what --json of the benchmark has written, and write'
+        ' its tables as CSV.',
     )
     parser.add_argument('file', type=pathlib.Path)
     parser.add_argument('directory', type=pathlib.Path)
@@ -208,38 +199,14 @@ def main() -> int:
         print(exc, file=sys.stderr)
         return 1
     arguments.directory.mkdir(parents=True, exist_ok=True)
-    with matplotlib.rc_context(_SETTINGS):
+    with matplotlib.rc_context(drawing.SETTINGS):
         for name, picture in pictures(measured):
             path = arguments.directory / name
             picture.savefig(path, metadata={'Date': None, 'Creator': None})
             print(path)
+    for path in excerpts.write(measured, arguments.directory):
+        print(path)
     return 0
-
-
-def _blank(
-    title: str, caption: str, height: float = 4.2
-) -> tuple[figure.Figure, typing.Any]:
-    """Return a picture and its axes.
-
-    :param height: In inches, without the caption.
-    """
-    lines = textwrap.wrap(caption, _CAPTION)
-    below = 0.2 * len(lines)
-    picture = figure.Figure((7.5, height + below), layout='constrained')
-    # The caption has its own place, which the layout leaves alone.
-    above, place = picture.subfigures(
-        2, 1, height_ratios=(height, below), squeeze=False
-    ).flat
-    place.text(0.02, 0.9, '\n'.join(lines), va='top', fontsize=9)
-    above.suptitle(title, x=0.02, ha='left', fontweight='bold')
-    axes = above.subplots()
-    return picture, axes
-
-
-def _finished(picture: figure.Figure, axes: typing.Any) -> figure.Figure:
-    axes.grid(color='#DDDDDD', linewidth=0.6)
-    axes.legend(frameon=False)
-    return picture
 
 
 def _line(name: str) -> dict[str, typing.Any]:
@@ -262,10 +229,6 @@ def _bar_colour(name: str) -> str:
     if name in planning.REFERENCES:
         return _GREY
     return _BLUE if 'plugin' in name else _ORANGE
-
-
-def _size(mib: int) -> str:
-    return f'{mib // 1024} GiB' if mib % 1024 == 0 else f'{mib} MiB'
 
 
 def _thinned(

@@ -14,26 +14,10 @@
 
 import collections.abc
 import dataclasses
-import pathlib
-import sys
 import typing
 
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Target:
-    """What a command has to download, and what it needs for that.
-
-    :param url: Of the data of the image.
-    :param token_header: A file with the header line that has the token.
-    :param certificate: What to trust, for HTTPS alone.
-    """
-
-    image_id: str
-    url: str
-    sha512: str
-    output: pathlib.Path
-    token_header: pathlib.Path
-    certificate: pathlib.Path | None
+from benchmarks import commands
+from benchmarks import plan as planning
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,8 +26,9 @@ class Call:
 
     :param title: For tables.
     :param cloud: ``plain``, ``stream`` (the plugin), or none to connect to.
-    :param way: The function of :mod:`benchmarks.measure_call`.
-    :param options: Of ``download_image``.
+    :param way: The function of :mod:`benchmarks.ways`.
+    :param options: Of ``download_image`` or of the way. Names in braces in
+        them stand for what the image has, see :class:`.services.Image`.
     :param writes: Whether it leaves the image at the output.
     :param copies: How often the image fits into the memory that it takes.
     """
@@ -56,6 +41,8 @@ class Call:
     )
     writes: bool = True
     copies: float = 0.0
+    #: How many of it there are at a time.
+    at_once: int = 1
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -65,108 +52,47 @@ class Command:
     :param arguments: Makes the command for a target.
     :param cloud: As of a call; without one the environment's variables name
         the cloud.
+    :param record: Whether it uploads into a record that exists.
     """
 
     title: str
-    arguments: collections.abc.Callable[[Target], list[str]]
+    arguments: collections.abc.Callable[[commands.Target], list[str]]
     cloud: str = 'plain'
     writes: bool = True
     copies: float = 0.0
+    record: bool = False
 
 
 Downloader = Call | Command
 
 
-def _curl(target: Target, *options: str) -> list[str]:
-    arguments = ['curl', '--fail', '--silent', '--show-error', *options]
-    if target.certificate:
-        arguments += ['--cacert', str(target.certificate)]
-    return [*arguments, '--header', f'@{target.token_header}', target.url]
+def _to_path(title: str, **options: typing.Any) -> Call:
+    return Call(
+        title=f'plugin, {title}', cloud='stream', way='path', options=options
+    )
 
 
-def _curl_to_null(target: Target) -> list[str]:
-    return _curl(target, '--output', '/dev/null')
+def _looking(title: str, way: str, **options: typing.Any) -> Call:
+    return Call(
+        title=title, cloud='stream', way=way, options=options, writes=False
+    )
 
 
-def _curl_and_fsync(target: Target) -> list[str]:
-    output = str(target.output)
-    # Given a file, sync makes one fsync of it.
-    return [
-        *('sh', '-c', '"$@" && sync "$0"', output),
-        *_curl(target, '--output', output),
-    ]
-
-
-def _curl_and_tee(target: Target) -> list[str]:
-    return [
-        *('bash', '-c'),
-        'set -o pipefail; test "$("${@:3}" | tee "$1" | sha512sum)" = "$2  -"',
-        *('bash', str(target.output), target.sha512),
-        *_curl(target),
-    ]
-
-
-def _aria2(connections: int) -> collections.abc.Callable[[Target], list[str]]:
-    def arguments(target: Target) -> list[str]:
-        trust = []
-        if target.certificate:
-            trust = [f'--ca-certificate={target.certificate}']
-        return [
-            *('aria2c', '--no-conf', '--quiet', *trust),
-            f'--header={target.token_header.read_text().strip()}',
-            *(f'-x{connections}', f'-s{connections}', '-k1M'),
-            # By default it would write every byte twice.
-            '--file-allocation=none',
-            f'--checksum=sha-512={target.sha512}',
-            f'--dir={target.output.parent}',
-            f'--out={target.output.name}',
-            target.url,
-        ]
-
-    return arguments
-
-
-def _openstack(target: Target) -> list[str]:
-    return [
-        *(sys.executable, '-m', 'openstackclient.shell'),
-        *('image', 'save', '--file', str(target.output), target.image_id),
-    ]
-
-
-def _glance(target: Target) -> list[str]:
-    return [
-        *(sys.executable, '-c'),
-        'import sys; from glanceclient import shell; sys.exit(shell.main())',
-        *('image-download', '--file', str(target.output), target.image_id),
-    ]
-
-
-DOWNLOADERS: dict[str, Downloader] = {
-    'plugin-path': Call(title='plugin, path', cloud='stream', way='path'),
-    'plugin-path-2': Call(
-        title='plugin, path, 2 connections',
-        cloud='stream',
-        way='path',
-        options={'connections': 2},
+_PLUGIN: dict[str, Downloader] = {
+    'plugin-path': _to_path('path'),
+    **{
+        f'plugin-path-{n}': _to_path(f'path, {n} connections', connections=n)
+        for n in planning.CONNECTIONS[1:]
+    },
+    'plugin-path-auto': _to_path('path, auto', connections='auto'),
+    'plugin-path-format': _to_path('path, check_format', check_format=True),
+    'plugin-path-sha512': _to_path(
+        'path, expected SHA-512', expected_digest='sha512:{sha512}'
     ),
-    'plugin-path-4': Call(
-        title='plugin, path, 4 connections',
-        cloud='stream',
-        way='path',
-        options={'connections': 4},
+    'plugin-path-sha256': _to_path(
+        'path, expected SHA-256', expected_digest='sha256:{sha256}'
     ),
-    'plugin-path-8': Call(
-        title='plugin, path, 8 connections',
-        cloud='stream',
-        way='path',
-        options={'connections': 8},
-    ),
-    'plugin-path-auto': Call(
-        title='plugin, path, auto',
-        cloud='stream',
-        way='path',
-        options={'connections': 'auto'},
-    ),
+    'plugin-path-signed': _to_path('path, signed_by', signed_by='{signer}'),
     'plugin-stream': Call(
         title='plugin, stream',
         cloud='stream',
@@ -180,6 +106,19 @@ DOWNLOADERS: dict[str, Downloader] = {
         writes=False,
         copies=1.1,
     ),
+    **{
+        f'plugin-at-once-{n}': Call(
+            title=f'plugin, stream, {n} at a time',
+            cloud='stream',
+            way='at-once',
+            writes=False,
+            at_once=n,
+        )
+        for n in planning.AT_ONCE
+    },
+}
+
+_PEERS: dict[str, Downloader] = {
     'sdk-stream': Call(
         title='SDK, stream', cloud='plain', way='stream', writes=False
     ),
@@ -190,27 +129,103 @@ DOWNLOADERS: dict[str, Downloader] = {
         options={'stream': True},
     ),
     'sdk-path': Call(title='SDK, path', cloud='plain', way='path', copies=2.2),
+    **{
+        f'sdk-at-once-{n}': Call(
+            title=f'SDK, stream, {n} at a time',
+            cloud='plain',
+            way='at-once',
+            writes=False,
+            at_once=n,
+        )
+        for n in planning.AT_ONCE
+    },
     'osc-plugin': Command(
         title='openstack image save, plugin',
-        arguments=_openstack,
+        arguments=commands.openstack_save,
         cloud='stream',
     ),
-    'osc': Command(title='openstack image save', arguments=_openstack),
+    'osc': Command(
+        title='openstack image save', arguments=commands.openstack_save
+    ),
+    'osc-show': Command(
+        title='openstack image show',
+        arguments=commands.openstack_show,
+        cloud='stream',
+        writes=False,
+    ),
     'glanceclient': Command(
-        title='glance image-download', arguments=_glance, cloud=''
+        title='glance image-download', arguments=commands.glance, cloud=''
     ),
     'curl-tee': Command(
-        title='curl | tee | sha512sum', arguments=_curl_and_tee
+        title='curl | tee | sha512sum', arguments=commands.curl_and_tee
     ),
-    'aria2-1': Command(title='aria2c, 1 connection', arguments=_aria2(1)),
-    'aria2-8': Command(title='aria2c, 8 connections', arguments=_aria2(8)),
+    'aria2-1': Command(
+        title='aria2c, 1 connection', arguments=commands.aria2(1)
+    ),
+    'aria2-8': Command(
+        title='aria2c, 8 connections', arguments=commands.aria2(8)
+    ),
     'curl-fsync': Command(
-        title='curl and fsync, unverified', arguments=_curl_and_fsync
+        title='curl and fsync, unverified', arguments=commands.curl_and_fsync
     ),
     'curl-null': Command(
-        title='curl to /dev/null', arguments=_curl_to_null, writes=False
+        title='curl to /dev/null',
+        arguments=commands.curl_to_null,
+        writes=False,
     ),
     'hash': Call(
         title='SHA-512 in memory', way='digest', writes=False, copies=1.0
     ),
+}
+
+_COPIES: dict[str, Downloader] = {
+    'copy-plugin': _looking('plugin, copy_image', 'copy'),
+    'copy-osc-plugin': Command(
+        title='openstack image copy, plugin',
+        arguments=commands.openstack_copy,
+        cloud='stream',
+        writes=False,
+    ),
+    'copy-osc': Command(
+        title='openstack image save, create',
+        arguments=commands.openstack_save_and_create,
+    ),
+    'copy-curl': Command(
+        title='curl | curl, unverified',
+        arguments=commands.curl_to_curl(chunked=False),
+        writes=False,
+        record=True,
+    ),
+    'copy-curl-chunked': Command(
+        title='the same, chunked',
+        arguments=commands.curl_to_curl(chunked=True),
+        writes=False,
+        record=True,
+    ),
+}
+
+_READERS: dict[str, Downloader] = {
+    'audit-plugin': _looking('plugin, audit_images', 'audit', jobs=2),
+    'hash-files': Call(
+        title='SHA-512 of local files', way='hash-files', writes=False
+    ),
+    'verify-plugin': _looking('plugin, verify_image', 'verify'),
+    'sha512sum': Command(
+        title='sha512sum', arguments=commands.sha512sum, writes=False
+    ),
+    'open-header': _looking('open_image, qcow2 header', 'header'),
+    'open-partitions': _looking('open_image, partitions', 'partitions'),
+    'open-zip': _looking('open_image, zip directory', 'zip'),
+    'open-random': _looking('open_image', 'reads', verified=False),
+    'open-random-verified': _looking(
+        'open_image, verified=True', 'reads', verified=True
+    ),
+    'local-random': Call(title='local file', way='local-reads', writes=False),
+}
+
+DOWNLOADERS: dict[str, Downloader] = {
+    **_PLUGIN,
+    **_PEERS,
+    **_COPIES,
+    **_READERS,
 }

@@ -12,39 +12,28 @@
 
 """Measure one call of the API, in a process of its own.
 
-Connects, says ``ready``, waits for a line, downloads, and prints what it
-took, as JSON.
+Reads its job from standard input, a line of JSON, connects, says ``ready``,
+waits for a line, does the job, and prints what that took, as JSON.
 
-Usage: python -m benchmarks.measure_call WAY IMAGE OUTPUT OPTIONS
+Usage: python -m benchmarks.measure_call
 """
 
-import collections.abc
-import hashlib
 import json
 import pathlib
 import resource
 import sys
 import time
-import typing
 
-import openstack
-
-_MIB = 1024 * 1024
-
-#: Bytes that are hashed at a time.
-_CHUNK = 4 * _MIB
-
-_Options = dict[str, typing.Any]
-
-#: Returns how many bytes the caller was given, None if a file got them.
-_Call = collections.abc.Callable[[], int | None]
+from benchmarks import measure_command
+from benchmarks import ways
 
 
 class Cost:
     """What a call takes: a context manager around it.
 
     Its attributes are there when it is left: ``wall`` and ``cpu`` in seconds,
-    ``memory``, by how many bytes the peak grew.
+    ``busy``, the same of all processes of the machine, ``memory``, by how many
+    bytes the peak grew, and ``written``, bytes for any disk.
     """
 
     def __enter__(self) -> 'Cost':
@@ -52,94 +41,37 @@ class Cost:
         pathlib.Path('/proc/self/clear_refs').write_text('5')
         self._memory = _status('VmRSS')
         self._cpu = _cpu()
+        self._written = _written()
+        self._busy = measure_command.busy()
         self._began = time.perf_counter()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         self.wall = time.perf_counter() - self._began
+        self.busy = measure_command.busy() - self._busy
         self.cpu = _cpu() - self._cpu
+        self.written = _written() - self._written
         self.memory = _status('VmHWM') - self._memory
 
 
-def to_path(image_id: str, output: str, options: _Options) -> _Call:
-    """Have it written to a file."""
-    conn = _connected(image_id)
-
-    def call() -> None:
-        conn.image.download_image(image_id, output=output, **options)
-
-    return call
-
-
-def to_stream(image_id: str, output: str, options: _Options) -> _Call:
-    """Read it in chunks, and discard them."""
-    conn = _connected(image_id)
-
-    def call() -> int:
-        with conn.image.download_image(
-            image_id, stream=True, **options
-        ) as response:
-            return sum(map(len, response.iter_content(_MIB)))
-
-    return call
-
-
-def to_memory(image_id: str, output: str, options: _Options) -> _Call:
-    """Take all of it at once."""
-    conn = _connected(image_id)
-
-    def call() -> int:
-        return len(conn.image.download_image(image_id, **options).content)
-
-    return call
-
-
-def digest(path: str, output: str, options: _Options) -> _Call:
-    """Hash what is in memory, the bytes of a file, and nothing else."""
-    with open(path, 'rb') as file:
-        chunks = list(iter(lambda: file.read(_CHUNK), b''))
-
-    def call() -> int:
-        sha512 = hashlib.sha512()
-        for chunk in chunks:
-            sha512.update(chunk)
-        sha512.digest()
-        return sum(map(len, chunks))
-
-    return call
-
-
-WAYS: dict[str, collections.abc.Callable[[str, str, _Options], _Call]] = {
-    'path': to_path,
-    'stream': to_stream,
-    'memory': to_memory,
-    'digest': digest,
-}
-
-
-def main(arguments: list[str]) -> None:
-    """Prepare, wait, measure.
-
-    :param arguments: The way, the image, the output, and the options as JSON.
-    """
-    way, image, output, options = arguments
-    call = WAYS[way](image, output, json.loads(options))
+def main() -> None:
+    """Prepare, wait, measure."""
+    job = ways.Job(**json.loads(sys.stdin.readline()))
+    call = ways.WAYS[job.way](job)
     print('ready', flush=True)
     sys.stdin.readline()
     with Cost() as cost:
         received = call()
-    print(json.dumps({**_public(cost), 'received': received}), flush=True)
-
-
-def _connected(image_id: str) -> typing.Any:
-    """Connect, with all that is done or loaded but once in the place."""
-    conn = openstack.connect()
-    conn.image.get_image(image_id)
-    return conn
-
-
-def _public(cost: Cost) -> dict[str, float]:
-    return {'wall': cost.wall, 'cpu': cost.cpu, 'memory': cost.memory}
+    figures = ('wall', 'cpu', 'busy', 'memory', 'written')
+    print(
+        json.dumps(
+            {
+                **{name: getattr(cost, name) for name in figures},
+                'received': received,
+            }
+        ),
+        flush=True,
+    )
 
 
 def _cpu() -> float:
@@ -152,6 +84,12 @@ def _cpu() -> float:
     )
 
 
+def _written() -> int:
+    """Return the bytes that were written for a disk, at once or later."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_oublock * measure_command.BLOCK
+
+
 def _status(field: str) -> int:
     """Return one of the sizes of this process, in bytes."""
     for line in pathlib.Path('/proc/self/status').read_text().splitlines():
@@ -162,4 +100,4 @@ def _status(field: str) -> int:
 
 
 if __name__ == '__main__':
-    main(sys.argv[1:])
+    main()

@@ -24,6 +24,17 @@ import subprocess
 import sys
 import time
 
+#: Bytes of what Linux counts written data in.
+BLOCK = 512
+
+
+def busy() -> float:
+    """Return the seconds that all processors have worked since the start."""
+    with open('/proc/stat') as file:
+        # User, nice, system; then idle and waiting; then interrupts.
+        ticks = [int(each) for each in file.readline().split()[1:8]]
+    return (sum(ticks[:3]) + sum(ticks[5:])) / os.sysconf('SC_CLK_TCK')
+
 
 def main(arguments: list[str]) -> int:
     """Run the command.
@@ -31,6 +42,7 @@ def main(arguments: list[str]) -> int:
     :param arguments: The command.
     :returns: The exit status of the command.
     """
+    worked = busy()
     began = time.perf_counter()
     # What it prints is for the log; standard output is for the figures.
     command = subprocess.Popen(
@@ -43,7 +55,9 @@ def main(arguments: list[str]) -> int:
     figures = {
         'wall': wall,
         'cpu': usage.ru_utime + usage.ru_stime,
+        'busy': busy() - worked,
         'memory': usage.ru_maxrss * 1024,
+        'written': usage.ru_oublock * BLOCK,
         'received': None,
     }
     print(json.dumps(figures))

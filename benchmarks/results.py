@@ -23,7 +23,7 @@ from benchmarks import capacity
 from benchmarks import plan as planning
 
 #: Of the file; a change of what is in it changes this.
-_FORMAT = 2
+_FORMAT = 3
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -32,9 +32,12 @@ class Run:
 
     :param wall: Seconds.
     :param cpu: Seconds, user and system.
+    :param busy: The same of all processes of the machine.
     :param memory: Bytes: of a call, by how much the peak grew; of a command,
         the peak of its largest process.
+    :param written: Bytes that were written for any disk.
     :param size: Bytes on the wire.
+    :param threads: The most that the process had, if that was looked at.
     :param error: Why there are no figures.
     """
 
@@ -43,22 +46,29 @@ class Run:
     round: int
     wall: float | None = None
     cpu: float | None = None
+    busy: float | None = None
     memory: int | None = None
+    written: int | None = None
     requests: int | None = None
     size: int | None = None
+    threads: int | None = None
     error: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Trace:
-    """The memory of one download from its start to its end.
+    """Memory and connections of one download from its start to its end.
 
     :param samples: Seconds, and bytes above what there was at first.
+    :param connections: Seconds, and how many there are from then on.
     """
 
     scenario: str
     downloader: str
     samples: list[tuple[float, int]]
+    connections: list[tuple[float, int]] = dataclasses.field(
+        default_factory=list
+    )
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -75,6 +85,11 @@ class Results:
     left_out: list[capacity.LeftOut] = dataclasses.field(default_factory=list)
     runs: list[Run] = dataclasses.field(default_factory=list)
     traces: list[Trace] = dataclasses.field(default_factory=list)
+
+    @property
+    def plan(self) -> planning.Plan:
+        """What is measured."""
+        return planning.Plan(sizes=self.sizes, scenarios=tuple(self.scenarios))
 
     def values(
         self, scenario: str, downloader: str, field: str
@@ -111,6 +126,13 @@ class Results:
         """Return the median of a figure, None if there is none."""
         values = self.values(scenario, downloader, field)
         return statistics.median(values) if values else None
+
+    def rate(
+        self, scenario: planning.Scenario, downloader: str
+    ) -> float | None:
+        """Return how many images a minute is enough for."""
+        wall = self.median(scenario.name, downloader, 'wall')
+        return 60 * scenario.count / wall if wall else None
 
     def floor(self, scenario: str) -> float | None:
         """Return the least that a verified download to a file can take.

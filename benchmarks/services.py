@@ -17,35 +17,19 @@ import contextlib
 import dataclasses
 import os
 import pathlib
-import random
-import typing
 
-from keystoneauth1.identity import v3
-from keystoneauth1 import session
 import yaml
 
+from benchmarks import commands
+from benchmarks import destination
+from benchmarks import images
+from benchmarks import origins
 from benchmarks import traffic
 from benchmarks import web_server
 from tests.servers import cloud
 
-MIB = 1024 * 1024
-
 #: Seconds that a token is good for; longer than any run.
 _EXPIRATION = 24 * 3600
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Image:
-    """An image of random bytes.
-
-    :param stored: The file that Glance keeps its data in.
-    """
-
-    id: str
-    size: int
-    md5: str
-    sha512: str
-    stored: pathlib.Path
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -86,46 +70,29 @@ class Origin:
         }
 
 
-class RandomBytes:
-    """Random bytes, made while they are read, the same in every run.
-
-    :param size: How many there are.
-    """
-
-    def __init__(self, size: int) -> None:
-        self._left = self._size = size
-        self._random = random.Random(size)
-
-    def __len__(self) -> int:
-        return self._size
-
-    def read(self, size: int, /) -> bytes:
-        """Return at most so many of the next bytes, none at the end."""
-        count = min(self._left, size)
-        self._left -= count
-        return self._random.randbytes(count)
-
-    def close(self) -> None:
-        """Do nothing."""
-
-
 class Services:
-    """A real Keystone, a real Glance, and an nginx. Made by :meth:`open`."""
+    """A real Keystone, a real Glance, and an nginx. Made by :meth:`open`.
+
+    :param uploaded: The images by content and size in MiB.
+    :param other: The cloud that is copied to, if there is one.
+    """
 
     def __init__(
         self,
         running: cloud.Cloud,
-        images: collections.abc.Mapping[int, Image],
+        uploaded: collections.abc.Mapping[tuple[str, int], list[images.Image]],
         server: web_server.WebServer,
         directory: pathlib.Path,
         token_header: pathlib.Path,
+        other: destination.Destination | None,
     ) -> None:
-        self.images = images
+        self.images = uploaded
+        self.destination = other
         #: The header that curl and aria2c are given, in a file.
         self.token_header = token_header
         self._server = server
         self._directory = directory
-        self._clouds = _clouds(running)
+        self._clouds = destination.clouds(running)
         self._origins = {
             ('glance', 'http'): self._origin(
                 'glance',
@@ -135,7 +102,7 @@ class Services:
             ),
             **{
                 port: self._origin(*port, server.url(*port), server.log(*port))
-                for port in web_server.PORTS
+                for port in origins.PORTS
             },
         }
 
@@ -144,43 +111,59 @@ class Services:
     def open(
         cls,
         directory: pathlib.Path,
-        sizes: collections.abc.Iterable[int],
+        needed: collections.abc.Mapping[tuple[str, int], int],
         report: collections.abc.Callable[[str], None],
+        *,
+        copies: bool,
     ) -> collections.abc.Iterator['Services']:
         """Start everything, and take it down at the end.
 
         :param directory: For everything that it writes; exists, and is
             empty.
-        :param sizes: Of the images, in MiB.
+        :param needed: How many images, by content and size in MiB.
         :param report: Called with a text for each step.
+        :param copies: Whether there is a second cloud, to copy to.
         :raises CloudError: Something could not be started.
         """
-        report('Starting a real Keystone and a real Glance')
-        with cloud.Cloud.start(directory / 'cloud', _EXPIRATION) as running:
-            auth = _clouds(running)['plain']['auth']
-            client = session.Session(auth=v3.Password(**auth))
-            images = {}
-            for size in sorted(sizes):
-                report(f'Uploading an image of {size} MiB')
-                images[size] = _upload(running, client, size)
+        settings = directory / 'nginx'
+        settings.mkdir()
+        with contextlib.ExitStack() as stack:
+            report('Starting a real Keystone and a real Glance')
+            running = stack.enter_context(
+                cloud.Cloud.start(directory / 'cloud', _EXPIRATION)
+            )
+            other = None
+            if copies:
+                report('Starting the same again, to copy to')
+                second = stack.enter_context(
+                    cloud.Cloud.start(directory / 'destination', _EXPIRATION)
+                )
+                other = destination.Destination(second, settings)
+            client = destination.connect(running)
+            uploaded = images.upload_all(
+                images.Uploader(running, client, settings), needed, report
+            )
             token_header = directory / 'token'
-            token_header.touch(mode=0o600)
-            token_header.write_text(f'X-Auth-Token: {client.get_token()}\n')
-            settings = directory / 'nginx'
-            settings.mkdir()
-            with web_server.WebServer(
-                settings,
-                running.directory / 'images',
-                running.image_url,
-                {image.id: image.md5 for image in images.values()},
-            ) as server:
-                yield cls(running, images, server, settings, token_header)
+            destination.write_token(client, token_header)
+            server = stack.enter_context(
+                web_server.WebServer(
+                    settings,
+                    running.directory / 'images',
+                    running.image_url,
+                    {
+                        image.id: image.md5
+                        for each in uploaded.values()
+                        for image in each
+                    },
+                )
+            )
+            yield cls(running, uploaded, server, settings, token_header, other)
 
     def origin(self, name: str, scheme: str) -> Origin:
         """Return where to download from.
 
-        :param name: ``glance``, ``nginx``, or ``capped``, nginx with a
-            limit for each connection. nginx does the TLS for Glance.
+        :param name: One of :data:`.origins.ORIGINS`. nginx does the TLS for
+            Glance.
         :param scheme: ``http`` or ``https``.
         """
         return self._origins[name, scheme]
@@ -199,6 +182,8 @@ class Services:
             }
             for key, value in self._clouds.items()
         }
+        if self.destination is not None:
+            clouds[commands.DESTINATION] = self.destination.cloud
         path = self._directory / f'clouds-{name}-{scheme}.yaml'
         path.write_text(yaml.safe_dump({'clouds': clouds}))
         variables = {
@@ -217,24 +202,3 @@ class Services:
             },
             log=log,
         )
-
-
-def _clouds(running: cloud.Cloud) -> dict[str, typing.Any]:
-    clouds: dict[str, typing.Any] = yaml.safe_load(
-        running.clouds_yaml.read_text()
-    )['clouds']
-    return clouds
-
-
-def _upload(running: cloud.Cloud, client: session.Session, size: int) -> Image:
-    image_id = running.upload(
-        f'random-{size}', lambda: RandomBytes(size * MIB)
-    )
-    described = client.get(f'{running.image_url}/v2/images/{image_id}').json()
-    return Image(
-        id=image_id,
-        size=size * MIB,
-        md5=described['checksum'],
-        sha512=described['os_hash_value'],
-        stored=running.stored_file(image_id),
-    )

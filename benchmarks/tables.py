@@ -15,6 +15,7 @@
 import collections.abc
 
 from benchmarks import downloaders
+from benchmarks import origins
 from benchmarks import plan as planning
 from benchmarks import results
 from benchmarks import targets
@@ -22,12 +23,36 @@ from benchmarks import targets
 _MIB = planning.MIB
 
 #: Columns for the names of downloaders.
-_NAME = 30
+_NAME = 34
 
-_ORIGINS = {
-    'nginx': 'nginx and its sendfile',
-    'capped': 'nginx, each connection limited',
-    'glance': 'Glance',
+#: Further columns of some tasks: title, and the cell of a downloader.
+_COLUMNS: dict[
+    str,
+    tuple[
+        str,
+        collections.abc.Callable[
+            [results.Results, planning.Scenario, str], str
+        ],
+    ],
+] = {
+    'written': (
+        'disk',
+        lambda measured, shown, name: _cell(
+            measured.median(shown.name, name, 'written'), _MIB, '.0f', 'MiB'
+        ),
+    ),
+    'threads': (
+        'threads',
+        lambda measured, shown, name: _cell(
+            measured.median(shown.name, name, 'threads'), 1, '.0f', ''
+        ),
+    ),
+    'rate': (
+        'images/min',
+        lambda measured, shown, name: _cell(
+            measured.rate(shown, name), 1, '.0f', ''
+        ),
+    ),
 }
 
 _VERDICTS = {True: 'met', False: 'MISSED', None: 'not measured'}
@@ -62,15 +87,18 @@ def scenario(measured: results.Results, shown: planning.Scenario) -> str:
             block = 'call'
         else:
             block = 'command'
-        blocks[block].append(_row(measured, shown.name, name))
+        blocks[block].append(_row(measured, shown, name))
+    count = f'{shown.count} x ' if shown.count > 1 else ''
+    task = planning.TASKS[shown.task]
     lines = [
         '',
-        f'{shown.name}: {shown.size} MiB from {_ORIGINS[shown.origin]}'
-        f' over {shown.scheme.upper()} to {shown.place}',
+        f'{shown.name}: {task.title}; {count}{shown.size} MiB from'
+        f' {origins.ORIGINS[shown.origin].title} over'
+        f' {shown.scheme.upper()} to {shown.place}',
     ]
     for title, rows in blocks.items():
         if rows:
-            lines += [_heading(title), *rows]
+            lines += [_heading(title, task), *rows]
     return '\n'.join(lines)
 
 
@@ -96,14 +124,18 @@ def verdicts(
     )
 
 
-def _heading(title: str) -> str:
+def _heading(title: str, task: planning.Task) -> str:
     return (
         f'  {title:{_NAME}}{"wall":>9}{"min-max":>15}{"floor":>8}'
         f'{"CPU":>9}{"memory":>11}{"sent":>13}{"requests":>10}'
+        + ''.join(f'{_COLUMNS[each][0]:>12}' for each in task.columns)
     )
 
 
-def _row(measured: results.Results, where: str, name: str) -> str:
+def _row(
+    measured: results.Results, shown: planning.Scenario, name: str
+) -> str:
+    where = shown.name
     title = f'  {downloaders.DOWNLOADERS[name].title:{_NAME}}'
     wall = measured.values(where, name, 'wall')
     if not wall:
@@ -111,18 +143,29 @@ def _row(measured: results.Results, where: str, name: str) -> str:
     median = measured.median(where, name, 'wall') or 0.0
     floor = measured.floor(where)
     spread = f'{min(wall):.3f}-{max(wall):.3f}'
+    sent = measured.median(where, name, 'size')
+    # What looks into an image is sent some KiB.
+    unit, word = (_MIB, 'MiB') if (sent or 0) >= _MIB else (1024, 'KiB')
+    cells = [
+        (9, _cell(measured.median(where, name, 'cpu'), 1, '.2f', 's')),
+        (
+            11,
+            _cell(measured.median(where, name, 'memory'), _MIB, '.0f', 'MiB'),
+        ),
+        (13, _cell(sent, unit, '.1f', word)),
+        (10, _cell(measured.median(where, name, 'requests'), 1, '.0f', '')),
+        *(
+            (12, _COLUMNS[column][1](measured, shown, name))
+            for column in planning.TASKS[shown.task].columns
+        ),
+    ]
     return (
         f'{title}{median:7.3f} s{spread:>15}'
         + (f'{median / floor:8.2f}' if floor else f'{"n/a":>8}')
-        + _cell(measured.median(where, name, 'cpu'), 1, '.2f', 's', 9)
-        + _cell(measured.median(where, name, 'memory'), _MIB, '.0f', 'MiB', 11)
-        + _cell(measured.median(where, name, 'size'), _MIB, '.1f', 'MiB', 13)
-        + _cell(measured.median(where, name, 'requests'), 1, '.0f', '', 10)
+        + ''.join(f'{text:>{width}}' for width, text in cells)
     )
 
 
-def _cell(
-    figure: float | None, unit: int, form: str, word: str, width: int
-) -> str:
+def _cell(figure: float | None, unit: int, form: str, word: str) -> str:
     text = 'n/a' if figure is None else f'{figure / unit:{form}} {word}'
-    return f'{text.strip():>{width}}'
+    return text.strip()

@@ -16,6 +16,7 @@ import collections.abc
 import dataclasses
 import statistics
 
+from benchmarks import aims
 from benchmarks import plan as planning
 from benchmarks import results
 
@@ -43,112 +44,21 @@ class Verdict:
     met: bool | None
 
 
-@dataclasses.dataclass(frozen=True)
-class _Ratio:
-    """A median over another one.
-
-    :param scenario: Origin, scheme, place, and the name of a size.
-    :param below: Contenders, of which the one that takes longest counts.
-    :param limit: What the ratio is not to exceed, or to reach.
-    """
-
-    title: str
-    scenario: tuple[str, str, str, str]
-    above: str
-    below: tuple[str, ...]
-    limit: float
-    at_least: bool = False
-
-
-_LARGE = ('nginx', 'http', 'tmpfs', 'large')
-_LARGE_TO_DISK = ('nginx', 'http', 'disk', 'large')
-_GLANCE_TO_DISK = ('glance', 'http', 'disk', 'large')
-_CAPPED = ('capped', 'http', 'tmpfs', 'capped')
-
-_RATIOS = (
-    _Ratio(
-        'path, nginx to tmpfs, over the floor',
-        _LARGE,
-        'plugin-path',
-        planning.FLOOR,
-        1.05,
-    ),
-    _Ratio(
-        'path, nginx to disk, over the floor',
-        _LARGE_TO_DISK,
-        'plugin-path',
-        planning.FLOOR,
-        1.10,
-    ),
-    _Ratio(
-        'Glance to disk, SDK with stream=True over path',
-        _GLANCE_TO_DISK,
-        'sdk-stream-path',
-        ('plugin-path',),
-        2.0,
-        at_least=True,
-    ),
-    _Ratio(
-        'Glance to disk, SDK by default over path',
-        _GLANCE_TO_DISK,
-        'sdk-path',
-        ('plugin-path',),
-        4.0,
-        at_least=True,
-    ),
-    _Ratio(
-        'openstack image save, Glance to disk, without over with',
-        _GLANCE_TO_DISK,
-        'osc',
-        ('osc-plugin',),
-        4.0,
-        at_least=True,
-    ),
-    _Ratio(
-        'openstack image save, nginx to tmpfs, without over with',
-        _LARGE,
-        'osc',
-        ('osc-plugin',),
-        2.8,
-        at_least=True,
-    ),
-    _Ratio(
-        'stream, over the longer of the SDK\'s and the hash',
-        _LARGE,
-        'plugin-stream',
-        ('sdk-stream', 'hash'),
-        1.05,
-    ),
-    _Ratio(
-        'capped nginx, 1 connection over 8',
-        _CAPPED,
-        'plugin-path',
-        ('plugin-path-8',),
-        7.5,
-        at_least=True,
-    ),
-    _Ratio(
-        'capped nginx, 8 connections over aria2c\'s 8',
-        _CAPPED,
-        'plugin-path-8',
-        ('aria2-8',),
-        1.0,
-    ),
-)
-
-
 def verdicts(measured: results.Results) -> list[Verdict]:
     """Judge every target."""
     return [
-        *(_ratio(measured, target) for target in _RATIOS),
-        *_memory(measured),
-        *_small(measured),
-        _cpu(measured),
+        *(_ratio(measured, target) for target in aims.RATIOS),
+        _tls(measured),
         *_auto(measured),
+        *_memory(measured),
+        *_copies(measured),
+        *_small(measured),
+        _start(measured),
+        _cpu(measured),
     ]
 
 
-def _ratio(measured: results.Results, target: _Ratio) -> Verdict:
+def _ratio(measured: results.Results, target: aims.Ratio) -> Verdict:
     limit = f'{">=" if target.at_least else "<="} {target.limit:.2f}'
     where = _name(measured, *target.scenario)
     above = measured.median(where, target.above, 'wall')
@@ -179,6 +89,11 @@ def _memory(measured: results.Results) -> collections.abc.Iterator[Verdict]:
             None if huge is None or medium is None else huge - medium,
             _DIFFERENCE,
         )
+    yield _at_most(
+        'path, memory with 8 connections, MiB',
+        _largest(measured, 'large', 'plugin-path-8'),
+        80,
+    )
     held = _largest(measured, 'large', 'plugin-memory')
     yield _at_most(
         'memory, over the size of the image',
@@ -187,38 +102,98 @@ def _memory(measured: results.Results) -> collections.abc.Iterator[Verdict]:
     )
 
 
+def _copies(measured: results.Results) -> collections.abc.Iterator[Verdict]:
+    for field, what, limit in (
+        ('memory', 'growth of the memory', _GROWTH),
+        # The log and the bytecode are not the image.
+        ('written', 'written to a disk', 1),
+    ):
+        values = measured.values(
+            _name(measured, *aims.COPY), 'copy-plugin', field
+        )
+        yield _at_most(
+            f'copy_image, {what}, MiB',
+            max(values) / _MIB if values else None,
+            limit,
+        )
+
+
 def _small(measured: results.Results) -> collections.abc.Iterator[Verdict]:
-    where = _name(measured, 'nginx', 'http', 'tmpfs', 'small')
+    where = _name(measured, *aims.SMALL)
+    title = 'small image, plugin-path over sdk-path'
+    wall, others = (
+        measured.values(where, each, 'wall')
+        for each in ('plugin-path', 'sdk-path')
+    )
+    if len(others) < 2 or not wall:
+        yield _unknown(title, _WITHIN)
+    else:
+        median = statistics.median(wall)
+        # Slower than three of four of the others is slower.
+        *_, quartile = statistics.quantiles(others, method='inclusive')
+        ratio = median / statistics.median(others)
+        yield Verdict(title, f'{ratio:.2f}', _WITHIN, median <= quartile)
     for downloader, other in (
         ('plugin-path', 'sdk-path'),
         ('plugin-stream', 'sdk-stream'),
     ):
-        titles = f'small image, {downloader} over {other}'
-        wall, others = (
-            measured.values(where, each, 'wall')
-            for each in (downloader, other)
-        )
-        if len(others) < 2 or not wall:
-            yield _unknown(titles, _WITHIN)
-        else:
-            median = statistics.median(wall)
-            # Slower than three of four of the others is slower.
-            *_, quartile = statistics.quantiles(others, method='inclusive')
-            ratio = median / statistics.median(others)
-            yield Verdict(titles, f'{ratio:.2f}', _WITHIN, median <= quartile)
-        asked, fewest = (
-            measured.values(where, each, 'requests')
-            for each in (downloader, other)
-        )
-        yield _at_most(
-            f'small image, requests of {downloader} above {other}',
-            max(asked) - min(fewest) if asked and fewest else None,
-            0,
-        )
+        yield _requests(measured, aims.SMALL, 'small image', downloader, other)
+
+
+def _requests(
+    measured: results.Results,
+    scenario: tuple[str, ...],
+    what: str,
+    downloader: str,
+    other: str,
+) -> Verdict:
+    asked, fewest = (
+        measured.values(_name(measured, *scenario), each, 'requests')
+        for each in (downloader, other)
+    )
+    return _at_most(
+        f'{what}, requests of {downloader} above {other}',
+        max(asked) - min(fewest) if asked and fewest else None,
+        0,
+    )
+
+
+def _tls(measured: results.Results) -> Verdict:
+    """Judge a download by HTTPS.
+
+    It cannot be faster than the floor, nor than all processors are with what
+    all processes do for it.
+    """
+    where = _name(measured, *aims.TLS)
+    wall, busy = (
+        measured.median(where, 'plugin-path', field)
+        for field in ('wall', 'busy')
+    )
+    floor = measured.floor(where)
+    ratio = None
+    if wall and busy and floor:
+        ratio = wall / max(floor, busy / int(measured.machine['cores']))
+    return _at_most(
+        'path, HTTPS to tmpfs, over floor or all processor time', ratio, 1.25
+    )
+
+
+def _start(measured: results.Results) -> Verdict:
+    """Judge what a command takes beside its start and the hash."""
+    where = _name(measured, *aims.LARGE)
+    whole, start, digest = (
+        measured.median(where, each, 'wall')
+        for each in ('osc-plugin', 'osc-show', 'hash')
+    )
+    return _at_most(
+        'openstack image save, over its start and the hash, s',
+        whole - start - digest if whole and start and digest else None,
+        0.2,
+    )
 
 
 def _cpu(measured: results.Results) -> Verdict:
-    where = _name(measured, *_LARGE)
+    where = _name(measured, *aims.LARGE)
     path, digest = (
         measured.median(where, each, 'cpu') for each in ('plugin-path', 'hash')
     )
@@ -231,11 +206,7 @@ def _cpu(measured: results.Results) -> Verdict:
 
 
 def _auto(measured: results.Results) -> collections.abc.Iterator[Verdict]:
-    for scenario, what in (
-        (_LARGE, 'nginx to tmpfs'),
-        (_CAPPED, 'capped nginx'),
-        (_GLANCE_TO_DISK, 'Glance to disk'),
-    ):
+    for scenario, what in aims.AUTO:
         where = _name(measured, *scenario)
         found, *fixed = (
             measured.median(where, each, 'wall')
@@ -245,15 +216,26 @@ def _auto(measured: results.Results) -> collections.abc.Iterator[Verdict]:
         yield _at_most(
             f'{what}, auto over the best number of connections',
             found / min(known) if found and len(known) == len(fixed) else None,
-            1.1,
+            1.03,
+        )
+    for scenario, what in (aims.AUTO[0], aims.AUTO[-1]):
+        yield _requests(
+            measured, scenario, what, 'plugin-path-auto', 'plugin-path'
         )
 
 
 def _name(
-    measured: results.Results, origin: str, scheme: str, place: str, size: str
+    measured: results.Results,
+    origin: str,
+    scheme: str,
+    place: str,
+    size: str,
+    task: str = 'download',
 ) -> str:
     # What is not among the sizes has no figures either.
-    return planning.name(origin, scheme, place, measured.sizes.get(size, 0))
+    return planning.name(
+        origin, scheme, place, measured.sizes.get(size, 0), task
+    )
 
 
 def _largest(

@@ -46,6 +46,13 @@ class Log(typing.Protocol):
     def read(self) -> Traffic:
         """Return what has been since the mark."""
 
+    def connections(self) -> list[tuple[float, int]]:
+        """Return when there were how many connections for data.
+
+        :returns: Seconds from the first request on, and the number from then
+            on. Nothing where that is not known.
+        """
+
 
 class NginxLog:
     """The access log of nginx.
@@ -73,13 +80,30 @@ class NginxLog:
 
     def read(self) -> Traffic:
         """Return what has been since the mark."""
-        self._touch()
-        lines = _lines(self._path, self._position)
-        fields = [line.split(maxsplit=2) for line in lines]
-        sizes = [
-            int(size) for port, size, _ in fields if int(port) == self._port
-        ]
+        sizes = [int(size) for size, *_ in self._fields()]
         return Traffic(len(sizes), sum(sizes))
+
+    def connections(self) -> list[tuple[float, int]]:
+        """Return when there were how many connections for data.
+
+        One counts from its first request to the end of its last response.
+        """
+        ends: dict[str, tuple[float, float]] = {}
+        for _, connection, logged, taken, path in self._fields():
+            if path.endswith('/file'):
+                end = float(logged)
+                begin = end - float(taken)
+                first, last = ends.get(connection, (begin, end))
+                ends[connection] = min(first, begin), max(last, end)
+        return overlapping(ends.values())
+
+    def _fields(self) -> list[list[str]]:
+        self._touch()
+        fields = [
+            line.split(maxsplit=5)
+            for line in _lines(self._path, self._position)
+        ]
+        return [rest for port, *rest in fields if int(port) == self._port]
 
 
 class UwsgiLog:
@@ -107,11 +131,34 @@ class UwsgiLog:
         ]
         return Traffic(len(sizes), sum(sizes))
 
+    def connections(self) -> list[tuple[float, int]]:
+        """Return nothing, as the log does not tell."""
+        return []
+
     def _settle(self) -> None:
         # Its processes write when they have the time.
         size = -1
         while size != (size := self._path.stat().st_size):
             time.sleep(_QUIET)
+
+
+def overlapping(
+    spans: collections.abc.Collection[tuple[float, float]],
+) -> list[tuple[float, int]]:
+    """Return how many spans there are at a time.
+
+    :param spans: The seconds of begin and end of each.
+    :returns: Seconds from the first begin on, and the number from then on.
+    """
+    changes = sorted(
+        [(begin, 1) for begin, _ in spans] + [(end, -1) for _, end in spans]
+    )
+    counts: dict[float, int] = {}
+    count = 0
+    for when, change in changes:
+        count += change
+        counts[round(when - changes[0][0], 3)] = count
+    return list(counts.items())
 
 
 def _lines(path: pathlib.Path, position: int) -> list[str]:

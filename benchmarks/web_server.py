@@ -22,24 +22,14 @@ import sys
 import time
 
 from benchmarks import environment
+from benchmarks import origins
 from benchmarks import traffic
 from tests.servers.cloud import process
 
 HOST = '127.0.0.1'
 
-#: Bytes per second of each connection by way of the capped port.
-CAP = 20 * 1024 * 1024
-
 #: Seconds that starting it may take.
 _TIMEOUT = 20.0
-
-#: The ports: whose data they serve, and how.
-PORTS = (
-    ('nginx', 'http'),
-    ('nginx', 'https'),
-    ('capped', 'http'),
-    ('glance', 'https'),
-)
 
 # One process, in which one event comes after the other: a response is in the
 # log before the next request is handled.
@@ -50,7 +40,8 @@ pid {directory}/nginx.pid;
 error_log stderr warn;
 events {{ worker_connections 256; }}
 http {{
-    log_format traffic '$server_port $bytes_sent $status $request_uri';
+    log_format traffic '$server_port $bytes_sent $connection $msec '
+                       '$request_time $request_uri';
     access_log {log} traffic;
     client_body_temp_path {directory}/body;
     proxy_temp_path {directory}/proxy;
@@ -87,19 +78,10 @@ http {{
 
 _SERVER = """\
     server {{
-        listen {host}:{port}{tls};
+        listen {host}:{port}{options};
 {data}
         location / {{ proxy_pass {glance}; }}
     }}
-"""
-
-_DATA = """\
-        location ~ ^/v2/images/([^/]+)/file$ {{
-            alias {store}/$1;
-            add_header Content-MD5 $content_md5;
-            # Glance has none. Without a value nginx has none either.
-            add_header Last-Modified "";
-        }}
 """
 
 
@@ -119,29 +101,39 @@ class WebServer:
         glance: str,
         digests: collections.abc.Mapping[str, str],
     ) -> None:
-        self.certificate = directory / 'certificate.pem'
+        #: The authority that has signed the certificate of the server.
+        self.certificate = directory / 'authority.pem'
         self._directory = directory
-        *ports, self._marks, self._proxy = _free_ports(len(PORTS) + 2)
-        self.ports = dict(zip(PORTS, ports, strict=True))
+        names = origins.PORTS
+        relayed = [port for port in names if origins.ORIGINS[port[0]].relay]
+        self._marks, *ports = _free_ports(1 + len(names) + len(relayed))
+        self.ports = dict(zip(names, ports, strict=False))
+        self._relays = dict(zip(relayed, ports[len(names) :], strict=True))
         self._log = directory / 'access.log'
-        self._make_certificate(directory / 'key.pem')
+        self._make_certificates()
         configuration = directory / 'nginx.conf'
         configuration.write_text(self._configuration(store, glance, digests))
-        self._process = process.Process(
-            [
-                environment.find('nginx') or 'nginx',
-                *('-p', directory, '-c', configuration),
-                *('-e', 'stderr', '-g', 'daemon off;'),
-            ],
-            directory / 'nginx.log',
-        )
-        self._throttle = process.Process(
-            [
-                *(sys.executable, '-m', 'benchmarks.throttle', self._proxy),
-                *(self.ports['capped', 'http'], CAP),
-            ],
-            directory / 'throttle.log',
-        )
+        self._processes = [
+            process.Process(
+                [
+                    environment.find('nginx') or 'nginx',
+                    *('-p', directory, '-c', configuration),
+                    *('-e', 'stderr', '-g', 'daemon off;'),
+                ],
+                directory / 'nginx.log',
+            ),
+            *(
+                process.Process(
+                    [
+                        *(sys.executable, '-m', 'benchmarks.relay'),
+                        *(str(port), str(self.ports[name, scheme])),
+                        *origins.ORIGINS[name].relay,
+                    ],
+                    directory / f'relay-{name}.log',
+                )
+                for (name, scheme), port in self._relays.items()
+            ),
+        ]
         try:
             self._wait()
         except BaseException:
@@ -155,16 +147,16 @@ class WebServer:
         self.stop()
 
     def stop(self) -> None:
-        """End both processes."""
-        self._throttle.stop()
-        self._process.stop()
+        """End all processes."""
+        for each in reversed(self._processes):
+            each.stop()
 
     def url(self, origin: str, scheme: str) -> str:
-        """Return the address of a port, or of the proxy before it."""
-        port = self.ports[origin, scheme]
-        if origin == 'capped':
-            port = self._proxy
-        return f'{scheme}://{HOST}:{port}'
+        """Return the address of a port, or of the relay before it."""
+        where = origin, scheme
+        return (
+            f'{scheme}://{HOST}:{self._relays.get(where, self.ports[where])}'
+        )
 
     def log(self, origin: str, scheme: str) -> traffic.NginxLog:
         """Return what tells the traffic of a port."""
@@ -178,20 +170,16 @@ class WebServer:
         glance: str,
         digests: collections.abc.Mapping[str, str],
     ) -> str:
-        data = _DATA.format(store=store)
-        variants = {
-            'nginx': data,
-            'capped': data,
-            'glance': '',
-        }
         servers = []
         for (origin, scheme), port in self.ports.items():
             servers.append(
                 _SERVER.format(
                     host=HOST,
                     port=port,
-                    tls=' ssl' if scheme == 'https' else '',
-                    data=variants[origin],
+                    options=(' ssl' if scheme == 'https' else '')
+                    # What the relay has not taken is not to count as sent.
+                    + (' sndbuf=64k' if origins.ORIGINS[origin].relay else ''),
+                    data=origins.ORIGINS[origin].data(str(store)),
                     glance=glance,
                 )
             )
@@ -199,8 +187,8 @@ class WebServer:
             user=_user(),
             directory=self._directory,
             log=self._log,
-            certificate=self.certificate,
-            key=self._directory / 'key.pem',
+            certificate=self._directory / 'server.pem',
+            key=self._directory / 'server.key',
             digests='\n'.join(
                 f'        /v2/images/{image_id}/file {digest};'
                 for image_id, digest in digests.items()
@@ -210,16 +198,30 @@ class WebServer:
             marks=self._marks,
         )
 
-    def _make_certificate(self, key: pathlib.Path) -> None:
+    def _make_certificates(self) -> None:
+        """Make an authority, and a certificate of its own for the server."""
+        files = self._directory
+        self._openssl(
+            *('-subj', '/CN=Authority of the benchmark'),
+            *('-keyout', files / 'authority.key', '-out', self.certificate),
+            # Python is strict about those that it is told to trust.
+            *('-addext', 'keyUsage=critical,keyCertSign'),
+        )
+        self._openssl(
+            *('-CA', self.certificate, '-CAkey', files / 'authority.key'),
+            *('-subj', f'/CN={HOST}'),
+            *('-keyout', files / 'server.key', '-out', files / 'server.pem'),
+            *('-addext', f'subjectAltName=IP:{HOST}'),
+            *('-addext', 'basicConstraints=critical,CA:FALSE'),
+            *('-addext', 'keyUsage=critical,digitalSignature'),
+        )
+
+    def _openssl(self, *options: str | pathlib.Path) -> None:
         process.Process(
             [
                 *('openssl', 'req', '-x509', '-nodes', '-days', '2'),
                 *('-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256'),
-                *('-keyout', key, '-out', self.certificate),
-                *('-subj', f'/CN={HOST}'),
-                *('-addext', f'subjectAltName=IP:{HOST}'),
-                # Python is strict about those that it is told to trust.
-                *('-addext', 'keyUsage=digitalSignature,keyCertSign'),
+                *options,
             ],
             self._directory / 'openssl.log',
         ).finish(_TIMEOUT)
@@ -227,14 +229,15 @@ class WebServer:
     def _wait(self) -> None:
         end = time.monotonic() + _TIMEOUT
         while True:
-            self._process.check_running()
-            self._throttle.check_running()
+            for each in self._processes:
+                each.check_running()
             try:
-                socket.create_connection((HOST, self._proxy)).close()
+                for port in self._relays.values():
+                    socket.create_connection((HOST, port)).close()
                 return self._mark()
             except OSError as exc:
                 if time.monotonic() > end:
-                    raise self._process.error('does not respond') from exc
+                    raise self._processes[0].error('no response') from exc
             time.sleep(0.05)
 
     def _mark(self) -> None:
