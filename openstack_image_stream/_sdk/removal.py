@@ -42,15 +42,20 @@ def remove(client: records.RecordClient, limit: float) -> bool:
                 pass
             if _delete(client):
                 return True
-        except sdk_exceptions.ForbiddenException as exc:
-            if signals.find_raised(exc) is not None:
-                raise
-            return False
         except (retry.RetriableError, sdk_exceptions.SDKException) as exc:
             if signals.find_raised(exc) is not None:
                 raise
+            if _is_final(exc):
+                return False
         if not pauses.wait():
             return False
+
+
+def _is_final(exc: Exception) -> bool:
+    """Tell whether a request fails however often it is sent."""
+    if isinstance(exc, retry.RetriableError):
+        return exc.final
+    return getattr(exc, 'status_code', None) in (401, 403)
 
 
 def _is_saving(client: records.RecordClient) -> bool:

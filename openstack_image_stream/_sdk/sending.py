@@ -134,23 +134,16 @@ def get_file(
     """
     # keystoneauth's log of bodies would have the whole image in memory where
     # the server calls it a text.
-    get = functools.partial(
-        adapter.get, url, stream=True, headers=dict(headers), log=False
-    )
     with errors.translated():
-        response: requests.Response = get()
-        if response.status_code == 401 and _is_outdated(adapter, response):
-            response.close()
-            response = get(allow_reauth=False)
-        return response
+        return adapter.get(url, headers=dict(headers), stream=True, log=False)
 
 
 def _is_outdated(adapter: Any, response: requests.Response) -> bool:
     """Tell whether a request was refused for a token that was replaced.
 
     keystoneauth renews an expired token, and sends the request again, for the
-    first of several connections only. Those that come while it is being
-    renewed find nothing to renew and keep their 401.
+    first of several requests only. Those that come while it is being renewed
+    find nothing to renew and keep their 401.
     """
     used = response.request.headers.get('X-Auth-Token')
     return used is not None and used != adapter.inside(adapter.get_token)
@@ -278,6 +271,21 @@ def _send(
     request_id = compat.global_request_id(adapter)
     if request_id:
         kwargs.setdefault('global_request_id', request_id)
+    response = _send_once(adapter, url, method, **kwargs)
+    if (
+        response.status_code == 401
+        and kwargs.get('allow_reauth', True)
+        and _is_outdated(adapter, response)
+    ):
+        response.close()
+        kwargs['allow_reauth'] = False
+        response = _send_once(adapter, url, method, **kwargs)
+    return response
+
+
+def _send_once(
+    adapter: Any, url: str, method: str, **kwargs: Any
+) -> requests.Response:
     # By the caller's proxy, since the SDK keeps each one that reported.
     report = compat.statistics_of(adapter.given())
     try:

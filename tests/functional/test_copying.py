@@ -13,19 +13,16 @@
 """Copies from one real cloud to another one that does not know the first."""
 
 import collections.abc
-import contextlib
 import os
 import signal
-import typing
 
-import openstack.config
-import openstack.connection
 from openstack import exceptions as sdk_exceptions
 import pytest
 
 import openstack_image_stream
 from tests import conftest as tests_conftest
 from tests.functional import conftest
+from tests.functional import destinations
 from tests import processes
 from tests.servers import cloud
 from tests.servers import fault_proxy
@@ -97,56 +94,7 @@ conn.image.copy_image(sys.argv[2], to=to)
 print(status('VmHWM') - before)
 """
 
-
-class Other:
-    """The cloud that is copied to, and ways into it."""
-
-    def __init__(self, running: cloud.Cloud) -> None:
-        self.running = running
-        self._stack = contextlib.ExitStack()
-
-    def connect(
-        self, **options: typing.Any
-    ) -> openstack.connection.Connection:
-        """Connect to it, without the plugin."""
-        config = openstack.config.OpenStackConfig(
-            config_files=[str(self.running.clouds_yaml)],
-            secure_files=[],
-            load_envvars=False,
-        )
-        connection = openstack.connection.Connection(
-            config=config.get_one(cloud='plain', **options)
-        )
-        self._stack.callback(connection.close)
-        return connection
-
-    def behind(
-        self, proxy: upload_proxy.UploadProxy
-    ) -> openstack.connection.Connection:
-        """Connect to it through a proxy."""
-        return self.connect(
-            image_endpoint_override=proxy.url, image_api_version='2'
-        )
-
-    def content(self, image_id: str) -> bytes:
-        """Return what its store has of an image."""
-        return self.running.stored_file(image_id).read_bytes()
-
-    def ids(self) -> set[str]:
-        """Return the IDs of all images that it lists."""
-        return {image.id for image in self.connect().image.images()}
-
-    def stored(self) -> set[str]:
-        """Return the names of all files in its stores."""
-        return {
-            name
-            for store in ('images', 'second-images', 'staging')
-            for name in os.listdir(self.running.directory / store)
-        }
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._stack.close()
+Other = destinations.Destination
 
 
 @pytest.fixture(scope='module')

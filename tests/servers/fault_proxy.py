@@ -73,6 +73,8 @@ class FaultProxy(relay.Relay):
         self.busy = 0
         #: Status of each response to a request for data.
         self.statuses: list[int] = []
+        #: Tokens of these requests.
+        self.tokens: list[str] = []
         super().__init__(target)
 
     def release(self) -> None:
@@ -92,6 +94,9 @@ class FaultProxy(relay.Relay):
                 return
             path = request.split()[1].partition(b'?')[0]
             is_data = path.endswith(b'/file')
+            if is_data:
+                with self._lock:
+                    self.tokens.append(relay.token_of(request))
             ranged = b'\r\nrange:' in request.lower()
             if is_data and ranged and self._refuse_ranges:
                 self._note_response(_REFUSAL)

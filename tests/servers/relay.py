@@ -126,6 +126,15 @@ def read_head(stream: socket.socket) -> tuple[bytes, bytes]:
     return head + _END, body
 
 
+def token_of(head: bytes) -> str:
+    """Return the token that a request has, ``''`` without one."""
+    for line in head.split(b'\r\n'):
+        name, _, value = line.partition(b':')
+        if name.lower() == b'x-auth-token':
+            return value.strip().decode()
+    return ''
+
+
 def hand_on(server: socket.socket, client: socket.socket) -> None:
     """Hand on what comes, to the end."""
     while chunk := server.recv(CHUNK):

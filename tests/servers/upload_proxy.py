@@ -13,6 +13,7 @@
 """A network that breaks, between a client that uploads and the real Glance."""
 
 import collections
+import collections.abc
 import contextlib
 import dataclasses
 import socket
@@ -59,8 +60,11 @@ class UploadProxy(relay.Relay):
         #: Statuses for the next requests of a method, which do not get to
         #: Glance; of other methods than that of an upload.
         self.statuses: dict[bytes, collections.deque[int]] = {}
-        #: Uploads so far.
+        #: Uploads so far, and their tokens.
         self.uploads = 0
+        self.tokens: list[str] = []
+        #: Called with the token of an upload before Glance gets any of it.
+        self.on_upload: collections.abc.Callable[[str], None] | None = None
         #: Bytes of the last upload that were handed on, and the most of any.
         self.handed_on = 0
         self.most_handed_on = 0
@@ -80,7 +84,10 @@ class UploadProxy(relay.Relay):
                 with self._lock:
                     self.uploads += 1
                     self.handed_on = 0
+                    self.tokens.append(relay.token_of(head))
                     fault = self.faults.popleft() if self.faults else None
+                if self.on_upload is not None:
+                    self.on_upload(self.tokens[-1])
             server = socket.create_connection(self._target)
             with self._known(server):
                 server.sendall(head)

@@ -655,6 +655,15 @@ class TestRemoval(CopyTestCase):
         self.assertTrue(error.left_behind)
         self.assertEqual(2, len(self.sent('DELETE')))
 
+    def test_no_token(self) -> None:
+        """Neither is it where the token expired and there is no other."""
+        self.destination.statuses['DELETE'].extend([401] * 9)
+
+        error = self.fail()
+
+        self.assertTrue(error.left_behind)
+        self.assertLessEqual(len(self.sent('DELETE')), 2)
+
 
 class TestRaisedInside(CopyTestCase):
     """Whatever is raised while copying, the record goes."""

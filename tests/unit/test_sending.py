@@ -12,6 +12,7 @@
 
 """Tests of how the requests of a download are sent."""
 
+from collections.abc import Callable
 import gc
 import json
 from typing import Any
@@ -166,9 +167,13 @@ class TestTokens(test_requests.RequestsTestCase):
             ['first-token', 'login', 'second-token'], self.tokens(self.made())
         )
 
-    def test_replaced_by_another_connection(self) -> None:
-        """What was refused because of an old token is requested again."""
-        ours: Any = sending.sender_for(self.conn.image).adapter(60)
+    def send(self, function: Callable[[Any], Any]) -> list[dict[str, Any]]:
+        """Send a request whose token another connection has replaced.
+
+        :param function: Sends it, by the adapter that it is given.
+        :returns: The keywords of each time that it was sent.
+        """
+        ours = sending.sender_for(self.conn.image).adapter(60)
         real = ksa_session.Session.request
         calls: list[dict[str, Any]] = []
 
@@ -184,13 +189,37 @@ class TestTokens(test_requests.RequestsTestCase):
             return response
 
         with mock.patch.object(ksa_session.Session, 'request', request):
-            response = sending.get_file(
+            self.response = function(ours)
+        return calls
+
+    def test_replaced_by_another_connection(self) -> None:
+        """What was refused because of an old token is requested again."""
+        calls = self.send(
+            lambda ours: sending.get_file(
                 ours, f'images/{test_requests.ID}/file', {}
             )
-        self.assertEqual(200, response.status_code)
+        )
+
+        self.assertEqual(200, self.response.status_code)
         self.assertEqual(2, len(calls))
         self.assertFalse(calls[1]['allow_reauth'])
         self.assertEqual(['first-token'], self.tokens(self.made()))
+
+    def test_replaced_at_any_request(self) -> None:
+        """So is what has no data."""
+        calls = self.send(lambda ours: ours.get(f'/images/{test_requests.ID}'))
+
+        self.assertEqual(200, self.response.status_code)
+        self.assertEqual(2, len(calls))
+
+    def test_body_that_is_there_once(self) -> None:
+        """An upload is not repeated here."""
+        calls = self.send(
+            lambda ours: ours.put('/images/any/file', allow_reauth=False)
+        )
+
+        self.assertEqual(401, self.response.status_code)
+        self.assertEqual(1, len(calls))
 
 
 class TestLogger(base.GlanceTestCase):

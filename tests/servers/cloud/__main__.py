@@ -41,12 +41,19 @@ def main() -> int:
         metavar='SECONDS',
         help='for how long a token is good (default: %(default)s)',
     )
+    parser.add_argument(
+        '--object-store',
+        action='store_true',
+        help='keep images in an S3 store (of moto, in memory)',
+    )
     arguments = parser.parse_args()
     # A script that starts this in the background has SIGINT ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with cloud.Cloud.start(
-            arguments.directory, arguments.token_expiration
+            arguments.directory,
+            arguments.token_expiration,
+            object_store=arguments.object_store,
         ) as running:
             print(running.how_to(), flush=True)
             threading.Event().wait()

@@ -26,6 +26,9 @@ import yaml
 
 from tests.servers.cloud import accounts
 
+#: Where Glance puts images in an object store.
+BUCKET = 'images'
+
 _Sections = dict[str, dict[str, object]]
 
 
@@ -40,6 +43,11 @@ class Settings:
         that does not read.
     :param hashing_algorithm: Of the multihash that Glance computes.
     :param image_size_cap: Bytes of an image that Glance takes at the most.
+    :param storage_quota: Bytes of all images of a project together; 0 for any
+        number.
+    :param policies: Rules of Glance that are not the default ones.
+    :param object_store: Whether the default store is an S3 one, in place of
+        the file system.
     """
 
     token_expiration: int = 3600
@@ -47,6 +55,11 @@ class Settings:
     client_timeout: int = 600
     hashing_algorithm: str = 'sha512'
     image_size_cap: int = 1 << 40
+    storage_quota: int = 0
+    policies: collections.abc.Mapping[str, str] = dataclasses.field(
+        default_factory=dict
+    )
+    object_store: bool = False
 
 
 def write_keystone(
@@ -81,14 +94,22 @@ def write_glance(
     paste: pathlib.Path,
     credentials: dict[str, typing.Any],
     settings: Settings,
+    object_store_url: str,
 ) -> pathlib.Path:
     """Write glance-api.conf and make the directories that it names.
 
     :param paste: The WSGI pipelines that came with Glance.
     :param credentials: What Glance asks Keystone about tokens with.
-    :param settings: How long it remembers the response.
+    :param settings: How it is to be.
+    :param object_store_url: Where the object store is, if there is one.
     """
+    policies = directory / 'glance-policies.yaml'
+    policies.write_text(yaml.safe_dump(dict(settings.policies)))
+    backends = 'file:file, second:file, web:http'
     stores: _Sections = {}
+    if settings.object_store:
+        backends += ', objects:s3'
+        stores['objects'] = _objects(object_store_url)
     for section, name in (
         ('file', 'images'),
         ('second', 'second-images'),
@@ -102,11 +123,17 @@ def write_glance(
         directory / 'glance-api.conf',
         {
             'DEFAULT': {
-                'enabled_backends': 'file:file, second:file, web:http',
+                'enabled_backends': backends,
                 'hashing_algorithm': settings.hashing_algorithm,
                 'image_size_cap': settings.image_size_cap,
+                'user_storage_quota': settings.storage_quota,
             },
-            'glance_store': {'default_backend': 'file'},
+            'glance_store': {
+                'default_backend': (
+                    'objects' if settings.object_store else 'file'
+                )
+            },
+            'oslo_policy': {'policy_file': policies},
             **stores,
             'oslo_concurrency': {'lock_path': directory / 'locks'},
             # Images may also be at a web server of this machine, which by
@@ -203,6 +230,20 @@ def write_clouds(
     }
     path.write_text(yaml.safe_dump({'clouds': clouds}, sort_keys=False))
     return path
+
+
+def _objects(url: str) -> dict[str, object]:
+    return {
+        's3_store_host': url,
+        's3_store_access_key': 'access',
+        's3_store_secret_key': 'secret',
+        's3_store_bucket': BUCKET,
+        's3_store_create_bucket_on_put': True,
+        's3_store_bucket_url_format': 'path',
+        # In MiB: larger images are uploaded in parts, of so many.
+        's3_store_large_object_size': 16,
+        's3_store_large_object_chunk_size': 5,
+    }
 
 
 def _database(path: pathlib.Path) -> dict[str, object]:

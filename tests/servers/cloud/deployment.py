@@ -68,6 +68,8 @@ class Cloud:
         #: The services, for tests that make them fail.
         self.image_service = services.glance
         self.identity_service = services.keystone
+        #: What has the images, if the cloud has an object store.
+        self.object_store = services.objects
         self.clouds_yaml = directory / 'clouds.yaml'
         self._session = accounts.connect(services.user, self.identity_url)
         self._admin = accounts.connect(services.admin, self.identity_url)

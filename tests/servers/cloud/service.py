@@ -32,7 +32,7 @@ TIMEOUT = 120.0
 
 
 class Service:
-    """Keystone or Glance.
+    """Keystone, Glance or an object store.
 
     The listening socket is opened here and handed on, so that the port is
     known, and taken, before there is a service: the two have to name each
@@ -97,11 +97,19 @@ class Service:
             python=venv / 'bin' / 'python',
             **settings,
         )
+        # Not in uwsgi's settings: its Python has looked before that.
+        self._serve([venv / 'bin' / 'uwsgi', '--ini', path], environment)
+
+    def _serve(
+        self,
+        command: collections.abc.Sequence[str | pathlib.Path],
+        environment: collections.abc.Mapping[str, str],
+    ) -> None:
+        """Start a command that inherits the listening socket."""
         self._socket.listen()
         self._process = process.Process(
-            [venv / 'bin' / 'uwsgi', '--ini', path],
+            command,
             self._directory / f'{self._name}.log',
-            # Not in uwsgi's settings: its Python has looked before that.
             extra_environment=environment,
             descriptors=[self._socket.fileno()],
         )

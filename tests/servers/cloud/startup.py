@@ -20,6 +20,7 @@ from keystoneauth1 import exceptions
 
 from tests.servers.cloud import accounts
 from tests.servers.cloud import configuration
+from tests.servers.cloud import object_store
 from tests.servers.cloud import process
 from tests.servers.cloud import service
 
@@ -43,6 +44,7 @@ class Startup:
         self._commands: list[process.Process] = []
         self.keystone = service.Service('keystone', directory)
         self.glance = service.Service('glance', directory)
+        self.objects = object_store.ObjectStore(directory)
         self.identity_url = f'{self.keystone.url}/v3'
         self.image_url = self.glance.url
         self.admin = accounts.Account(_ADMIN, _ADMIN)
@@ -60,7 +62,10 @@ class Startup:
             self._venv / 'etc' / 'glance' / 'glance-api-paste.ini',
             self.admin.credentials(self.identity_url),
             settings,
+            self.objects.url,
         )
+        if settings.object_store:
+            self.objects.start_program(self._venv)
         # Each of these spends two to four seconds of one core on imports
         # and migrations. Only Keystone's own three have an order, so what
         # Glance needs is done beside them: that fills two cores.
@@ -96,6 +101,8 @@ class Startup:
         except exceptions.ClientException as exc:
             raise self.keystone.error(f'was no help: {exc}') from exc
         self.glance.wait()
+        if settings.object_store:
+            self.objects.wait()
 
     def stop(self) -> None:
         """Take everything down, also what has come half way only."""
@@ -104,7 +111,7 @@ class Startup:
             for command in self._commands:
                 stack.callback(command.stop)
                 command.request_stop()
-            for served in (self.keystone, self.glance):
+            for served in (self.keystone, self.glance, self.objects):
                 stack.callback(served.stop)
                 served.request_stop()
 
