@@ -12,8 +12,8 @@
 
 """Serves moto's S3 at a listening socket that it inherits.
 
-Not a part of the harness: it runs in the virtual environment of the services.
-moto's own command can only open a port by itself.
+A program of its own, in the virtual environment of the tests, which moto has
+to be installed in. moto's own command can only open a port by itself.
 
 Usage: object_server.py DESCRIPTOR
 """

@@ -12,9 +12,9 @@
 
 """An object store with the API of Amazon S3: moto's server."""
 
-import functools
 import pathlib
 import re
+import sys
 
 import requests
 
@@ -40,19 +40,13 @@ class ObjectStore(service.Service):
     def __init__(self, directory: pathlib.Path) -> None:
         super().__init__('objects', directory)
 
-    def start_program(self, venv: pathlib.Path) -> None:
-        """Start it without waiting for it.
-
-        :param venv: The virtual environment that it is installed in.
-        """
-        self._launch = functools.partial(self._start_program, venv)
+    def start_program(self) -> None:
+        """Start it without waiting for it."""
+        self._launch = self._start_program
         self._launch()
 
-    def _start_program(self, venv: pathlib.Path) -> None:
-        self._serve(
-            [venv / 'bin' / 'python', _PROGRAM, str(self._socket.fileno())],
-            {},
-        )
+    def _start_program(self) -> None:
+        self._serve([sys.executable, _PROGRAM, str(self._socket.fileno())], {})
 
     def keys(self) -> set[str]:
         """Return the names of all objects: the IDs of the images."""

@@ -65,7 +65,7 @@ class Startup:
             self.objects.url,
         )
         if settings.object_store:
-            self.objects.start_program(self._venv)
+            self.objects.start_program()
         # Each of these spends two to four seconds of one core on imports
         # and migrations. Only Keystone's own three have an order, so what
         # Glance needs is done beside them: that fills two cores.
