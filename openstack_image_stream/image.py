@@ -12,7 +12,8 @@
 
 """The image resource, whose download streams."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+import functools
 from typing import Any, TYPE_CHECKING
 
 from keystoneauth1 import adapter
@@ -33,6 +34,14 @@ if TYPE_CHECKING:
 
 class Image(_upstream.Image):
     """An image of the Image service, as upstream's, with another download."""
+
+    @classmethod
+    def _attributes_iterator(  # type: ignore[override]
+        cls, *args: Any, **kwargs: Any
+    ) -> Iterator[Any]:
+        # Upstream looks through the class and its bases some ten times for
+        # each image that it makes.
+        return iter(_attributes(cls, *args, **kwargs))
 
     @_settings.takes_options(
         lambda arguments: compat.connection_of(arguments['session'])
@@ -70,3 +79,11 @@ InvalidArgumentError` when it is anything else, a connection for example.
         if stream:
             return _download.to_stream(context)
         return _download.to_memory(context)
+
+
+@functools.lru_cache(maxsize=64)
+def _attributes(
+    cls: type[Image], *args: Any, **kwargs: Any
+) -> tuple[Any, ...]:
+    """Return the attributes of a class of images, with their declarations."""
+    return tuple(super(Image, cls)._attributes_iterator(*args, **kwargs))

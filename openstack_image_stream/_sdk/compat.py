@@ -115,6 +115,26 @@ def attributes_of(resource: Any) -> dict[str, Any]:
     return attributes
 
 
+def attributes_in(resource: Any, document: dict[str, Any]) -> dict[str, Any]:
+    """Return the attributes that a document gives a resource.
+
+    To make another resource of it, as :func:`described` does, takes as long
+    as the rest of the request.
+
+    :param resource: A resource, which is not changed.
+    :param document: What the service says about it, which is used up.
+    :returns: The attributes, by the names of :func:`attributes_of`.
+    :raises: a variety of errors for content that is not a description.
+    """
+    document.pop('self', None)
+    attributes: dict[str, Any] = resource._consume_body_attrs(document)
+    if resource._store_unknown_attrs_as_properties:
+        attributes = resource._pack_attrs_under_properties(
+            attributes, document
+        )
+    return attributes
+
+
 def described(resource: Any, response: requests.Response) -> Any:
     """Make a resource of what the service says about one.
 

@@ -18,6 +18,7 @@ length, hold anything, or be about something else.
 
 from collections.abc import Mapping
 import dataclasses
+import math
 from typing import Any
 
 from keystoneauth1 import adapter
@@ -95,7 +96,7 @@ def fetch(
     :raises: :exc:`~openstack.exceptions.HttpException` or a subclass for an
         error status.
     """
-    fresh, info = retry.Retries(policy).run(
+    attributes, info = retry.Retries(policy).run(
         lambda: _fetch_once(image, session),
         waiter=waiter,
         image_id=_shown(image),
@@ -104,15 +105,20 @@ def fetch(
     )
     if validate:
         _check_hashes(image, info)
-    compat.attributes_of(image).update(compat.attributes_of(fresh))
+    compat.attributes_of(image).update(attributes)
     return info
 
 
-def _fetch_once(image: Any, session: adapter.Adapter) -> tuple[Any, ImageInfo]:
+def _fetch_once(
+    image: Any, session: adapter.Adapter
+) -> tuple[dict[str, Any], ImageInfo]:
     response = None
     try:
         response = _get(image, session)
-        return compat.described(image, response), _read(response, image)
+        sdk_exceptions.raise_from_response(response)
+        info = _read(response, image)
+        # Of another document, since that one is used up.
+        return compat.attributes_in(image, response.json()), info
     except exceptions.ImageStreamError:
         raise
     except sdk_exceptions.HttpException as exc:
@@ -160,7 +166,15 @@ def _read(response: requests.Response, image: Any) -> ImageInfo:
     document = None
     with signals.suppress(ValueError):
         document = response.json()
-    if not isinstance(document, dict) or 'id' not in document:
+    if (
+        not isinstance(document, dict)
+        or 'id' not in document
+        # Python reads Infinity and 1e999, which are no numbers to the SDK.
+        or any(
+            isinstance(value, float) and not math.isfinite(value)
+            for value in document.values()
+        )
+    ):
         raise _no_description(image, response)
     if document['id'] != image.id:
         raise exceptions.ImageChangedError(

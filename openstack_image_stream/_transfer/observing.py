@@ -10,7 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The thread in which observers judge the bytes of a download."""
+"""The thread in which observers judge the bytes of a download.
+
+A small image has none: to start a thread takes as long as what could be done
+meanwhile.
+"""
 
 from collections.abc import Sequence
 import dataclasses
@@ -27,6 +31,10 @@ from openstack_image_stream import exceptions
 #: always took turns evenly; the second absorbs the jitter of a network without
 #: letting memory grow.
 _WAITING_CHUNKS = 2
+
+#: Bytes of a first chunk that the caller's thread hashes itself. Those of a
+#: stream are of this size, those of an output are larger.
+_ALONE = 1024 * 1024
 
 #: Seconds for the thread to end. It is told to, and looks at it after every
 #: megabyte; a signal handler that closes must not wait for what it interrupts.
@@ -54,8 +62,9 @@ class ObserverThread:
     """Shows the bytes of a download to its observers, in a thread of its own.
 
     hashlib lets go of the interpreter lock while it works, so the caller can
-    receive and write the next chunk meanwhile. Where no thread can be started
-    the caller's does it.
+    receive and write the next chunk meanwhile. The first chunk, unless it is
+    large, is shown in the caller's thread, and the other one is started with
+    the next. Where no thread can be started the caller's does it all.
 
     The caller calls :meth:`close`. The thread holds no reference to this
     object and ends also when the download is simply forgotten.
@@ -72,23 +81,11 @@ class ObserverThread:
         self._coordinator = coordinator
         self._work = _Work(observers)
         self._stored = 0
-        # A daemon, so that a Response which is still open when the
-        # interpreter ends cannot keep it from ending.
-        self._thread: threading.Thread | None = threading.Thread(
-            target=self._work.run,
-            name='openstack-image-stream-observers',
-            daemon=True,
-        )
+        self._thread: threading.Thread | None = None
+        # Whether the thread was started, or cannot be.
+        self._started = False
+        self._begun = False
         coordinator.on_end(self._work.abandon)
-        try:
-            # That of Python may raise a KeyError in place of what a signal
-            # handler raised.
-            with signals.reraised():
-                self._thread.start()
-        except RuntimeError as exc:
-            if signals.find_raised(exc) is not None:
-                raise
-            self._thread = None
 
     @property
     def behind(self) -> bool:
@@ -102,6 +99,10 @@ class ObserverThread:
         :raises: what an observer raised, and what ended the download when it
             ended meanwhile.
         """
+        first = not self._begun
+        self._begun = True
+        if not (first and len(chunk) <= _ALONE):
+            self._start()
         if self._thread is None:
             self._work.take(chunk)
             return
@@ -118,6 +119,8 @@ class ObserverThread:
         :param stored: Where they are; they stay there until this is finished
             or closed.
         """
+        self._begun = True
+        self._start()
         self._stored += 1
         if self._thread is None:
             self._work.take(stored)
@@ -153,6 +156,28 @@ class ObserverThread:
         work = self.__dict__.get('_work')
         if work is not None:
             work.abandon()
+
+    def _start(self) -> None:
+        if self._started:
+            return
+        # A daemon, so that a Response which is still open when the
+        # interpreter ends cannot keep it from ending.
+        thread = threading.Thread(
+            target=self._work.run,
+            name='openstack-image-stream-observers',
+            daemon=True,
+        )
+        try:
+            # That of Python may raise a KeyError in place of what a signal
+            # handler raised.
+            with signals.reraised():
+                thread.start()
+        except RuntimeError as exc:
+            if signals.find_raised(exc) is not None:
+                raise
+        else:
+            self._thread = thread
+        self._started = True
 
     def _check(self) -> None:
         self._coordinator.check()

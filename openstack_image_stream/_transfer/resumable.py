@@ -14,6 +14,7 @@
 
 from collections.abc import Callable
 import functools
+import io
 import time
 from typing import TypeVar
 
@@ -263,7 +264,10 @@ class ResumableStream:
         if size == 0:
             self._expect_nothing(body)
             return b''
-        chunks: list[bytes] = []
+        chunk = b''
+        # Chunks that were joined would all be held until then, and malloc()
+        # gives so much back to the system each time.
+        joined: io.BytesIO | None = None
         missing = size
         began = time.monotonic()
         while missing > 0:
@@ -274,7 +278,7 @@ class ResumableStream:
                         'the server ended the data early'
                     )
             except retry.RetriableError as exc:
-                if not chunks:
+                if missing == size:
                     raise
                 # What arrived counts, and is not requested again.
                 retry.drop_frames(exc)
@@ -282,14 +286,20 @@ class ResumableStream:
                 break
             if not chunk:
                 break
-            chunks.append(chunk)
             missing -= len(chunk)
+            if joined is not None or missing:
+                joined = joined or _room_for(size)
+                joined.write(chunk)
+                chunk = b''
             if missing and time.monotonic() - began > _SOON:
                 break
-        if chunks:
+        if missing < size:
             self._retries.progress(size - missing)
         self.position += size - missing
-        return chunks[0] if len(chunks) == 1 else b''.join(chunks)
+        if joined is None:
+            return chunk
+        joined.truncate()
+        return joined.getvalue()
 
     def _expect_nothing(self, body: interfaces.Body) -> None:
         # Only a response with the whole image can be caught with more than
@@ -307,3 +317,12 @@ class ResumableStream:
                 expected=self._fetcher.size,
                 actual=self.position + len(surplus),
             )
+
+
+def _room_for(size: int) -> io.BytesIO:
+    """Return a file in memory that need not grow."""
+    room = io.BytesIO()
+    room.seek(size - 1)
+    room.write(b'\0')
+    room.seek(0)
+    return room

@@ -65,7 +65,7 @@ LIBRARIES: dict[str, set[str]] = {
 
 #: Modules where private names of libraries may stand: those of the compat
 #: modules, and the one that overrides private methods of the SDK's proxy.
-COMPAT = {'_sdk/compat.py', '_http/compat.py', 'proxy.py'}
+COMPAT = {'_sdk/compat.py', '_http/compat.py', 'image.py', 'proxy.py'}
 
 #: Private names that are no library's: documented ones of Python.
 DOCUMENTED = {'_socket', '_sock'}

@@ -23,6 +23,7 @@ import threading
 from typing import Any
 from unittest import mock
 
+import fixtures
 from keystoneauth1 import session as ksa_session
 from openstack import config as sdk_config
 from openstack import connection
@@ -33,6 +34,7 @@ import urllib3
 
 from openstack_image_stream._http import compat as http_compat
 from openstack_image_stream._sdk import compat as sdk_compat
+from openstack_image_stream import image
 from tests.servers import scripted
 from tests.unit import base
 
@@ -126,14 +128,61 @@ class TestSDK(base.GlanceTestCase):
         made = sdk_compat.described(image, response)
         self.assertEqual(5, made.size)
         self.assertIsNone(image.size)
-        sdk_compat.attributes_of(image).update(sdk_compat.attributes_of(made))
+        document = {**response.json(), 'os_distro': 'a', 'a property': 'b'}
+        attributes = sdk_compat.attributes_in(image, document)
+        self.assertIsNone(image.size)
+        sdk_compat.attributes_of(image).update(attributes)
         self.assertEqual(5, image.size)
+        self.assertEqual('a', image.os_distro)
+        self.assertEqual('b', image.properties['a property'])
+
+    def test_attributes_in(self) -> None:
+        """They are what another resource is made of."""
+        image = upstream_image.Image.existing(
+            id=scripted.IMAGE_ID, connection=self.conn
+        )
+        self.glance.metadata.update(
+            {'os_distro': 'a', 'a property': 'b', 'self': 'c', 'tags': ['d']}
+        )
+        response = self.conn.image.get(f'/images/{scripted.IMAGE_ID}')
+        self.assertEqual(
+            sdk_compat.attributes_of(sdk_compat.described(image, response)),
+            sdk_compat.attributes_in(image, response.json()),
+        )
 
     def test_update(self) -> None:
         """What is set does not count as a change."""
         image = upstream_image.Image.existing(id='id', connection=self.conn)
         sdk_compat.update(image, checksum='of another day')
         self.assertEqual('of another day', image.checksum)
+
+
+class TestImages(base.TestCase):
+    """What our class of images overrides."""
+
+    def test_attributes(self) -> None:
+        """They are those of upstream's, which is asked once for each class."""
+
+        class Derived(image.Image):
+            pass
+
+        found = self.useFixture(
+            fixtures.MockPatchObject(
+                upstream_image.Image,
+                '_attributes_iterator',
+                wraps=upstream_image.Image._attributes_iterator,
+            )
+        ).mock
+        first = Derived.existing(id='1', size='5', os_distro='a')
+        asked = found.call_count
+        self.assertGreater(asked, 0)
+        second = Derived.existing(id='1', size='5', os_distro='a')
+        self.assertEqual(asked, found.call_count)
+        upstream = upstream_image.Image.existing(
+            id='1', size='5', os_distro='a'
+        )
+        self.assertEqual(upstream.to_dict(), first.to_dict())
+        self.assertEqual(upstream.to_dict(), second.to_dict())
 
 
 class TestKeystoneauth(base.TestCase):

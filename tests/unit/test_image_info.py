@@ -82,6 +82,8 @@ class TestDocument(MetadataTestCase):
             'deep': b'[' * 100_000,
             'size_without_end': b'{"id": "%s", "size": Infinity}'
             % scripted.IMAGE_ID.encode(),
+            'number_too_large': b'{"id": "%s", "min_disk": 1e999}'
+            % scripted.IMAGE_ID.encode(),
         }
     )
     def test_is_refused(self, body: bytes) -> None:

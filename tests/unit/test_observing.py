@@ -74,9 +74,17 @@ class Forgetful:
 class Chunk:
     """Stands for bytes, to which no weak references are possible."""
 
+    def __len__(self) -> int:
+        return 1
+
 
 class TestCase(base.TestCase):
     """Tests with a thread."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        # It starts with the first chunk, however small that is.
+        self.useFixture(fixtures.MockPatchObject(observing, '_ALONE', -1))
 
     def observe(
         self, *observers: interfaces.Observer
@@ -133,6 +141,70 @@ class TestObservers(TestCase):
         self.assertEqual('no room', str(error))
 
 
+class TestSmall(base.TestCase):
+    """What a small image costs."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.observer = Observer()
+        self.observed = observing.ObserverThread(
+            [self.observer], coordination.Coordinator('id')
+        )
+        self.addCleanup(self.observed.close)
+
+    def test_no_thread(self) -> None:
+        """A single chunk is shown at once, without one."""
+        chunk = bytes(1024 * 1024)
+        self.observed.update(chunk)
+        self.assert_same(chunk, bytes(self.observer.seen))
+        self.assertEqual([], base.observer_threads())
+        self.observed.finish()
+        self.assertTrue(self.observer.finished)
+
+    def test_another_chunk(self) -> None:
+        """The next one is worth a thread, and shown after the first."""
+        self.observed.update(b'one ')
+        self.observed.update(b'two ')
+        self.assertEqual(1, len(base.observer_threads()))
+        self.observed.update(b'three')
+        self.observed.finish()
+        self.assertEqual(b'one two three', bytes(self.observer.seen))
+
+    def test_large_chunk(self) -> None:
+        """So is a first one that takes longer."""
+        self.observed.update(bytes(1024 * 1024 + 1))
+        self.assertEqual(1, len(base.observer_threads()))
+
+    def test_bytes_of_a_file(self) -> None:
+        """So is what a former download left, however little that is."""
+        with open(self.write(b'one '), 'rb') as file:
+            self.observed.update_stored(
+                observing.StoredBytes(file.fileno(), 0, 4)
+            )
+            self.assertEqual(1, len(base.observer_threads()))
+            self.observed.update(b'two')
+            self.observed.finish()
+        self.assertEqual(b'one two', bytes(self.observer.seen))
+
+    def test_refusal(self) -> None:
+        """What an observer raises is raised with the chunk itself."""
+        observed = observing.ObserverThread(
+            [Observer(refuses=DATA)], coordination.Coordinator('id')
+        )
+        self.addCleanup(observed.close)
+        self.assertRaises(Unsafe, observed.update, DATA)
+
+    def test_closed(self) -> None:
+        """Nothing is shown after the end of the download."""
+        coordinator = coordination.Coordinator('id')
+        observed = observing.ObserverThread([self.observer], coordinator)
+        self.addCleanup(observed.close)
+        coordinator.close()
+        observed.update(DATA)
+        self.assertEqual(b'', bytes(self.observer.seen))
+        self.assertRaises(exceptions.DownloadClosedError, observed.finish)
+
+
 class TestThread(TestCase):
     """The thread and its end."""
 
@@ -140,18 +212,21 @@ class TestThread(TestCase):
         """Who looks at the threads of a process sees whose it is."""
         observed = self.observe(Forgetful())
         self.addCleanup(observed.close)
+        observed.update(DATA)
         self.assertEqual(1, len(base.observer_threads()))
 
     def test_does_not_keep_the_process(self) -> None:
         """A download that is never finished does not hang the exit."""
         observed = self.observe(Forgetful())
         self.addCleanup(observed.close)
+        observed.update(DATA)
         (thread,) = base.observer_threads()
         self.assertTrue(thread.daemon)
 
     def test_finish_ends_it(self) -> None:
         """After the end no thread is left."""
         observed = self.observe(Forgetful())
+        observed.update(DATA)
         observed.finish()
         self.assertEqual([], base.observer_threads())
 
@@ -166,6 +241,7 @@ class TestThread(TestCase):
     def test_forgetting_ends_it(self) -> None:
         """The thread does not keep alive the object that it works for."""
         observed = self.observe(Forgetful())
+        observed.update(DATA)
         (thread,) = base.observer_threads()
         del observed
         gc.collect()
@@ -176,7 +252,6 @@ class TestThread(TestCase):
         """The garbage collector may end a download in any thread."""
         observer = mock.Mock()
         threads = [self.observe(observer)]
-        (thread,) = base.observer_threads()
         shown = threading.Event()
         may_collect = threading.Event()
 
@@ -187,6 +262,7 @@ class TestThread(TestCase):
 
         observer.update.side_effect = collect
         threads[0].update(DATA)
+        (thread,) = base.observer_threads()
         self.assertTrue(shown.wait(10))
         may_collect.set()
         thread.join(10)
@@ -211,7 +287,8 @@ class TestThread(TestCase):
             threading.Thread, 'start', side_effect=RuntimeError
         ):
             observed = self.observe(Forgetful())
-        self.addCleanup(observed.close)
+            self.addCleanup(observed.close)
+            observed.update(DATA)
         observed.update(DATA)
         self.assertEqual([], base.observer_threads())
         observed.finish()

@@ -180,10 +180,11 @@ class HandlerTestCase(base.GlanceTestCase):
                 raise KeyError(thread)
 
         coordinator = coordination.Coordinator('id')
+        observed = observing.ObserverThread([mock.Mock()], coordinator)
         with mock.patch.object(threading.Thread, 'start', start):
             self.assert_passes(coordination.Task, coordinator, mock.Mock())
             self.assert_passes(
-                observing.ObserverThread, [mock.Mock()], coordinator
+                observed.update_stored, observing.StoredBytes(0, 0, 1)
             )
             self.assert_passes(
                 parallel.ParallelReader,
