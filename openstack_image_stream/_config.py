@@ -162,13 +162,14 @@ class DownloadOptions(TypedDict, total=False):
             1,
             _rules.CONNECTIONS,
             """
-            How many byte ranges of the image to request at a time, 1 to 1000,
-            1 by default. More are of use where the service or the network
-            limits each connection, and where one does not use all of the
-            bandwidth. With N of them the download takes at most
-            64 MiB + (N + 2) x 8 MiB of memory above that of the connected
-            process. ``'auto'`` begins with one, adds others as long as that
-            makes the download faster, up to 8, and removes them again where
+            How many byte ranges of the image to request at a time at the most,
+            1 to 1000, 1 by default. More are of use where the service or the
+            network limits each connection, and where one does not use all of
+            the bandwidth. Where the hash, the disk or the reader is the limit,
+            they give way to one. With N of them the download takes at most
+            48 MiB + N x 6 MiB of memory above that of the connected process.
+            ``'auto'`` begins with one, adds others as long as that makes the
+            download faster, up to 8, and removes them again where
             it does not. Images of up to 8 MiB, stores that serve no ranges,
             and images that only the header ``Content-MD5`` of the whole can
             verify are downloaded over one all the same.

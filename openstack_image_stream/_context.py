@@ -186,8 +186,10 @@ class Context:
             )
             connections = 1
         if connections == _rules.AUTO:
-            controller = self._controller()
             connections = concurrency.MAX_CONNECTIONS
+            controller = self._controller(connections, 1)
+        elif connections > 1:
+            controller = self._controller(connections, connections)
         return image_source.ImageSource(
             self.fetcher(connections, start),
             self.policy,
@@ -199,11 +201,15 @@ class Context:
             bucket=self.bucket,
         )
 
-    def _controller(self) -> concurrency.ConcurrencyController:
+    def _controller(
+        self, most: int, start: int
+    ) -> concurrency.ConcurrencyController:
         bucket = self.bucket
         if bucket is None:
-            return concurrency.ConcurrencyController()
-        return concurrency.ConcurrencyController(limited=lambda: bucket.empty)
+            return concurrency.ConcurrencyController(most, start=start)
+        return concurrency.ConcurrencyController(
+            most, start=start, limited=lambda: bucket.empty
+        )
 
     def fetcher(
         self, connections: int = 1, start: int = 0, *, whole: bool = True

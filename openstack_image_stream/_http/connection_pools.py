@@ -171,6 +171,8 @@ class _Registering:
     line: sockets.Line | None = None
     #: The process that connected it, 0 if that is not known.
     process = 0
+    #: Bytes that were last read from it at a time.
+    read_size: int | None = None
 
 
 @functools.lru_cache(maxsize=32)

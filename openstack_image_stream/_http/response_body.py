@@ -61,7 +61,11 @@ class Body:
         )
         #: Whether it is a part, and so ends where it was said to.
         self.ranged = response.status_code == 206
-        self._amount = _READ
+        # What it was fast enough for in the last response. One that does not
+        # register its socket has no such number.
+        self._connection: Any = getattr(response.raw, 'connection', None)
+        known = getattr(self._connection, 'read_size', None)
+        self._amount = known if isinstance(known, int) else _READ
 
     def take_response(self) -> requests.Response:
         """Hand out the response, once; it is not kept here any more."""
@@ -100,10 +104,15 @@ class Body:
         began = time.monotonic()
         chunk = self._receive(amount)
         if time.monotonic() - began > _SOON:
-            self._amount = _READ
+            self._note_amount(_READ)
         elif amount == self._amount:
-            self._amount = min(self._amount * 2, _MOST)
+            self._note_amount(min(self._amount * 2, _MOST))
         return chunk
+
+    def _note_amount(self, amount: int) -> None:
+        self._amount = amount
+        if hasattr(self._connection, 'read_size'):
+            self._connection.read_size = amount
 
     def _receive(self, size: int) -> bytes:
         with responses.retriable_errors():

@@ -18,18 +18,19 @@ import time
 
 from openstack_image_stream import _config
 
-#: More than this is a load on a service that its operators do not expect.
+#: Connections of ``'auto'`` at the most. More than this is a load on a service
+#: that its operators do not expect.
 MAX_CONNECTIONS = 8
 
-#: Seconds that a new connection is given before it counts, and that it then
-#: has to show what it is worth. With all eight of them tried, one after the
-#: other, that is a second of a download.
-_SETTLING = 0.05
-_TRIAL = 0.08
+#: Seconds that connections are given before they count, once all of them
+#: receive, and that they then have to show what they are worth. With all eight
+#: tried, that is a third of a second of a download.
+_SETTLING = 0.02
+_TRIAL = 0.06
 
 #: Bytes of the chunks that are read meanwhile: those of so many seconds, so
 #: that a slow connection shows soon what it is worth, and a fast one is not
-#: held up. The limits are also what is begun with, and what costs little.
+#: held up. The limits are also what costs little; the lower one is begun with.
 _STEP = 0.01
 _LARGEST = _config.MIB
 _SMALLEST = 256 * 1024
@@ -39,28 +40,43 @@ _SMALLEST = 256 * 1024
 _CHUNKS = 2
 
 #: Part of what one more would bring at best, if nothing but the connections
-#: were the limit, that it must bring to stay.
+#: were the limit, that those which are tried must bring to stay.
 _WORTH = 0.5
 
-#: Part of the time that must go into receiving before another is tried. Where
+#: By how much the rate has to grow from one look to the next for another look
+#: to be of use. The first seconds of a connection over a long distance are
+#: slow.
+_GROWING = 1.1
+
+#: Part of the time that must go into receiving before others are tried. Where
 #: the hash is the limit it is a third, to copy what has come already.
 _WAITING = 0.5
 
-#: Seconds until it is tried again after a connection that brought nothing.
-#: Each time it is twice as long.
+#: Part of the time below which there are more connections than are of use.
+#: One is kept if no more than a part of it is waited then, too, or if that
+#: part of the rate stays.
+_READY = 0.1
+_STILL_READY = 0.25
+_ENOUGH = 0.93
+
+#: Seconds until something is tried again that brought nothing. Each time it is
+#: twice as long.
 _HOLD = 2.0
 
 
 class ConcurrencyController:
-    """Adds connections while that makes a download faster.
+    """Has as many connections as make a download faster.
 
-    Begins with one. Adds one, looks whether the whole is noticeably faster,
-    and takes it away again where it is not: the wire, the disk, the hash or
-    the reader is the limit then. Some time later it tries again, since that
-    may change.
+    Where the reader waits for the network it doubles them, looks whether the
+    whole is noticeably faster, and takes them away again where it is not: the
+    wire, the disk, the hash or the reader is the limit then. Where the reader
+    finds everything ready it tries one. Some time later it tries
+    again what failed, since that may change.
 
     Not to be used by several threads at a time.
 
+    :param most: How many there may be.
+    :param start: How many to begin with.
     :param clock: Seconds, from any moment on.
     :param limited: Whether the download is as fast as its caller allows. That
         says nothing about the network, so nothing is tried, and nothing that
@@ -69,20 +85,26 @@ class ConcurrencyController:
 
     def __init__(
         self,
+        most: int = MAX_CONNECTIONS,
+        *,
+        start: int = 1,
         clock: Callable[[], float] = time.monotonic,
         limited: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._most = most
         self._clock = clock
         self._limited = limited
         #: How many connections there should be now.
-        self.connections = 1
-        # Bytes per second before the last one was added, while that is tried,
-        # and whether it seemed not to be worth it.
-        self._before: float | None = None
-        self._doubted = False
-        self._hold = _HOLD
-        self._chunk_size = _LARGEST
-        self._resting_until = clock()
+        self.connections = start
+        # How many there were before the present number, and their bytes per
+        # second, while that is tried.
+        self._former: tuple[int, float] | None = None
+        # Bytes per second at the last look at it, if there was one.
+        self._looked: float | None = None
+        # When more are tried, and when fewer; how long after a failure.
+        self._more_from = self._fewer_from = clock()
+        self._hold_more = self._hold_fewer = _HOLD
+        self._chunk_size = _SMALLEST
         self._counting_from = 0.0
         self._received = 0
         self._waited = 0.0
@@ -95,19 +117,23 @@ class ConcurrencyController:
         :param size: How many it would be otherwise.
         :returns: Fewer while something is tried, to see more of it.
         """
-        trying = self._before is not None or (
-            self.connections < MAX_CONNECTIONS
-            and self._clock() >= self._resting_until
+        trying = self._former is not None or (
+            self.connections < self._most and self._clock() >= self._more_from
         )
         return min(size, self._chunk_size) if trying else size
 
-    def received(self, amount: int, waited: float = math.inf) -> None:
+    def joined(self) -> None:
+        """Take note that as many connections receive as there should be."""
+        if self._counting_from == math.inf:
+            self._begin_to_measure()
+
+    def received(self, amount: int, waited: float) -> None:
         """Take note of a chunk, of whichever connection.
 
         :param amount: Bytes of it.
-        :param waited: Seconds that went into receiving it. Where that is a
+        :param waited: Seconds that the reader waited for it. Where that is a
             small part of all, what comes after is the limit, and no other
-            connection is tried. Those of several connections are not told.
+            connection is tried.
         """
         now = self._clock()
         if now < self._counting_from:
@@ -125,7 +151,12 @@ class ConcurrencyController:
 
     def refuse(self) -> None:
         """Take note that there cannot be another connection at present."""
-        self._remove(self._clock())
+        former = self._former
+        if former is not None and former[0] < self.connections:
+            self.connections = former[0]
+        else:
+            self.connections = max(1, self.connections - 1)
+        self._not_more()
 
     def _decide(self, rate: float, waiting: float) -> None:
         """See what came of it.
@@ -133,42 +164,82 @@ class ConcurrencyController:
         :param rate: Bytes per second.
         :param waiting: Part of the time that was spent with receiving.
         """
-        now = self._clock()
         size = int(rate / self.connections * _STEP)
         self._chunk_size = min(_LARGEST, max(_SMALLEST, size))
         if self._limited():
-            self._rest(now)
+            self._more_from = self._fewer_from = self._clock() + _HOLD
+            self._settle()
+        elif self._former is None:
+            self._try(rate, waiting)
+        elif self._former[0] > self.connections:
+            self._judge_fewer(rate, waiting, *self._former)
+        else:
+            self._judge_more(rate, waiting, *self._former)
+
+    def _try(self, rate: float, waiting: float) -> None:
+        """Try more connections, or fewer, where that may be of use."""
+        now = self._clock()
+        count = self.connections
+        if waiting >= _WAITING and count < self._most:
+            if now >= self._more_from:
+                self._change(rate, min(self._most, 2 * count))
+                return
+        elif now >= self._more_from:
+            self._more_from = now + _HOLD
+        if waiting < _READY and count > 1 and now >= self._fewer_from:
+            self._change(rate, 1)
             return
-        if self._before is not None and rate < self._before * _gain(
-            self.connections - 1
-        ):
-            # What the eighth brings is little beside the jitter of seven.
-            if self.connections == 2 or self._doubted:
-                self._remove(now)
-            else:
-                self._doubted = True
-                self._begin_to_measure()
-            return
-        self._before = None
-        if self.connections < MAX_CONNECTIONS and now >= self._resting_until:
-            if waiting >= _WAITING:
-                self._before = rate
-                self.connections += 1
-            else:
-                self._resting_until = now + _HOLD
-        self._doubted = False
         self._begin_to_measure()
 
-    def _remove(self, now: float) -> None:
-        self.connections = max(1, self.connections - 1)
-        self._rest(now, self._hold)
-        self._hold *= 2
+    def _change(self, rate: float, connections: int) -> None:
+        self._former = (self.connections, rate)
+        self._looked = None
+        self.connections = connections
+        self._begin_to_measure()
+        # They have to be made, or to end, first.
+        self._counting_from = math.inf
 
-    def _rest(self, now: float, seconds: float = _HOLD) -> None:
-        """Keep the connections that there are for some time."""
-        self._before = None
-        self._doubted = False
-        self._resting_until = now + seconds
+    def _judge_more(
+        self, rate: float, waiting: float, count: int, before: float
+    ) -> None:
+        if rate >= before * (1 + _WORTH / count):
+            self._settle()
+            self._try(rate, waiting)
+        elif waiting >= _READY and (
+            self._looked is None or rate > self._looked * _GROWING
+        ):
+            # A moment in which all is slow shall not cost them.
+            self._looked = rate
+            self._begin_to_measure()
+        else:
+            self.connections = count
+            self._not_more()
+
+    def _judge_fewer(
+        self, rate: float, waiting: float, count: int, before: float
+    ) -> None:
+        if waiting < _STILL_READY or rate >= before * _ENOUGH:
+            self._settle()
+            # What was not missed is not tried again at once.
+            self._more_from = self._clock() + _HOLD
+            self._try(rate, waiting)
+        elif self._looked is None:
+            self._looked = rate
+            self._begin_to_measure()
+        else:
+            self.connections = count
+            self._fewer_from = self._clock() + self._hold_fewer
+            self._hold_fewer *= 2
+            self._settle()
+
+    def _not_more(self) -> None:
+        self._more_from = self._clock() + self._hold_more
+        self._hold_more *= 2
+        self._settle()
+
+    def _settle(self) -> None:
+        """Keep the connections that there are."""
+        self._former = None
         self._begin_to_measure()
 
     def _begin_to_measure(self) -> None:
@@ -176,8 +247,3 @@ class ConcurrencyController:
         self._received = 0
         self._waited = 0.0
         self._chunks = 0
-
-
-def _gain(connections: int) -> float:
-    """Return by how much one more has to make the whole faster to stay."""
-    return 1 + _WORTH / connections

@@ -42,9 +42,9 @@ class ImageSource:
     :param policy: When to retry.
     :param coordinator: Owns the download.
     :param start: Position in the image to begin at.
-    :param connections: How many byte ranges to request at a time.
-    :param controller: Decides that instead, up to ``connections``, if it is
-        given.
+    :param connections: How many byte ranges to request at a time, at the most.
+    :param controller: Says how many from now on. Without one, as many as are
+        of use, beginning with all of them.
     :param part_size: Bytes of such a range.
     :param bucket: Limits the rate of all connections together, if it is
         given.
@@ -66,6 +66,10 @@ class ImageSource:
         self._policy = policy
         self._coordinator = coordinator
         self._connections = connections
+        if controller is None and connections > 1:
+            controller = concurrency.ConcurrencyController(
+                connections, start=connections
+            )
         self._controller = controller
         self._part_size = part_size
         self._bucket = bucket
@@ -98,8 +102,8 @@ IncompleteDownloadError` when there is no response, what ended the download
             size = self._fetcher.size
             # Fewer than two parts have nothing to do at the same time.
             if (
-                self._connections > 1
-                and self._controller is None
+                self._controller is not None
+                and self._controller.connections > 1
                 and size is not None
                 and size - self.position > self._part_size
             ):
@@ -182,6 +186,7 @@ IncompleteDownloadError` when the connection fails once too often, what ended
                 part_size=self._part_size,
                 image_id=self._fetcher.image_id,
             )
+            controller.joined()
         chunk = self._automatic.read(size, self._fetcher.size)
         second = self._automatic.second
         if self._automatic.settled:
@@ -189,7 +194,9 @@ IncompleteDownloadError` when the connection fails once too often, what ended
         elif second is not None:
             self._automatic = None
             self._start_parallel(
-                self.position + len(chunk), [self._single, second], 2
+                self.position + len(chunk),
+                [self._single, second],
+                controller.connections,
             )
         return chunk
 
@@ -216,6 +223,7 @@ IncompleteDownloadError` when the connection fails once too often, what ended
         except byte_ranges.RangesRefused:
             first.close()
             self._log_fallback()
+            self._controller = None
             return self._single.open()
         # No more connections than there are parts.
         parts = parallel.count(size - self.position, self._part_size)

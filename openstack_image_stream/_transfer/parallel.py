@@ -38,9 +38,13 @@ from openstack_image_stream._transfer import workers
 PART = 8 * _config.MIB
 
 #: Parts beside those that are being received: one that may wait because an
-#: earlier one is late, and the one that is being handed on. N connections
-#: hold N + 2 parts.
+#: earlier one is late, and the one that is being handed on.
 _SPARE = 2
+
+#: Share of the parts being received that may be kept. Where each connection is
+#: as fast, half of them is enough: the first part is whole when the last one
+#: begins. The rest is for those that are not.
+_KEPT = 0.625
 
 #: Seconds without any chunk after which a part that the server has not
 #: responded to is requested by an idle worker, too.
@@ -103,9 +107,15 @@ class ParallelReader:
         self._workers = 0
         self._threads: list[threading.Thread] = []
         self._failure: BaseException | None = None
+        # Where a part begins that is received only once all connections are,
+        # and the time that the reader waited since the last chunk.
+        self._mark: int | None = None
+        self._waited = 0.0
+        self._limit()
         for stream in first:
             self._add(workers.Part(stream.byte_range, stream))
         self._plan()
+        self._mark_last()
 
     def read(self) -> bytes:
         """Return the next chunk, waiting for it where needed.
@@ -165,16 +175,22 @@ class ParallelReader:
         while self._parts:
             front = self._parts[0]
             if front.chunks:
-                return front.chunks.popleft()
+                position, chunk = front.chunks.popleft()
+                self._shared.hand_on(len(chunk))
+                return position, chunk
             if not front.complete:
                 break
             self._parts.popleft()
             if plan:
+                self._limit()
                 self._plan()
         return None
 
     def _plan(self) -> None:
         """Hand out as many parts as may be on their way."""
+        if self._connections == 1 and self._controller is not None:
+            # One connection needs no parts.
+            return
         while (
             self._planned < self._size
             and len(self._parts) < self._connections + _SPARE
@@ -219,10 +235,16 @@ class ParallelReader:
         return True
 
     def _wait(self) -> None:
+        self._shared.want(self._parts[0])
+        began = time.monotonic()
         try:
-            self._take(self._shared.results.get(timeout=_UNANSWERED))
+            result = self._shared.results.get(timeout=_UNANSWERED)
+            self._waited += time.monotonic() - began
         except queue.Empty:
+            self._waited += time.monotonic() - began
             self._hedge()
+        else:
+            self._take(result)
 
     def _take_results(self) -> None:
         try:
@@ -253,8 +275,11 @@ class ParallelReader:
             return
         hedged = part.chosen is None and part.attempts > 1
         if stream is None or not part.choose(stream):
+            self._shared.hand_on(len(value))
             return
         part.put(value)
+        if self._mark is not None and part.byte_range.start >= self._mark:
+            self._join_in()
         self._note(len(value))
         if hedged and stream is not part.streams[0]:
             self._refuse()
@@ -262,7 +287,12 @@ class ParallelReader:
     def _hedge(self) -> None:
         """Have an idle worker fetch what the server leaves unanswered."""
         front = self._parts[0]
-        if front.attempts == 1 and front.unanswered and self._shared.idle:
+        if front.attempts > 1 or not front.unanswered:
+            return
+        if not self._shared.idle:
+            # The others wait for room, which only this part will make.
+            self._shared.allow((self._connections + _SPARE) * self._part_size)
+        else:
             _LOG.debug(
                 'no response to the request for bytes %s to %s, sending '
                 'another one',
@@ -283,17 +313,36 @@ class ParallelReader:
     def _note(self, amount: int) -> None:
         if self._controller is None or not amount:
             return
-        self._controller.received(amount)
-        self._shared.chunk_size = self._controller.chunk_size(workers.CHUNK)
+        waited, self._waited = self._waited, 0.0
+        self._controller.received(amount, waited)
+        self._shared.chunk_size = self._controller.chunk_size(
+            workers.chunk_size(self._connections)
+        )
         if self._controller.connections != self._connections:
             self._adjust(self._controller.connections)
 
     def _adjust(self, connections: int) -> None:
         self._connections = connections
+        self._limit()
         while self._workers > connections:
             self._shared.work.put(workers.RETIRE)
             self._workers -= 1
-        if connections == 1 and self._controller is not None:
-            # What is planned is all there will be.
-            self._size = self._planned
         self._plan()
+        self._mark_last()
+
+    def _mark_last(self) -> None:
+        """Find the part that is received once all connections are in use."""
+        self._mark = None
+        missing = [part for part in self._parts if not part.complete]
+        # Where it is to be one, that is so once no part is left.
+        if missing and self._connections > 1:
+            last = missing[: self._connections][-1]
+            self._mark = last.byte_range.start
+
+    def _join_in(self) -> None:
+        self._mark = None
+        if self._controller is not None:
+            self._controller.joined()
+
+    def _limit(self) -> None:
+        self._shared.allow(int(self._connections * self._part_size * _KEPT))

@@ -30,6 +30,11 @@ from openstack_image_stream._transfer import resumable
 #: memory of the part twice.
 CHUNK = _config.MIB
 
+#: How many times as large they are where few connections receive at a time.
+#: To hand on few large ones takes less time, and all of them need memory.
+_LARGER = 2
+_TOGETHER = 8
+
 #: In the place of a part: one worker is to end.
 RETIRE: Final = 'retire'
 _COMPLETE: Final = b''
@@ -39,6 +44,14 @@ StreamFactory = Callable[
     [byte_ranges.ByteRange, coordination.Coordinator],
     resumable.ResumableStream,
 ]
+
+
+def chunk_size(connections: int) -> int:
+    """Return of how many bytes chunks should be.
+
+    :param connections: How many receive them at a time.
+    """
+    return CHUNK * max(1, min(_LARGER, _TOGETHER // connections))
 
 
 class Part:
@@ -115,11 +128,82 @@ class Shared:
         self.idle: list[None] = []
         #: Bytes to read at a time.
         self.chunk_size = CHUNK
+        # Bytes that may be received and not handed on.
+        self._limit = 0
+        #: The part that the reader waits for, if it does.
+        self.wanted: Part | None = None
+        # Bytes that were handed on, and those that each worker received. Each
+        # number is changed by one thread only, as adding is not atomic.
+        self._handed_on = 0
+        self._received: list[list[int]] = []
+        # What wakes up the workers that wait for room.
+        self._paused: list[queue.SimpleQueue[None]] = []
 
     def wake(self) -> None:
         """Have everything that waits look at whether the download ended."""
         self.work.put(None)
         self.results.put(None)
+        self._resume()
+
+    def counter(self) -> list[int]:
+        """Return where a worker counts the bytes that it received."""
+        counter = [0]
+        self._received.append(counter)
+        return counter
+
+    def hand_on(self, amount: int) -> None:
+        """Take note of bytes that the workers need not keep any more.
+
+        :param amount: How many.
+        """
+        self._handed_on += amount
+        if self._paused and not self._full:
+            self._resume()
+
+    def allow(self, limit: int) -> None:
+        """Say how many bytes may be received and not handed on.
+
+        :param limit: That number, for all parts together.
+        """
+        self._limit = limit
+        if self._paused and not self._full:
+            self._resume()
+
+    def want(self, part: Part) -> None:
+        """Have a part received whatever is kept already.
+
+        :param part: What the reader waits for.
+        """
+        self.wanted = part
+        if self._paused:
+            self._resume()
+
+    def wait_for_room(self, part: Part) -> None:
+        """Wait while enough bytes of later parts are kept.
+
+        :param part: What is to be received.
+        :raises: :exc:`.Ended` when the download ended.
+        """
+        while self._full and part is not self.wanted:
+            inbox: queue.SimpleQueue[None] = queue.SimpleQueue()
+            self._paused.append(inbox)
+            # Looked at once more, as nothing wakes up who was not there.
+            if self.coordinator.ended:
+                raise coordination.Ended
+            if self._full and part is not self.wanted:
+                inbox.get()
+
+    @property
+    def _full(self) -> bool:
+        received = sum(counter[0] for counter in self._received)
+        return received - self._handed_on >= self._limit
+
+    def _resume(self) -> None:
+        while True:
+            try:
+                self._paused.pop().put(None)
+            except IndexError:
+                return
 
 
 def work(shared: Shared, part: Part | None) -> None:
@@ -129,21 +213,22 @@ def work(shared: Shared, part: Part | None) -> None:
         with goes there, too.
     :param part: The first one, ``None`` to wait for it.
     """
+    counter = shared.counter()
     if part is not None:
-        _fetch(shared, part)
+        _fetch(shared, part, counter)
     while True:
         shared.idle.append(None)
         item = shared.work.get()
         shared.idle.pop()
         if not isinstance(item, Part):
             break
-        _fetch(shared, item)
+        _fetch(shared, item, counter)
     if item is None:
         # For the other workers.
         shared.work.put(None)
 
 
-def _fetch(shared: Shared, part: Part) -> None:
+def _fetch(shared: Shared, part: Part, counter: list[int]) -> None:
     stream: resumable.ResumableStream | None = None
     try:
         if part.attempts == 1 and part.streams:
@@ -152,7 +237,7 @@ def _fetch(shared: Shared, part: Part) -> None:
             stream = shared.more(part.byte_range, shared.coordinator)
             part.streams.append(stream)
         try:
-            _read_all(shared, part, stream)
+            _read_all(shared, part, stream, counter)
         finally:
             stream.close()
     except coordination.Ended:
@@ -162,10 +247,15 @@ def _fetch(shared: Shared, part: Part) -> None:
 
 
 def _read_all(
-    shared: Shared, part: Part, stream: resumable.ResumableStream
+    shared: Shared,
+    part: Part,
+    stream: resumable.ResumableStream,
+    counter: list[int],
 ) -> None:
     while part.chosen is None or part.chosen is stream:
+        shared.wait_for_room(part)
         chunk = stream.read(shared.chunk_size)
+        counter[0] += len(chunk)
         shared.results.put((part, stream, chunk or _COMPLETE))
         if not chunk:
             return

@@ -35,18 +35,20 @@ def status(field):
             if line.startswith(field):
                 return int(line.split()[1]) * 1024
 
-way, image_id, output = sys.argv[1:]
+way, connections, image_id, output = sys.argv[1:]
+# The SDK alone has no such option.
+options = {'connections': int(connections)} if connections != '1' else {}
 conn = openstack.connect()
 # Connected, and with all that is loaded lazily in the place.
 conn.image.get_image(image_id)
 before = status('VmRSS')
 if way == 'path':
-    conn.image.download_image(image_id, output=output)
+    conn.image.download_image(image_id, output=output, **options)
 elif way == 'stream':
-    response = conn.image.download_image(image_id, stream=True)
+    response = conn.image.download_image(image_id, stream=True, **options)
     assert sum(map(len, response.iter_content(1024 * 1024))) == {size}
 else:
-    response = conn.image.download_image(image_id)
+    response = conn.image.download_image(image_id, **options)
     assert len(response.content) == {size}
 print(status('VmHWM') - before)
 """.replace('{size}', str(SIZE))
@@ -64,9 +66,13 @@ def _growth(
     way: str,
     image_id: str,
     output: pathlib.Path,
+    connections: int = 1,
 ) -> int:
     printed = subprocess.run(
-        [sys.executable, '-c', _PROGRAM, way, image_id, str(output)],
+        [
+            *(sys.executable, '-c', _PROGRAM),
+            *(way, str(connections), image_id, str(output)),
+        ],
         env=running_cloud.environment(cloud_name),
         check=True,
         capture_output=True,
@@ -91,6 +97,27 @@ class TestMemory:
             running_cloud, 'stream', way, image_id, tmp_path / 'image'
         )
         assert growth <= 64 * MIB
+
+    @pytest.mark.parametrize('connections', [2, 4, 8])
+    @pytest.mark.parametrize('way', ['path', 'stream'])
+    def test_connections(
+        self,
+        running_cloud: cloud.Cloud,
+        image_id: str,
+        tmp_path: pathlib.Path,
+        way: str,
+        connections: int,
+    ) -> None:
+        """It is what the user guide says, with several connections."""
+        growth = _growth(
+            running_cloud,
+            'stream',
+            way,
+            image_id,
+            tmp_path / 'image',
+            connections,
+        )
+        assert growth <= (48 + 6 * connections) * MIB
 
     def test_in_memory_once(
         self, running_cloud: cloud.Cloud, image_id: str, tmp_path: pathlib.Path

@@ -46,6 +46,7 @@ class Network:
         rate: Callable[[int], float],
         waiting: float = 1.0,
         limit: float | None = None,
+        **options: int,
     ) -> None:
         self._rate = rate
         #: Bytes per second that the caller allows.
@@ -54,7 +55,7 @@ class Network:
         self._random = random.Random(1)
         self.now = 0.0
         self.controller = concurrency.ConcurrencyController(
-            clock=lambda: self.now, limited=self._is_limited
+            clock=lambda: self.now, limited=self._is_limited, **options
         )
         #: Seconds that each number of connections lasted.
         self.spent = [0.0] * (concurrency.MAX_CONNECTIONS + 2)
@@ -76,6 +77,7 @@ class Network:
             took = MIB / rate * jitter
             self.now += took
             self.spent[count] += took
+            self.controller.joined()
             self.controller.received(MIB, took * self.waiting)
 
 
@@ -112,7 +114,6 @@ class TestPace(base.TestCase):
         network = Network(lambda count: min(count, 4) * 20 * MIB)
         network.run(60)
         self.assertEqual(4, network.spent.index(max(network.spent)))
-        self.assertEqual(0, network.spent[6])
 
     def test_little_is_waited_for(self) -> None:
         """Who is busy with what has come would not gain by another."""
@@ -136,11 +137,11 @@ class TestPace(base.TestCase):
         slow = False
 
         def rate(count: int) -> float:
-            return count * 20 * MIB / (1.3 if slow else 1)
+            return count * 20 * MIB / (2 if slow else 1)
 
         network = Network(rate)
-        while network.controller.connections < 7:
-            network.run(0.01)
+        while network.controller.connections < concurrency.MAX_CONNECTIONS:
+            network.run(0.001)
         slow = True
         network.run(concurrency._SETTLING + 1.5 * concurrency._TRIAL)
         slow = False
@@ -161,6 +162,63 @@ class TestPace(base.TestCase):
         self.assertEqual(1, network.spent.index(max(network.spent)))
         limit = 8
         network.run(40)
+        self.assertEqual(
+            concurrency.MAX_CONNECTIONS, network.controller.connections
+        )
+
+    def test_as_many_as_are_allowed(self) -> None:
+        """There are never more than that."""
+        network = Network(lambda count: count * 20 * MIB, most=3)
+        network.run(60)
+        self.assertEqual(3, network.controller.connections)
+        self.assertEqual(0, sum(network.spent[4:]))
+
+    def test_begins_with_all(self) -> None:
+        """They stay where the reader waits for them."""
+        network = Network(lambda count: count * 20 * MIB, most=4, start=4)
+        network.run(60)
+        self.assertEqual(60, round(network.spent[4]))
+
+    def test_one_is_enough(self) -> None:
+        """The others go where nothing waits for them."""
+        network = Network(
+            lambda count: 500 * MIB, waiting=0.05, most=8, start=8
+        )
+        network.run(10)
+        self.assertLess(network.spent[8], 0.2)
+        self.assertGreater(network.spent[1], 9.7)
+
+    def test_one_is_not_enough(self) -> None:
+        """They come back at once, and one is tried again seldom."""
+        network = Network(
+            lambda count: min(count * 100, 500) * MIB,
+            waiting=0.05,
+            most=8,
+            start=8,
+        )
+        joined = network.controller.joined
+
+        def note() -> None:
+            one = network.controller.connections == 1
+            network.waiting = 0.8 if one else 0.05
+            joined()
+
+        network.controller.joined = note  # type: ignore[method-assign]
+        network.run(100)
+        self.assertEqual(8, network.controller.connections)
+        self.assertGreater(network.spent[1], 0)
+        self.assertLess(network.spent[1], 2)
+
+    def test_not_before_they_are_there(self) -> None:
+        """What is received until then says nothing about them."""
+        network = Network(lambda count: count * 20 * MIB)
+        while network.controller.connections == 1:
+            network.run(0.01)
+        for _ in range(1000):
+            network.now += 0.01
+            network.controller.received(MIB, 0.01)
+        self.assertEqual(2, network.controller.connections)
+        network.run(1)
         self.assertEqual(
             concurrency.MAX_CONNECTIONS, network.controller.connections
         )
@@ -212,14 +270,16 @@ class TestChunks(base.TestCase):
     def test_of_a_slow_connection(self) -> None:
         """They become small, and large again when nothing is tried."""
         network = Network(lambda count: min(count, 2) * 10 * MIB)
-        self.assertEqual(MIB, network.controller.chunk_size(4 * MIB))
+        self.assertEqual(
+            concurrency._SMALLEST, network.controller.chunk_size(4 * MIB)
+        )
         while network.controller.connections == 1:
             network.run(0.01)
         self.assertEqual(
             concurrency._SMALLEST, network.controller.chunk_size(MIB)
         )
         self.assertEqual(1_000, network.controller.chunk_size(1_000))
-        network.run(1)
+        network.run(1.5)
         self.assertEqual(2, network.controller.connections)
         self.assertEqual(4 * MIB, network.controller.chunk_size(4 * MIB))
 
@@ -301,6 +361,8 @@ class TestAuto(base.GlanceTestCase):
     def test_others_are_not(self, kind: type[modes.Mode]) -> None:
         """What was planned is received, and then the rest over one."""
         self.worth(100.0)
+        # It is not tried again.
+        self.useFixture(fixtures.MockPatchObject(concurrency, '_HOLD', 60.0))
         self.assert_same(DATA, self.download(kind))
         rests = [r for r in self.ranges() if r.endswith('-')]
         self.assertNotEqual([], rests)

@@ -29,6 +29,7 @@ import urllib3
 from openstack_image_stream._common import byte_ranges
 from openstack_image_stream._transfer import coordination
 from openstack_image_stream._transfer import parallel
+from openstack_image_stream._transfer import workers
 from openstack_image_stream import exceptions
 from tests.servers import responses
 from tests.servers import scripted
@@ -446,13 +447,55 @@ class TestReader(base.TestCase):
                 came.set()
             return _Stream(span, silent=span.start == 200)
 
-        reader = self.reader(0, 400, more, connections=1, part_size=100)
+        # Half of the parts that are being received may be kept.
+        reader = self.reader(0, 600, more, connections=5, part_size=100)
         self.assertTrue(came.wait(10))
         ready = b''
         for position, chunk in reader.ready():
             self.assertEqual(len(ready), position)
             ready += chunk
         self.assert_same(DATA[:200], ready)
+
+    def test_room(self) -> None:
+        """No more is received than may be kept, until some is taken."""
+        streams: list[_Stream] = []
+
+        def more(span: byte_ranges.ByteRange, coordinator: Any) -> Any:
+            streams.append(_Stream(span))
+            return streams[-1]
+
+        self.patch(workers, 'CHUNK', 10)
+        reader = self.reader(0, 4_000, more, connections=4, part_size=100)
+        shared = reader._shared
+
+        def received() -> int:
+            return sum(s.position - s.span.start for s in streams)
+
+        # Each worker has looked for room, and found none.
+        while len(shared._paused) < 4:
+            threading.Event().wait(0.01)
+        self.assertGreaterEqual(received(), 250)
+        self.assertLess(received(), 250 + 4 * 20)
+        self.assert_same(DATA[:4_000], self.read_all(reader))
+
+    def test_room_for_what_is_waited_for(self) -> None:
+        """Other parts never keep the next one out."""
+        late = threading.Event()
+
+        class Late(_Stream):
+            def read(self, size: int) -> bytes:
+                late.wait(10)
+                return super().read(size)
+
+        def more(span: byte_ranges.ByteRange, coordinator: Any) -> Any:
+            return (Late if span.start == 0 else _Stream)(span)
+
+        self.patch(workers, 'CHUNK', 10)
+        reader = self.reader(0, 4_000, more, connections=4, part_size=100)
+        while len(reader._shared._paused) < 3:
+            threading.Event().wait(0.01)
+        late.set()
+        self.assert_same(DATA[:4_000], self.read_all(reader))
 
     def test_unanswered(self) -> None:
         """What a server leaves unanswered is requested once more."""

@@ -71,6 +71,28 @@ class TestReadSize(BodyTestCase):
         self.assertEqual(MIB // 4, sizes[0])
         self.assertEqual(4 * MIB, max(sizes))
 
+    def test_is_kept(self) -> None:
+        """The next response of a connection begins with the last size."""
+        line = mock.Mock(read_size=None)
+        raw = mock.Mock(connection=line)
+        raw.read.side_effect = lambda size, **kwargs: bytes(size)
+        response = mock.Mock(raw=raw, status_code=206, headers={})
+        with mock.patch.object(
+            response_body.time, 'monotonic', return_value=0.0
+        ):
+            for _ in range(2):
+                body = response_body.Body(response, 0, encoded=False)
+                body.read(MIB)
+                body.read(MIB)
+        sizes = [call.args[0] for call in raw.read.call_args_list]
+        self.assertEqual([MIB // 4, MIB // 2, MIB, MIB], sizes)
+        # Not where it became slow.
+        with mock.patch.object(
+            response_body.time, 'monotonic', side_effect=range(10)
+        ):
+            body.read(MIB)
+        self.assertEqual(MIB // 4, line.read_size)
+
     def test_memory(self) -> None:
         """What is discarded takes no memory that grows with its length."""
         data = bytes(96 * MIB)
