@@ -315,9 +315,7 @@ class ParallelReader:
             return
         waited, self._waited = self._waited, 0.0
         self._controller.received(amount, waited)
-        self._shared.chunk_size = self._controller.chunk_size(
-            workers.chunk_size(self._connections)
-        )
+        self._shared.chunk_size = self._controller.chunk_size(workers.CHUNK)
         if self._controller.connections != self._connections:
             self._adjust(self._controller.connections)
 

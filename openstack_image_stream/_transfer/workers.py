@@ -30,11 +30,6 @@ from openstack_image_stream._transfer import resumable
 #: memory of the part twice.
 CHUNK = _config.MIB
 
-#: How many times as large they are where few connections receive at a time.
-#: To hand on few large ones takes less time, and all of them need memory.
-_LARGER = 2
-_TOGETHER = 8
-
 #: In the place of a part: one worker is to end.
 RETIRE: Final = 'retire'
 _COMPLETE: Final = b''
@@ -44,14 +39,6 @@ StreamFactory = Callable[
     [byte_ranges.ByteRange, coordination.Coordinator],
     resumable.ResumableStream,
 ]
-
-
-def chunk_size(connections: int) -> int:
-    """Return of how many bytes chunks should be.
-
-    :param connections: How many receive them at a time.
-    """
-    return CHUNK * max(1, min(_LARGER, _TOGETHER // connections))
 
 
 class Part:

@@ -248,7 +248,7 @@ class TestThreads:
     ) -> None:
         """Closing ends those that wait for a silent server, too."""
         # More is asked for by then, and at least one part has not ended.
-        silent_after = 5 * PART - MIB
+        silent_after = KEPT - MIB
         with (
             futures.ThreadPoolExecutor() as pool,
             fault_proxy.FaultProxy(
