@@ -52,10 +52,12 @@ _GROWING = 1.1
 #: the hash is the limit it is a third, to copy what has come already.
 _WAITING = 0.5
 
-#: Part of the time below which there are more connections than are of use.
+#: Part of the time below which there are more connections than are of use, and
+#: part of the chunks that came while connections paused as nothing was taken.
 #: One is kept if no more than a part of it is waited then, too, or if that
 #: part of the rate stays.
 _READY = 0.1
+_PAUSING = 0.5
 _STILL_READY = 0.25
 _ENOUGH = 0.93
 
@@ -109,6 +111,7 @@ class ConcurrencyController:
         self._received = 0
         self._waited = 0.0
         self._chunks = 0
+        self._full = 0
         self._begin_to_measure()
 
     def chunk_size(self, size: int) -> int:
@@ -127,13 +130,17 @@ class ConcurrencyController:
         if self._counting_from == math.inf:
             self._begin_to_measure()
 
-    def received(self, amount: int, waited: float) -> None:
+    def received(
+        self, amount: int, waited: float, *, full: bool = False
+    ) -> None:
         """Take note of a chunk, of whichever connection.
 
         :param amount: Bytes of it.
         :param waited: Seconds that the reader waited for it. Where that is a
             small part of all, what comes after is the limit, and no other
             connection is tried.
+        :param full: Whether connections pause, as enough is kept that the
+            reader has not taken.
         """
         now = self._clock()
         if now < self._counting_from:
@@ -144,6 +151,7 @@ class ConcurrencyController:
         else:
             self._received += amount
             self._waited += waited
+            self._full += full
         self._chunks += 1
         elapsed = now - self._counting_from
         if elapsed >= _TRIAL and self._chunks > _CHUNKS * self.connections:
@@ -186,7 +194,10 @@ class ConcurrencyController:
                 return
         elif now >= self._more_from:
             self._more_from = now + _HOLD
-        if waiting < _READY and count > 1 and now >= self._fewer_from:
+        # That the reader has much to do for a moment is no reason: parts that
+        # were received ahead come all at once.
+        pausing = self._full > _PAUSING * self._chunks
+        if waiting < _READY and pausing and now >= self._fewer_from:
             self._change(rate, 1)
             return
         self._begin_to_measure()
@@ -223,7 +234,7 @@ class ConcurrencyController:
             # What was not missed is not tried again at once.
             self._more_from = self._clock() + _HOLD
             self._try(rate, waiting)
-        elif self._looked is None:
+        elif self._looked is None and waiting < _WAITING:
             self._looked = rate
             self._begin_to_measure()
         else:
@@ -247,3 +258,4 @@ class ConcurrencyController:
         self._received = 0
         self._waited = 0.0
         self._chunks = 0
+        self._full = 0

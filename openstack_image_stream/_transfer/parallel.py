@@ -314,7 +314,7 @@ class ParallelReader:
         if self._controller is None or not amount:
             return
         waited, self._waited = self._waited, 0.0
-        self._controller.received(amount, waited)
+        self._controller.received(amount, waited, full=self._shared.full)
         self._shared.chunk_size = self._controller.chunk_size(workers.CHUNK)
         if self._controller.connections != self._connections:
             self._adjust(self._controller.connections)

@@ -144,7 +144,7 @@ class Shared:
         :param amount: How many.
         """
         self._handed_on += amount
-        if self._paused and not self._full:
+        if self._paused and not self.full:
             self._resume()
 
     def allow(self, limit: int) -> None:
@@ -153,7 +153,7 @@ class Shared:
         :param limit: That number, for all parts together.
         """
         self._limit = limit
-        if self._paused and not self._full:
+        if self._paused and not self.full:
             self._resume()
 
     def want(self, part: Part) -> None:
@@ -171,17 +171,18 @@ class Shared:
         :param part: What is to be received.
         :raises: :exc:`.Ended` when the download ended.
         """
-        while self._full and part is not self.wanted:
+        while self.full and part is not self.wanted:
             inbox: queue.SimpleQueue[None] = queue.SimpleQueue()
             self._paused.append(inbox)
             # Looked at once more, as nothing wakes up who was not there.
             if self.coordinator.ended:
                 raise coordination.Ended
-            if self._full and part is not self.wanted:
+            if self.full and part is not self.wanted:
                 inbox.get()
 
     @property
-    def _full(self) -> bool:
+    def full(self) -> bool:
+        """Whether as many bytes are kept as may be."""
         received = sum(counter[0] for counter in self._received)
         return received - self._handed_on >= self._limit
 

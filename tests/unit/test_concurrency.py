@@ -52,6 +52,8 @@ class Network:
         #: Bytes per second that the caller allows.
         self.limit = limit
         self.waiting = waiting
+        #: Whether the reader takes less than comes.
+        self.full = waiting < 0.1
         self._random = random.Random(1)
         self.now = 0.0
         self.controller = concurrency.ConcurrencyController(
@@ -78,7 +80,7 @@ class Network:
             self.now += took
             self.spent[count] += took
             self.controller.joined()
-            self.controller.received(MIB, took * self.waiting)
+            self.controller.received(MIB, took * self.waiting, full=self.full)
 
 
 class TestPace(base.TestCase):
@@ -187,6 +189,15 @@ class TestPace(base.TestCase):
         network.run(10)
         self.assertLess(network.spent[8], 0.2)
         self.assertGreater(network.spent[1], 9.7)
+
+    def test_burst(self) -> None:
+        """All are kept where the reader has much to do for a moment."""
+        network = Network(
+            lambda count: 500 * MIB, waiting=0.05, most=8, start=8
+        )
+        network.full = False
+        network.run(10)
+        self.assertEqual(10, round(network.spent[8]))
 
     def test_one_is_not_enough(self) -> None:
         """They come back at once, and one is tried again seldom."""
