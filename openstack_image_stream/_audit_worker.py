@@ -30,6 +30,10 @@ from openstack_image_stream._transfer import coordination
 from openstack_image_stream import exceptions
 
 
+#: Seconds in which Glance deletes an image whose data are gone already.
+_DELETING = 1.0
+
+
 @dataclasses.dataclass(frozen=True)
 class Shared:
     """What the workers have in common with the thread that iterates.
@@ -151,18 +155,20 @@ def _look_again(
 ) -> tuple[_audit_result.Verdict, str]:
     """Say of an image whose data ended early whether it was deleted.
 
-    Glance deletes the data while they are sent, and sends none for a moment
-    in which the image is still there.
+    Glance deletes the data first, and for a moment has the image without.
     """
-    coordinator = coordination.Coordinator(context.image_id)
-    try:
-        with shared.coordinator.waking(coordinator.close):
-            _fetch_info(context, coordinator)
-    except Exception as exc:
-        verdict = _audit_result.verdict_of(exc)
-        retry.drop_frames(exc)
-        if verdict == 'gone':
-            return verdict, printing.safe(str(exc))
+    for pause in (0.0, _DELETING):
+        coordinator = coordination.Coordinator(context.image_id)
+        try:
+            with shared.coordinator.waking(coordinator.close):
+                if coordinator.wait(pause):
+                    break
+                _fetch_info(context, coordinator)
+        except Exception as exc:
+            verdict = _audit_result.verdict_of(exc)
+            retry.drop_frames(exc)
+            if verdict == 'gone':
+                return verdict, printing.safe(str(exc))
     return 'incomplete', message
 
 

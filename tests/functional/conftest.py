@@ -43,8 +43,7 @@ def running_cloud(
 def upload(running_cloud: cloud.Cloud) -> collections.abc.Iterator[Upload]:
     """A function that makes an image, which is deleted after the test.
 
-    It is called as :meth:`.Cloud.upload`. For images that are bad: others
-    audit all that the cloud has.
+    It is called as :meth:`.Cloud.upload`.
     """
     made: list[str] = []
 
@@ -57,6 +56,14 @@ def upload(running_cloud: cloud.Cloud) -> collections.abc.Iterator[Upload]:
         # Some are deleted by their tests.
         with contextlib.suppress(exceptions.http.NotFound):
             running_cloud.delete(image_id)
+
+
+@pytest.fixture
+def no_images(running_cloud: cloud.Cloud, connect: Connect) -> None:
+    """Delete what earlier tests have left, for those that list all images."""
+    for image in connect('plain').image.images():
+        with contextlib.suppress(exceptions.http.HttpError):
+            running_cloud.delete(image.id)
 
 
 @pytest.fixture

@@ -121,6 +121,7 @@ class TestAudit:
         } == expected
         assert {result.name for result in found.values()} == {'audited'}
 
+    @pytest.mark.usefixtures('no_images')
     def test_deleted_meanwhile(
         self,
         running_cloud: cloud.Cloud,
@@ -159,6 +160,7 @@ class TestAudit:
 class TestExample:
     """The example of the guide."""
 
+    @pytest.mark.usefixtures('no_images')
     def test_as_a_program(
         self, running_cloud: cloud.Cloud, upload: Upload
     ) -> None:
@@ -175,8 +177,7 @@ class TestExample:
         }
         assert (found[good], found[damaged]) == ('good', 'mismatch')
         running_cloud.delete(damaged)
-        status, output, _ = self.run(running_cloud)
-        assert status == (3 if '"mismatch"' in output else 0)
+        assert self.run(running_cloud)[0] == 0
 
     def run(self, running_cloud: cloud.Cloud) -> tuple[int, str, str]:
         """Run it; return its status and what it prints."""

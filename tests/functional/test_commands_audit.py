@@ -17,6 +17,8 @@ import os
 import pathlib
 import uuid
 
+import pytest
+
 from tests.functional import conftest
 from tests.functional import openstack_program
 from tests.servers import cloud
@@ -91,6 +93,7 @@ class TestAudit:
             for ids in ((short,), (bad, short), (short, bad))
         ] == [4, 3, 3]
 
+    @pytest.mark.usefixtures('no_images')
     def test_all(
         self,
         running_cloud: cloud.Cloud,

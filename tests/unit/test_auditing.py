@@ -36,6 +36,7 @@ from openstack.image.v2 import image as upstream_image
 import openstack_image_stream
 from openstack_image_stream import _audit_arguments
 from openstack_image_stream import _audit_result
+from openstack_image_stream import _audit_worker
 from openstack_image_stream import _config
 from openstack_image_stream import _context
 from openstack_image_stream import _download
@@ -119,6 +120,7 @@ class AuditTestCase(base.GlanceTestCase):
 
     def setUp(self) -> None:
         super().setUp()
+        self.patch(_audit_worker, '_DELETING', 0.01)
         self.glance = Glance()
         self.addCleanup(self.glance.__exit__)
         self.glance.__enter__()
@@ -388,6 +390,23 @@ class TestVerdicts(AuditTestCase):
 
         self.glance._respond = respond  # type: ignore[method-assign]
         (result,) = self.audit([image_id], retries=1)
+        self.assertEqual(('gone', MIB), (result.verdict, result.size))
+
+    def test_deleted_a_moment_later(self) -> None:
+        """Its data are gone before the image is."""
+        image_id = self.put(always={'status': 204, 'body': ''})
+        taken = self.glance._respond
+        looks: list[None] = []
+
+        def respond(request: responses.Request) -> responses.Response:
+            if not request.is_for_data and image_id in request.path:
+                looks.append(None)
+                if len(looks) == 3:
+                    return responses.Response(status=404)
+            return taken(request)
+
+        self.glance._respond = respond  # type: ignore[method-assign]
+        (result,) = self.audit([image_id])
         self.assertEqual(('gone', MIB), (result.verdict, result.size))
 
     @base.for_each(
