@@ -21,6 +21,7 @@ import dataclasses
 import os
 import queue
 import threading
+import time
 
 from openstack_image_stream._common import signals
 from openstack_image_stream._transfer import coordination
@@ -39,6 +40,11 @@ _ALONE = 1024 * 1024
 #: Seconds for the thread to end. It is told to, and looks at it after every
 #: megabyte; a signal handler that closes must not wait for what it interrupts.
 _JOINING = 5.0
+
+#: How often a thread that was about to start is looked for, and seconds
+#: between two looks.
+_LOOKS = 50
+_PAUSE = 0.01
 
 #: Bytes of a file that are read at a time.
 _STORED_BLOCK = 1024 * 1024
@@ -150,7 +156,7 @@ class ObserverThread:
         self._coordinator.off_end(self._work.abandon)
         self._work.abandon()
         if self._thread is not None:
-            self._thread.join(_JOINING)
+            _join(self._thread)
 
     def __del__(self) -> None:
         work = self.__dict__.get('_work')
@@ -167,6 +173,10 @@ class ObserverThread:
             name='openstack-image-stream-observers',
             daemon=True,
         )
+        # Before it is started: a signal handler that raises in the midst of
+        # that leaves a thread to be joined.
+        self._thread = thread
+        self._started = True
         try:
             # That of Python may raise a KeyError in place of what a signal
             # handler raised.
@@ -175,9 +185,7 @@ class ObserverThread:
         except RuntimeError as exc:
             if signals.find_raised(exc) is not None:
                 raise
-        else:
-            self._thread = thread
-        self._started = True
+            self._thread = None
 
     def _check(self) -> None:
         self._coordinator.check()
@@ -185,6 +193,21 @@ class ObserverThread:
             raise self._work.failure
         if self._work.abandoned or not self._work.over:
             raise exceptions.ReadError('the download was interrupted')
+
+
+def _join(thread: threading.Thread) -> None:
+    """Wait for the end of a thread, which was told to end."""
+    for _ in range(_LOOKS):
+        try:
+            thread.join(_JOINING)
+        except RuntimeError as exc:
+            if signals.find_raised(exc) is not None:
+                raise
+            # It was about to start when a signal handler raised. Whether it
+            # will cannot be told.
+            time.sleep(_PAUSE)
+        else:
+            return
 
 
 class _Work:

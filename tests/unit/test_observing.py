@@ -14,6 +14,7 @@
 
 import gc
 import threading
+import time
 from typing import Any
 from unittest import mock
 import weakref
@@ -93,6 +94,43 @@ class TestCase(base.TestCase):
         return observing.ObserverThread(
             observers, coordination.Coordinator('id')
         )
+
+
+class TestInterruptedStart(TestCase):
+    """A signal handler may raise where the thread is started."""
+
+    def interrupt(self, launch: bool) -> observing.ObserverThread:
+        """Raise in the midst of that; whether the thread runs or not."""
+        start = threading.Thread.start
+
+        def interrupted(thread: threading.Thread) -> None:
+            if launch:
+                start(thread)
+            raise KeyboardInterrupt
+
+        observed = self.observe(Forgetful())
+        with mock.patch.object(threading.Thread, 'start', interrupted):
+            self.assertRaises(KeyboardInterrupt, observed.update, DATA)
+        return observed
+
+    def test_launched(self) -> None:
+        """It is joined, also if it is slow to begin."""
+        run = observing._Work.run
+        threads: list[threading.Thread] = []
+
+        def slow(work: observing._Work) -> None:
+            threads.append(threading.current_thread())
+            time.sleep(0.2)
+            run(work)
+
+        self.patch(observing._Work, 'run', slow)
+        self.interrupt(launch=True).close()
+        self.assertFalse(threads[0].is_alive())
+
+    def test_not_launched(self) -> None:
+        """One that will never be is not waited for."""
+        self.patch(observing, '_PAUSE', 0.0001)
+        self.interrupt(launch=False).close()
 
 
 class TestObservers(TestCase):
