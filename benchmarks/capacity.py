@@ -125,7 +125,7 @@ def ballast(scenario: planning.Scenario) -> int:
 
     :returns: MiB.
     """
-    # What a file takes, and something beside it.
+    # What a file takes, and some more.
     size = scenario.size * scenario.count
     return min(size + max(size // 4, 64), _BALLAST)
 

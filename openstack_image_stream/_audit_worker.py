@@ -117,7 +117,7 @@ def _audit(shared: Shared, image: Any) -> _audit_result.AuditResult:
         # Connections are closed with the frames that refer to them.
         retry.drop_frames(exc)
     if verdict == 'incomplete':
-        verdict, message = _look_again(shared, context, message)
+        verdict, message = _look_again(shared, image, message)
     info = getattr(context, 'info', None)
     return _audit_result.AuditResult(
         image_id=image.id,
@@ -151,24 +151,30 @@ def _read(
 
 
 def _look_again(
-    shared: Shared, context: _context.Context, message: str
+    shared: Shared, image: Any, message: str
 ) -> tuple[_audit_result.Verdict, str]:
     """Say of an image whose data ended early whether it was deleted.
 
     Glance deletes the data first, and for a moment has the image without.
     """
+    # A service that is out of order has been waited for long enough.
+    options: _config.DownloadOptions = {**shared.options, 'retries': 0}
+    context = _context.Context(image, shared.session, options)
     for pause in (0.0, _DELETING):
-        coordinator = coordination.Coordinator(context.image_id)
+        coordinator = context.coordinator()
         try:
             with shared.coordinator.waking(coordinator.close):
-                if coordinator.wait(pause):
-                    break
+                coordinator.wait(pause)
                 _fetch_info(context, coordinator)
         except Exception as exc:
             verdict = _audit_result.verdict_of(exc)
             retry.drop_frames(exc)
             if verdict == 'gone':
                 return verdict, printing.safe(str(exc))
+            break
+        finally:
+            coordinator.close()
+            coordinator.join()
     return 'incomplete', message
 
 

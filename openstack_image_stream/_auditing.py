@@ -20,7 +20,7 @@ from typing import Any
 
 from openstack_image_stream import _audit_result
 from openstack_image_stream import _audit_worker
-from openstack_image_stream._common import signals
+from openstack_image_stream._common import threads
 from openstack_image_stream import _config
 from openstack_image_stream import _context
 from openstack_image_stream import exceptions
@@ -120,15 +120,12 @@ DownloadClosedError` when the audit was closed, and
             # One that is not closed must not keep the interpreter from ending.
             daemon=True,
         )
-        try:
-            with signals.reraised():
-                thread.start()
-        except RuntimeError as exc:
+        self._threads.append(thread)
+        if not threads.start(thread):
             # There are too many threads; fewer workers do as well.
-            if not self._threads or signals.find_raised(exc) is not None:
-                raise
-        else:
-            self._threads.append(thread)
+            self._threads.remove(thread)
+            if not self._threads:
+                raise RuntimeError('no thread can be started')
 
     def _wait(self) -> _audit_result.AuditResult | None:
         while self._pending:
@@ -159,7 +156,7 @@ DownloadClosedError` when the audit was closed, and
             return
         until = time.monotonic() + _JOINED
         for thread in self._threads:
-            thread.join(max(0.0, until - time.monotonic()))
+            threads.join(thread, max(0.0, until - time.monotonic()))
 
     def __enter__(self) -> 'Audit':
         return self

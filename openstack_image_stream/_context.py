@@ -161,7 +161,13 @@ class Context:
         """
         made = coordination.Coordinator(self.image_id, self._deadline)
         if self._deadline is not None:
-            self._deadline.watch(made)
+            try:
+                self._deadline.watch(made)
+            except BaseException:
+                # A signal handler raised, and nothing else knows of it.
+                made.close()
+                made.join()
+                raise
         return made
 
     def source(
@@ -174,7 +180,6 @@ class Context:
         :returns: The source; the caller closes it.
         """
         connections = self.options['connections']
-        controller = None
         if self.checks.wants_header and connections not in (1, _rules.AUTO):
             # The Content-MD5 of a part may be that of the part, so that only
             # a response with the whole image has a hash to verify it by.
@@ -185,30 +190,18 @@ class Context:
                 connections,
             )
             connections = 1
+        from_one = connections == _rules.AUTO
         if connections == _rules.AUTO:
             connections = concurrency.MAX_CONNECTIONS
-            controller = self._controller(connections, 1)
-        elif connections > 1:
-            controller = self._controller(connections, connections)
         return image_source.ImageSource(
             self.fetcher(connections, start),
             self.policy,
             coordinator,
             start=start,
             connections=connections,
-            controller=controller,
+            from_one=from_one,
             part_size=parallel.PART,
             bucket=self.bucket,
-        )
-
-    def _controller(
-        self, most: int, start: int
-    ) -> concurrency.ConcurrencyController:
-        bucket = self.bucket
-        if bucket is None:
-            return concurrency.ConcurrencyController(most, start=start)
-        return concurrency.ConcurrencyController(
-            most, start=start, limited=lambda: bucket.empty
         )
 
     def fetcher(

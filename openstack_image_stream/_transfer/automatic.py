@@ -78,11 +78,11 @@ class AutomaticStream:
             size = min(size, self._second.start - self._single.position)
         began = time.monotonic()
         chunk = self._single.read(size)
-        if self._second is None:
-            self.controller.received(len(chunk), time.monotonic() - began)
         if self._second is not None:
             self._look_after_second(self._second)
-        elif self.controller.connections > 1:
+            return chunk
+        self.controller.received(len(chunk), time.monotonic() - began)
+        if self.controller.connections > 1:
             self._request_second(total)
         return chunk
 

@@ -17,7 +17,7 @@ import threading
 import time
 from typing import Protocol
 
-from openstack_image_stream._common import signals
+from openstack_image_stream._common import threads
 from openstack_image_stream import exceptions
 
 #: Seconds for a thread to end. The end of a download wakes it up.
@@ -76,19 +76,14 @@ class Deadline:
             name='openstack-image-stream-deadline',
             daemon=True,
         )
-        try:
-            with signals.reraised():
-                thread.start()
-        except RuntimeError as exc:
-            if signals.find_raised(exc) is not None:
-                raise
-        else:
-            self._threads.append(thread)
+        self._threads.append(thread)
+        if not threads.start(thread):
+            self._threads.remove(thread)
 
     def join(self) -> None:
         """Wait for the threads of downloads that have ended."""
         while self._threads:
-            self._threads.pop().join(_JOINING)
+            threads.join(self._threads.pop(), _JOINING)
 
     def error(self, kind: Callable[..., Exception]) -> Exception:
         """Return the error to raise after the deadline.

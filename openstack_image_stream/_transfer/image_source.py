@@ -43,8 +43,8 @@ class ImageSource:
     :param coordinator: Owns the download.
     :param start: Position in the image to begin at.
     :param connections: How many byte ranges to request at a time, at the most.
-    :param controller: Says how many from now on. Without one, as many as are
-        of use, beginning with all of them.
+        As many are used as make the download faster.
+    :param from_one: Whether to begin with one, not with all of them.
     :param part_size: Bytes of such a range.
     :param bucket: Limits the rate of all connections together, if it is
         given.
@@ -58,7 +58,7 @@ class ImageSource:
         *,
         start: int = 0,
         connections: int = 1,
-        controller: concurrency.ConcurrencyController | None = None,
+        from_one: bool = False,
         part_size: int = parallel.PART,
         bucket: token_bucket.TokenBucket | None = None,
     ) -> None:
@@ -66,11 +66,14 @@ class ImageSource:
         self._policy = policy
         self._coordinator = coordinator
         self._connections = connections
-        if controller is None and connections > 1:
-            controller = concurrency.ConcurrencyController(
-                connections, start=connections
+        self._controller: concurrency.ConcurrencyController | None = None
+        if connections > 1:
+            self._controller = concurrency.ConcurrencyController(
+                connections,
+                start=1 if from_one else connections,
+                # Not to refer to this object.
+                limited=lambda: bucket is not None and bucket.empty,
             )
-        self._controller = controller
         self._part_size = part_size
         self._bucket = bucket
         # No method of ours: the workers keep it, and would keep a forgotten

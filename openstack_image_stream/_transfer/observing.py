@@ -21,9 +21,8 @@ import dataclasses
 import os
 import queue
 import threading
-import time
 
-from openstack_image_stream._common import signals
+from openstack_image_stream._common import threads
 from openstack_image_stream._transfer import coordination
 from openstack_image_stream._transfer import interfaces
 from openstack_image_stream import exceptions
@@ -40,11 +39,6 @@ _ALONE = 1024 * 1024
 #: Seconds for the thread to end. It is told to, and looks at it after every
 #: megabyte; a signal handler that closes must not wait for what it interrupts.
 _JOINING = 5.0
-
-#: How often a thread that was about to start is looked for, and seconds
-#: between two looks.
-_LOOKS = 50
-_PAUSE = 0.01
 
 #: Bytes of a file that are read at a time.
 _STORED_BLOCK = 1024 * 1024
@@ -156,7 +150,7 @@ class ObserverThread:
         self._coordinator.off_end(self._work.abandon)
         self._work.abandon()
         if self._thread is not None:
-            _join(self._thread)
+            threads.join(self._thread, _JOINING)
 
     def __del__(self) -> None:
         work = self.__dict__.get('_work')
@@ -173,18 +167,9 @@ class ObserverThread:
             name='openstack-image-stream-observers',
             daemon=True,
         )
-        # Before it is started: a signal handler that raises in the midst of
-        # that leaves a thread to be joined.
         self._thread = thread
         self._started = True
-        try:
-            # That of Python may raise a KeyError in place of what a signal
-            # handler raised.
-            with signals.reraised():
-                thread.start()
-        except RuntimeError as exc:
-            if signals.find_raised(exc) is not None:
-                raise
+        if not threads.start(thread):
             self._thread = None
 
     def _check(self) -> None:
@@ -193,21 +178,6 @@ class ObserverThread:
             raise self._work.failure
         if self._work.abandoned or not self._work.over:
             raise exceptions.ReadError('the download was interrupted')
-
-
-def _join(thread: threading.Thread) -> None:
-    """Wait for the end of a thread, which was told to end."""
-    for _ in range(_LOOKS):
-        try:
-            thread.join(_JOINING)
-        except RuntimeError as exc:
-            if signals.find_raised(exc) is not None:
-                raise
-            # It was about to start when a signal handler raised. Whether it
-            # will cannot be told.
-            time.sleep(_PAUSE)
-        else:
-            return
 
 
 class _Work:

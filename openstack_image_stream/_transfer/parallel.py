@@ -26,7 +26,7 @@ import threading
 import time
 
 from openstack_image_stream._common import byte_ranges
-from openstack_image_stream._common import signals
+from openstack_image_stream._common import threads
 from openstack_image_stream import _config
 from openstack_image_stream._transfer import concurrency
 from openstack_image_stream._transfer import coordination
@@ -221,16 +221,14 @@ class ParallelReader:
             # not keep it from ending.
             daemon=True,
         )
-        try:
-            with signals.reraised():
-                thread.start()
-        except RuntimeError as exc:
-            if not self._workers or signals.find_raised(exc) is not None:
-                raise
+        self._threads.append(thread)
+        if not threads.start(thread):
+            self._threads.remove(thread)
+            if not self._workers:
+                raise RuntimeError('no thread can be started')
             # There are too many threads; those that there are will do.
             self._connections = self._workers
             return False
-        self._threads.append(thread)
         self._workers += 1
         return True
 
@@ -239,12 +237,12 @@ class ParallelReader:
         began = time.monotonic()
         try:
             result = self._shared.results.get(timeout=_UNANSWERED)
-            self._waited += time.monotonic() - began
         except queue.Empty:
-            self._waited += time.monotonic() - began
             self._hedge()
-        else:
-            self._take(result)
+            return
+        finally:
+            self._waited += time.monotonic() - began
+        self._take(result)
 
     def _take_results(self) -> None:
         try:

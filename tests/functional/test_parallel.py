@@ -178,7 +178,7 @@ class TestMemory:
         ):
             if way == 'late':
                 program.wait_for_line('first')
-                # What may be kept is received while nobody reads. No more
+                # What may be kept is received before anything is read. No more
                 # than the window is requested.
                 processes.wait_for(lambda: proxy.fetched >= KEPT)
                 assert proxy.fetched <= WINDOW

@@ -392,6 +392,27 @@ class TestVerdicts(AuditTestCase):
         (result,) = self.audit([image_id], retries=1)
         self.assertEqual(('gone', MIB), (result.verdict, result.size))
 
+    @base.for_each({'silent': {'silent_after': -1}, 'busy': {'status': 503}})
+    def test_out_of_order(self, response: Any) -> None:
+        """A service that does not respond any more is asked once more."""
+        image_id = self.put(always={'status': 204, 'body': ''})
+        taken = self.glance._respond
+        looks: list[None] = []
+
+        def respond(request: responses.Request) -> responses.Response:
+            made = taken(request)
+            if request.is_for_data or image_id not in request.path:
+                return made
+            looks.append(None)
+            if len(looks) == 1:
+                return made
+            return dataclasses.replace(made, **response)
+
+        self.glance._respond = respond  # type: ignore[method-assign]
+        (result,) = self.audit([image_id], timeout=0.2)
+        self.assertEqual('incomplete', result.verdict)
+        self.assertEqual(2, len(looks))
+
     def test_deleted_a_moment_later(self) -> None:
         """Its data are gone before the image is."""
         image_id = self.put(always={'status': 204, 'body': ''})

@@ -510,7 +510,7 @@ class TestContents(base.TestCase):
         self.assertEqual(1, looking.partitions(file))
 
     def test_other_guest(self) -> None:
-        """A guest without partitions is none that has some."""
+        """A guest without partitions is refused where some are needed."""
         file = self.written('qcow2', 4 * planning.MIB)
         changed = file.getvalue().replace(b'EFI PART', b'no thing')
         self.assertRaises(ValueError, looking.partitions, io.BytesIO(changed))

@@ -63,10 +63,10 @@ class TestCase(base.TestCase):
             retry.RetryPolicy(retries=retries, wait=self._wait),
             self.coordinator,
             start=start,
-            connections=connections,
-            controller=(
-                concurrency.ConcurrencyController() if automatic else None
+            connections=(
+                concurrency.MAX_CONNECTIONS if automatic else connections
             ),
+            from_one=automatic,
             part_size=PART,
         )
         self.addCleanup(source.close)

@@ -99,22 +99,9 @@ class TestCase(base.TestCase):
 class TestInterruptedStart(TestCase):
     """A signal handler may raise where the thread is started."""
 
-    def interrupt(self, launch: bool) -> observing.ObserverThread:
-        """Raise in the midst of that; whether the thread runs or not."""
+    def test_joined(self) -> None:
+        """It is joined."""
         start = threading.Thread.start
-
-        def interrupted(thread: threading.Thread) -> None:
-            if launch:
-                start(thread)
-            raise KeyboardInterrupt
-
-        observed = self.observe(Forgetful())
-        with mock.patch.object(threading.Thread, 'start', interrupted):
-            self.assertRaises(KeyboardInterrupt, observed.update, DATA)
-        return observed
-
-    def test_launched(self) -> None:
-        """It is joined, also if it is slow to begin."""
         run = observing._Work.run
         threads: list[threading.Thread] = []
 
@@ -123,14 +110,16 @@ class TestInterruptedStart(TestCase):
             time.sleep(0.2)
             run(work)
 
-        self.patch(observing._Work, 'run', slow)
-        self.interrupt(launch=True).close()
-        self.assertFalse(threads[0].is_alive())
+        def interrupted(thread: threading.Thread) -> None:
+            start(thread)
+            raise KeyboardInterrupt
 
-    def test_not_launched(self) -> None:
-        """One that will never be is not waited for."""
-        self.patch(observing, '_PAUSE', 0.0001)
-        self.interrupt(launch=False).close()
+        self.patch(observing._Work, 'run', slow)
+        observed = self.observe(Forgetful())
+        with mock.patch.object(threading.Thread, 'start', interrupted):
+            self.assertRaises(KeyboardInterrupt, observed.update, DATA)
+        observed.close()
+        self.assertFalse(threads[0].is_alive())
 
 
 class TestObservers(TestCase):
