@@ -171,14 +171,18 @@ class Shared:
         :param part: What is to be received.
         :raises: :exc:`.Ended` when the download ended.
         """
-        while self.full and part is not self.wanted:
-            inbox: queue.SimpleQueue[None] = queue.SimpleQueue()
-            self._paused.append(inbox)
-            # Looked at once more, as nothing wakes up who was not there.
-            if self.coordinator.ended:
-                raise coordination.Ended
-            if self.full and part is not self.wanted:
+        if not self.full:
+            return
+        inbox: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._paused.append(inbox)
+        try:
+            # Looked at after that, as nothing wakes up a worker before.
+            while self.full and part is not self.wanted:
+                if self.coordinator.ended:
+                    raise coordination.Ended
                 inbox.get()
+        finally:
+            self._paused.remove(inbox)
 
     @property
     def full(self) -> bool:
@@ -187,11 +191,10 @@ class Shared:
         return received - self._handed_on >= self._limit
 
     def _resume(self) -> None:
-        while True:
-            try:
-                self._paused.pop().put(None)
-            except IndexError:
-                return
+        # Each takes itself out, so that a signal handler that raises here
+        # leaves none that is never woken up.
+        for inbox in self._paused[:]:
+            inbox.put(None)
 
 
 def work(shared: Shared, part: Part | None) -> None:

@@ -15,6 +15,7 @@
 import gc
 import hashlib
 import logging
+import queue
 import threading
 from typing import Any
 from unittest import mock
@@ -387,6 +388,51 @@ class _Stream:
 
     def close(self) -> None:
         """Do nothing."""
+
+
+class TestRoom(base.TestCase):
+    """Workers that wait until the reader has taken something."""
+
+    def test_interrupted_wake(self) -> None:
+        """A signal handler that raises in it leaves no worker that waits."""
+        interrupts = [KeyboardInterrupt()]
+        waiting = threading.Event()
+        real = queue.SimpleQueue
+
+        class Inbox:
+            """Raises at its first item, before it has that."""
+
+            def __init__(self) -> None:
+                self._items: Any = real()
+
+            def get(self) -> None:
+                waiting.set()
+                self._items.get()
+
+            def put(self, item: None) -> None:
+                if interrupts:
+                    raise interrupts.pop()
+                self._items.put(item)
+
+        coordinator = coordination.Coordinator('id')
+        shared = workers.Shared(mock.Mock(), coordinator)
+        ended: list[BaseException] = []
+
+        def wait() -> None:
+            try:
+                shared.wait_for_room(mock.Mock())
+            except coordination.Ended as exc:
+                ended.append(exc)
+
+        with mock.patch.object(queue, 'SimpleQueue', Inbox):
+            thread = threading.Thread(target=wait, daemon=True)
+            thread.start()
+            self.assertTrue(waiting.wait(10))
+        coordinator.finish()
+        self.assertRaises(KeyboardInterrupt, shared.wake)
+        shared.wake()
+        thread.join(10)
+        self.assertEqual(1, len(ended))
 
 
 class TestReader(base.TestCase):
