@@ -296,21 +296,22 @@ class TestMetadata(DeadlineTestCase):
         """So is that for the certificate of a signer."""
         ended = threading.Event()
         self.addCleanup(ended.set)
-        context = _context.Context(
-            self.conn.image.get_image(scripted.IMAGE_ID),
-            self.conn.image,
-            _config.checked(deadline=DEADLINE),
-        )
+        image = self.conn.image.get_image(scripted.IMAGE_ID)
         self.patch(
             key_manager,
             'fetch_secret',
             lambda *args, **kwargs: ended.wait(60),
         )
-        coordinator = context.coordinator()
+
+        def fetch(deadline: float) -> None:
+            # The deadline counts from here on.
+            context = _context.Context(
+                image, self.conn.image, _config.checked(deadline=deadline)
+            )
+            context._fetch_secret('uuid', context.coordinator())
+
         self.patch(self, 'assert_nothing_left', ended.set)
-        self.fail_at(
-            lambda deadline: context._fetch_secret('uuid', coordinator)
-        )
+        self.fail_at(fetch)
 
 
 class TestOutputs(DeadlineTestCase):
