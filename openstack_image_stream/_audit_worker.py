@@ -81,6 +81,7 @@ class _Counter:
     """Observes how many bytes of an image arrive."""
 
     decided = True
+    hashing = False
 
     def __init__(self) -> None:
         self.count = 0

@@ -174,7 +174,7 @@ def _read(
         was changed meanwhile.
     """
     meter = progress.Meter(reporter)
-    thread = observing.ObserverThread(
+    thread = observing.ObserverThreads(
         observers, coordination.Coordinator(context.image_id)
     )
     try:

@@ -51,6 +51,7 @@ class DigestRecorder:
 
     #: It judges nothing; see :class:`.Observer`.
     decided = True
+    hashing = True
 
     def __init__(self, algorithm: str) -> None:
         self.algorithm = algorithm

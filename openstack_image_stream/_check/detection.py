@@ -106,6 +106,9 @@ class Detector:
         when the inspectors are missing or too old.
     """
 
+    #: See :class:`.Observer`.
+    hashing = False
+
     def __init__(self, size: int | None = None) -> None:
         module = load_inspector()
         self._size = size

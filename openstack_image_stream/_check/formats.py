@@ -110,6 +110,9 @@ class FormatObserver:
     :raises: what :func:`require_checkable` raises.
     """
 
+    #: See :class:`.Observer`.
+    hashing = False
+
     def __init__(
         self,
         disk_format: object,

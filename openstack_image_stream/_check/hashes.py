@@ -140,6 +140,7 @@ class DigestObserver:
 
     #: Its verdict comes at the end; see :class:`.Observer`.
     decided = True
+    hashing = True
 
     def __init__(
         self, expected: Expected, image_id: str, *, where: str | None = None

@@ -155,6 +155,7 @@ class SignatureObserver:
 
     #: Its verdict comes at the end; see :class:`.Observer`.
     decided = True
+    hashing = True
 
     def __init__(
         self, signature: signature_properties.Signature, keys: 'PublicKeys'

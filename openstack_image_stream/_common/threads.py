@@ -46,11 +46,11 @@ def start(thread: threading.Thread) -> bool:
     return True
 
 
-def join(thread: threading.Thread, seconds: float) -> None:
+def join(thread: threading.Thread, seconds: float | None) -> None:
     """Wait for the end of a thread, if it was ever started.
 
     :param thread: The thread, as it was given to :func:`start`.
-    :param seconds: For how long.
+    :param seconds: For how long, ``None`` for no limit.
     """
     if thread.ident is not None:
         thread.join(seconds)

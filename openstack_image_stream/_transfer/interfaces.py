@@ -102,6 +102,14 @@ class Observer(Protocol):
     """
 
     @property
+    def hashing(self) -> bool:
+        """Whether it computes a digest of all bytes.
+
+        That lets go of the interpreter lock, so each further one has a thread
+        of its own.
+        """
+
+    @property
     def decided(self) -> bool:
         """Whether the bytes so far may be handed out.
 

@@ -10,13 +10,14 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The thread in which observers judge the bytes of a download.
+"""The threads in which observers judge the bytes of a download.
 
+There is one for all of them, and another one for each digest after the first.
 A small image has none: to start a thread takes as long as what could be done
 meanwhile.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 import dataclasses
 import os
 import queue
@@ -58,16 +59,16 @@ class StoredBytes:
     length: int
 
 
-class ObserverThread:
-    """Shows the bytes of a download to its observers, in a thread of its own.
+class ObserverThreads:
+    """Shows the bytes of a download to its observers, in other threads.
 
     hashlib lets go of the interpreter lock while it works, so the caller can
     receive and write the next chunk meanwhile. The first chunk, unless it is
-    large, is shown in the caller's thread, and the other one is started with
-    the next. Where no thread can be started the caller's does it all.
+    large, is shown in the caller's thread, and the others are started with
+    the next. What no thread can be started for is done in the caller's.
 
-    The caller calls :meth:`close`. The thread holds no reference to this
-    object and ends also when the download is simply forgotten.
+    The caller calls :meth:`close`. The threads hold no reference to this
+    object and end also when the download is simply forgotten.
 
     :param observers: What judges the bytes. The first one that raises decides.
     :param coordinator: Owns the download.
@@ -78,19 +79,21 @@ class ObserverThread:
         observers: Sequence[interfaces.Observer],
         coordinator: coordination.Coordinator,
     ) -> None:
+        self._observers = observers
         self._coordinator = coordinator
-        self._work = _Work(observers)
+        self._workers = [_Worker(each) for each in _grouped(observers)]
         self._stored = 0
-        self._thread: threading.Thread | None = None
-        # Whether the thread was started, or cannot be.
         self._started = False
         self._begun = False
-        coordinator.on_end(self._work.abandon)
+        for worker in self._workers:
+            coordinator.on_end(worker.work.abandon)
 
     @property
     def behind(self) -> bool:
         """Whether bytes in a file are still to be observed."""
-        return self._work.stored_done < self._stored
+        return any(
+            worker.work.stored_done < self._stored for worker in self._workers
+        )
 
     def update(self, chunk: bytes) -> None:
         """Take the next chunk, waiting while too many wait already.
@@ -103,15 +106,16 @@ class ObserverThread:
         self._begun = True
         if not (first and len(chunk) <= _ALONE):
             self._start()
-        if self._thread is None:
-            self._work.take(chunk)
-            return
-        self._work.room.get()
-        if self._work.over:
+        threaded = [worker.work for worker in self._workers if worker.threaded]
+        for work in threaded:
+            work.room.get()
+        if any(work.over for work in threaded):
             # For the next call, and whatever else waits.
-            self._work.room.put(None)
+            for work in threaded:
+                work.room.put(None)
             self._check()
-        self._work.items.put(chunk)
+        for worker in self._workers:
+            worker.take(chunk)
 
     def update_stored(self, stored: StoredBytes) -> None:
         """Take the next bytes from a file, without waiting.
@@ -122,10 +126,8 @@ class ObserverThread:
         self._begun = True
         self._start()
         self._stored += 1
-        if self._thread is None:
-            self._work.take(stored)
-        else:
-            self._work.items.put(stored)
+        for worker in self._workers:
+            worker.take(stored)
 
     def finish(self) -> None:
         """Wait until all was observed, and have the observers judge.
@@ -133,55 +135,113 @@ class ObserverThread:
         :raises: what an observer raised, and what ended the download when it
             ended meanwhile.
         """
-        self._work.items.put(None)
-        if self._thread is not None:
-            self._thread.join()
-        else:
-            self._work.over = True
+        for worker in self._workers:
+            worker.end()
+        for worker in self._workers:
+            worker.join()
         self._check()
-        for observer in self._work.observers:
+        for observer in self._observers:
             observer.finish()
 
     def close(self) -> None:
-        """End the thread, if the download has ended or will no more.
+        """End the threads, if the download has ended or will no more.
 
         May be called more than once.
         """
-        self._coordinator.off_end(self._work.abandon)
-        self._work.abandon()
-        if self._thread is not None:
-            threads.join(self._thread, _JOINING)
+        for worker in self._workers:
+            self._coordinator.off_end(worker.work.abandon)
+            worker.work.abandon()
+        for worker in self._workers:
+            worker.join(_JOINING)
 
     def __del__(self) -> None:
-        work = self.__dict__.get('_work')
-        if work is not None:
-            work.abandon()
+        for worker in self.__dict__.get('_workers', ()):
+            worker.work.abandon()
 
     def _start(self) -> None:
         if self._started:
             return
+        for worker in self._workers:
+            worker.start()
+        self._started = True
+
+    def _check(self) -> None:
+        self._coordinator.check()
+        for worker in self._workers:
+            if worker.work.failure is not None:
+                raise worker.work.failure
+        if any(
+            worker.work.abandoned or not worker.work.over
+            for worker in self._workers
+        ):
+            raise exceptions.ReadError('the download was interrupted')
+
+
+def _grouped(
+    observers: Sequence[interfaces.Observer],
+) -> Iterator[list[interfaces.Observer]]:
+    """Tell which observers share a thread."""
+    shared: list[interfaces.Observer] = []
+    apart = []
+    for observer in observers:
+        if observer.hashing and any(each.hashing for each in shared):
+            apart.append([observer])
+        else:
+            shared.append(observer)
+    yield shared
+    yield from apart
+
+
+class _Worker:
+    """A thread, or what is done in the caller's instead.
+
+    :param observers: What it shows the bytes to.
+    """
+
+    def __init__(self, observers: Sequence[interfaces.Observer]) -> None:
+        self.work = _Work(observers)
+        self._thread: threading.Thread | None = None
+
+    @property
+    def threaded(self) -> bool:
+        """Whether there is a thread."""
+        return self._thread is not None
+
+    def start(self) -> None:
+        """Start the thread, if that is possible."""
         # A daemon, so that a Response which is still open when the
         # interpreter ends cannot keep it from ending.
         thread = threading.Thread(
-            target=self._work.run,
+            target=self.work.run,
             name='openstack-image-stream-observers',
             daemon=True,
         )
         self._thread = thread
-        self._started = True
         if not threads.start(thread):
             self._thread = None
 
-    def _check(self) -> None:
-        self._coordinator.check()
-        if self._work.failure is not None:
-            raise self._work.failure
-        if self._work.abandoned or not self._work.over:
-            raise exceptions.ReadError('the download was interrupted')
+    def take(self, item: bytes | StoredBytes) -> None:
+        """Have the observers see some bytes, without waiting for a thread."""
+        if self._thread is None:
+            self.work.take(item)
+        else:
+            self.work.items.put(item)
+
+    def end(self) -> None:
+        """Take note that there are no more bytes."""
+        if self._thread is None:
+            self.work.over = True
+        else:
+            self.work.items.put(None)
+
+    def join(self, seconds: float | None = None) -> None:
+        """Wait for the end of the thread, if there is one."""
+        if self._thread is not None:
+            threads.join(self._thread, seconds)
 
 
 class _Work:
-    """What the thread has, and nothing else."""
+    """What a thread has, and nothing else."""
 
     def __init__(self, observers: Sequence[interfaces.Observer]) -> None:
         self.observers = observers

@@ -77,7 +77,7 @@ class VerifiedStream:
         self._meter = meter
         self._coordinator = coordinator
         self._chunk_size = chunk_size
-        self._observing: observing.ObserverThread | None = None
+        self._observing: observing.ObserverThreads | None = None
         self._withheld: collections.deque[bytes] = collections.deque()
         self._finished = False
         # Held by the thread that reads, and by the one that cleans up.
@@ -153,7 +153,7 @@ class VerifiedStream:
         # Not before something is read: a response that is only looked at
         # needs no thread.
         if self._observers:
-            self._observing = observing.ObserverThread(
+            self._observing = observing.ObserverThreads(
                 self._observers, self._coordinator
             )
 

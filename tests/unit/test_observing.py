@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Tests of the thread that shows the bytes of a download to observers."""
+"""Tests of the threads that show the bytes of a download to observers."""
 
 import gc
 import threading
@@ -39,11 +39,18 @@ class Observer:
 
     :param verdict: What it raises in the end.
     :param refuses: Bytes that it raises :exc:`Unsafe` for.
+    :param hashing: Whether it shall have a thread of its own.
     """
 
     def __init__(
-        self, verdict: Exception | None = None, refuses: bytes | None = None
+        self,
+        verdict: Exception | None = None,
+        refuses: bytes | None = None,
+        *,
+        hashing: bool = False,
     ) -> None:
+        self.hashing = hashing
+        self.threads: set[threading.Thread] = set()
         self.seen = bytearray()
         self.finished = False
         self._verdict = verdict
@@ -51,6 +58,7 @@ class Observer:
 
     def update(self, chunk: bytes) -> None:
         """Take the next bytes."""
+        self.threads.add(threading.current_thread())
         if chunk == self._refuses:
             raise Unsafe
         self.seen += chunk
@@ -64,6 +72,8 @@ class Observer:
 
 class Forgetful:
     """An observer that keeps nothing."""
+
+    hashing = False
 
     def update(self, chunk: Any) -> None:
         """Do nothing."""
@@ -89,9 +99,9 @@ class TestCase(base.TestCase):
 
     def observe(
         self, *observers: interfaces.Observer
-    ) -> observing.ObserverThread:
+    ) -> observing.ObserverThreads:
         """Start a thread, which is closed in the end."""
-        return observing.ObserverThread(
+        return observing.ObserverThreads(
             observers, coordination.Coordinator('id')
         )
 
@@ -174,7 +184,7 @@ class TestSmall(base.TestCase):
     def setUp(self) -> None:
         super().setUp()
         self.observer = Observer()
-        self.observed = observing.ObserverThread(
+        self.observed = observing.ObserverThreads(
             [self.observer], coordination.Coordinator('id')
         )
         self.addCleanup(self.observed.close)
@@ -215,7 +225,7 @@ class TestSmall(base.TestCase):
 
     def test_refusal(self) -> None:
         """What an observer raises is raised with the chunk itself."""
-        observed = observing.ObserverThread(
+        observed = observing.ObserverThreads(
             [Observer(refuses=DATA)], coordination.Coordinator('id')
         )
         self.addCleanup(observed.close)
@@ -224,12 +234,171 @@ class TestSmall(base.TestCase):
     def test_closed(self) -> None:
         """Nothing is shown after the end of the download."""
         coordinator = coordination.Coordinator('id')
-        observed = observing.ObserverThread([self.observer], coordinator)
+        observed = observing.ObserverThreads([self.observer], coordinator)
         self.addCleanup(observed.close)
         coordinator.close()
         observed.update(DATA)
         self.assertEqual(b'', bytes(self.observer.seen))
         self.assertRaises(exceptions.DownloadClosedError, observed.finish)
+
+
+class TestSeveralHashes(TestCase):
+    """Each digest after the first has a thread of its own."""
+
+    def observe_started(
+        self, *observers: Observer
+    ) -> observing.ObserverThreads:
+        """Show them a first chunk."""
+        observed = self.observe(*observers)
+        self.addCleanup(observed.close)
+        observed.update(b'one ')
+        return observed
+
+    def test_threads(self) -> None:
+        """What takes little time is in the thread of the first one."""
+        check = Observer()
+        hashes = [Observer(hashing=True) for _ in range(3)]
+        observed = self.observe_started(hashes[0], check, *hashes[1:])
+        self.assertEqual(3, len(base.observer_threads()))
+        observed.update(b'two')
+        observed.finish()
+        self.assertEqual([], base.observer_threads())
+        for observer in (check, *hashes):
+            self.assertEqual(b'one two', bytes(observer.seen))
+            self.assertEqual(1, len(observer.threads))
+            self.assertTrue(observer.finished)
+        self.assertEqual(hashes[0].threads, check.threads)
+        self.assertEqual(
+            3, len(set.union(*(observer.threads for observer in hashes)))
+        )
+
+    def test_at_the_same_time(self) -> None:
+        """They see a chunk at the same time."""
+        both = threading.Barrier(2, timeout=10)
+        observers = [mock.Mock(hashing=True) for _ in range(2)]
+        for observer in observers:
+            observer.update.side_effect = lambda chunk: both.wait()
+        observed = self.observe(*observers)
+        self.addCleanup(observed.close)
+        observed.update(DATA)
+        observed.finish()
+        self.assertFalse(both.broken)
+
+    def test_verdicts_in_order(self) -> None:
+        """The verdict of the one that was given first is what is raised."""
+        observed = self.observe_started(
+            Observer(hashing=True),
+            Observer(verdict=Unsafe('second'), hashing=True),
+            Observer(verdict=Unsafe('third')),
+        )
+        error = self.assertRaises(Unsafe, observed.finish)
+        self.assertEqual('second', str(error))
+
+    def test_refusal(self) -> None:
+        """What one raises early ends it, and the threads of the others."""
+        observers = [
+            Observer(hashing=True),
+            Observer(refuses=b'two', hashing=True),
+            Observer(hashing=True),
+        ]
+        observed = self.observe_started(*observers)
+
+        def show_all() -> None:
+            for _ in range(10):
+                observed.update(b'two')
+
+        self.assertRaises(Unsafe, show_all)
+        # Whatever comes then does not wait for ever.
+        self.assertRaises(Unsafe, show_all)
+        self.assertRaises(Unsafe, observed.finish)
+        self.assertEqual([], base.observer_threads())
+
+    def test_waits_for_the_slowest(self) -> None:
+        """Two chunks on their way to one of them are enough."""
+        may_return = threading.Event()
+        self.addCleanup(may_return.set)
+        slow = mock.Mock(hashing=True)
+        slow.update.side_effect = lambda chunk: may_return.wait(10)
+        observed = self.observe(Observer(hashing=True), slow)
+        self.addCleanup(observed.close)
+        taken = []
+
+        def take() -> None:
+            for number in range(5):
+                observed.update(DATA)
+                taken.append(number)
+
+        producer = threading.Thread(target=take)
+        producer.start()
+        self.addCleanup(producer.join)
+        # Enough for a producer that does not wait.
+        producer.join(0.2)
+        self.assertEqual([0, 1], taken)
+        may_return.set()
+        producer.join()
+        observed.finish()
+        self.assertEqual(5, slow.update.call_count)
+
+    def test_bytes_of_a_file(self) -> None:
+        """All of them read what a former download left."""
+        observers = [Observer(hashing=True) for _ in range(2)]
+        observed = self.observe(*observers)
+        self.addCleanup(observed.close)
+        with open(self.write(b'one '), 'rb') as file:
+            observed.update_stored(observing.StoredBytes(file.fileno(), 0, 4))
+            observed.update(b'two')
+            observed.finish()
+        self.assertFalse(observed.behind)
+        for observer in observers:
+            self.assertEqual(b'one two', bytes(observer.seen))
+
+    def test_one_is_behind(self) -> None:
+        """The bytes of a file are observed once all have seen them."""
+        may_return = threading.Event()
+        self.addCleanup(may_return.set)
+        slow = mock.Mock(hashing=True)
+        slow.update.side_effect = lambda chunk: may_return.wait(10)
+        observed = self.observe(Observer(hashing=True), slow)
+        self.addCleanup(observed.close)
+        with open(self.write(b'one '), 'rb') as file:
+            observed.update_stored(observing.StoredBytes(file.fileno(), 0, 4))
+            time.sleep(0.1)
+            self.assertTrue(observed.behind)
+            may_return.set()
+            observed.finish()
+        self.assertFalse(observed.behind)
+
+    def test_no_second_thread(self) -> None:
+        """One that cannot have a thread sees the bytes in the caller's."""
+        start = threading.Thread.start
+        started: list[threading.Thread] = []
+
+        def once(thread: threading.Thread) -> None:
+            if started:
+                raise RuntimeError("can't start new thread")
+            started.append(thread)
+            start(thread)
+
+        observers = [Observer(hashing=True) for _ in range(2)]
+        with mock.patch.object(threading.Thread, 'start', once):
+            observed = self.observe_started(*observers)
+        observed.update(b'two')
+        observed.finish()
+        for observer in observers:
+            self.assertEqual(b'one two', bytes(observer.seen))
+        self.assertEqual({threading.current_thread()}, observers[1].threads)
+
+    def test_forgetting_ends_them(self) -> None:
+        """No thread keeps alive the object that it works for."""
+        observed = [self.observe(*(Observer(hashing=True) for _ in range(2)))]
+        observed[0].update(DATA)
+        running = base.observer_threads()
+        self.assertEqual(2, len(running))
+        observed.clear()
+        gc.collect()
+        for thread in running:
+            thread.join(10)
+            self.assertFalse(thread.is_alive())
 
 
 class TestThread(TestCase):
@@ -301,7 +470,7 @@ class TestThread(TestCase):
         may_return = threading.Event()
         observer = mock.Mock()
         observer.update.side_effect = lambda chunk: may_return.wait(10)
-        observed = observing.ObserverThread([observer], coordinator)
+        observed = observing.ObserverThreads([observer], coordinator)
         self.addCleanup(observed.close)
         observed.update(DATA)
         coordinator.close()
@@ -330,7 +499,7 @@ class TestThread(TestCase):
         del chunk
         # There is all the room again once the chunk is done with.
         for _ in range(observing._WAITING_CHUNKS):
-            observed._work.room.get(timeout=10)
+            observed._workers[0].work.room.get(timeout=10)
         self.assertIsNone(alive())
 
 
@@ -345,7 +514,8 @@ class TestWaiting(TestCase):
         observer.update.side_effect = lambda chunk: may_return.wait(10)
         observed = self.observe(observer)
         self.addCleanup(observed.close)
-        room = observed._work.room
+        work = observed._workers[0].work
+        room = work.room
 
         def get() -> None:
             if room.empty():
@@ -353,9 +523,7 @@ class TestWaiting(TestCase):
             room.get()
 
         watched = mock.Mock(get=get, put=room.put)
-        self.useFixture(
-            fixtures.MockPatchObject(observed._work, 'room', watched)
-        )
+        self.patch(work, 'room', watched)
         taken = []
 
         def take() -> None:

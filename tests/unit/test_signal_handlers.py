@@ -180,7 +180,7 @@ class HandlerTestCase(base.GlanceTestCase):
                 raise KeyError(thread)
 
         coordinator = coordination.Coordinator('id')
-        observed = observing.ObserverThread([mock.Mock()], coordinator)
+        observed = observing.ObserverThreads([mock.Mock()], coordinator)
         with mock.patch.object(threading.Thread, 'start', start):
             self.assert_passes(coordination.Task, coordinator, mock.Mock())
             self.assert_passes(

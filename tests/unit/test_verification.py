@@ -570,7 +570,7 @@ class TestExpectedDigest(VerifyTestCase):
         self.write(DATA)
         made = self.useFixture(
             fixtures.MockPatchObject(
-                observing, 'ObserverThread', wraps=observing.ObserverThread
+                observing, 'ObserverThreads', wraps=observing.ObserverThreads
             )
         ).mock
         self.verify(expected_digest=f'sha512:{SHA512}')
