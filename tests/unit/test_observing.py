@@ -309,7 +309,8 @@ class TestSeveralHashes(TestCase):
 
         self.assertRaises(Unsafe, show_all)
         # Whatever comes then does not wait for ever.
-        self.assertRaises(Unsafe, show_all)
+        for _ in range(5):
+            self.assertRaises(Unsafe, show_all)
         self.assertRaises(Unsafe, observed.finish)
         self.assertEqual([], base.observer_threads())
 
@@ -387,6 +388,22 @@ class TestSeveralHashes(TestCase):
         for observer in observers:
             self.assertEqual(b'one two', bytes(observer.seen))
         self.assertEqual({threading.current_thread()}, observers[1].threads)
+
+    def test_close_ends_them(self) -> None:
+        """After giving up none of them is left."""
+        shown = threading.Event()
+
+        def update(chunk: bytes) -> None:
+            shown.set()
+            time.sleep(0.2)
+
+        observers = [mock.Mock(hashing=True) for _ in range(2)]
+        observers[1].update.side_effect = update
+        observed = self.observe(*observers)
+        observed.update(DATA)
+        self.assertTrue(shown.wait(10))
+        observed.close()
+        self.assertEqual([], base.observer_threads())
 
     def test_forgetting_ends_them(self) -> None:
         """No thread keeps alive the object that it works for."""
