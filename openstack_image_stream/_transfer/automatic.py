@@ -23,8 +23,8 @@ from openstack_image_stream._transfer import coordination
 from openstack_image_stream._transfer import resumable
 from openstack_image_stream._transfer import workers
 
-#: Parts that the first connection receives while a second one is tried, and
-#: parts that must be left then for it to be worth it.
+#: Parts that the first connection receives while a second one is tried, at the
+#: most, and parts that must be left then for it to be worth it.
 _LEAD = 2
 _LEAST = 4
 
@@ -98,7 +98,7 @@ class AutomaticStream:
         if total is None or total - position <= _LEAST * self._part_size:
             self.settled = True
             return
-        start = position + _LEAD * self._part_size
+        start = position + self.controller.lead(_LEAD * self._part_size)
         byte_range = byte_ranges.ByteRange(start, start + self._part_size)
         try:
             self._second = _Second(
@@ -123,6 +123,7 @@ class AutomaticStream:
         self._second = None
         try:
             stream = pending.task.result()
+            self.controller.responded()
         except retry.RetriableError as exc:
             retry.drop_frames(exc)
             pending.stream.close()

@@ -24,9 +24,20 @@ MAX_CONNECTIONS = 8
 
 #: Seconds that connections are given before they count, once all of them
 #: receive, and that they then have to show what they are worth. With all eight
-#: tried, that is a third of a second of a download.
+#: tried, that is a sixth of a second of a download.
 _SETTLING = 0.02
 _TRIAL = 0.06
+
+#: The latter in times of what it takes to connect and to request something,
+#: which is two round trips: over a long distance what fills its window comes
+#: once per round trip. What takes longer than that many seconds is the server.
+_DELAYS = 2
+_LONGEST_DELAY = 0.25
+
+#: Seconds in which a connection must have responded that is tried while
+#: another one is read, and bytes that this one receives meanwhile.
+_RESPONDING = 0.4
+_SHORTEST_LEAD = 2 * _config.MIB
 
 #: Bytes of the chunks that are read meanwhile: those of so many seconds, so
 #: that a slow connection shows soon what it is worth, and a fast one is not
@@ -42,6 +53,10 @@ _CHUNKS = 2
 #: Part of what one more would bring at best, if nothing but the connections
 #: were the limit, that those which are tried must bring to stay.
 _WORTH = 0.5
+
+#: Part of what they would bring at best from which on all that are allowed are
+#: tried at once.
+_PROPORTIONAL = 0.8
 
 #: By how much the rate has to grow from one look to the next for another look
 #: to be of use. The first seconds of a connection over a long distance are
@@ -71,9 +86,10 @@ class ConcurrencyController:
 
     Where the reader waits for the network it doubles them, looks whether the
     whole is noticeably faster, and takes them away again where it is not: the
-    wire, the disk, the hash or the reader is the limit then. Where the reader
-    finds everything ready it tries one. Some time later it tries
-    again what failed, since that may change.
+    wire, the disk, the hash or the reader is the limit then. Where it is
+    nearly twice as fast it tries all that are allowed. Where the reader finds
+    everything ready it tries one. Some time later it tries again what failed,
+    since that may change.
 
     Not to be used by several threads at a time.
 
@@ -107,6 +123,11 @@ class ConcurrencyController:
         self._more_from = self._fewer_from = clock()
         self._hold_more = self._hold_fewer = _HOLD
         self._chunk_size = _SMALLEST
+        # When the number was changed last, and the least time that it took to
+        # connect and to request something.
+        self._changed = 0.0
+        self._delay = math.inf
+        self._trial = _TRIAL
         self._counting_from = 0.0
         self._received = 0
         self._waited = 0.0
@@ -128,7 +149,23 @@ class ConcurrencyController:
     def joined(self) -> None:
         """Take note that as many connections receive as there should be."""
         if self._counting_from == math.inf:
+            self.responded()
             self._begin_to_measure()
+
+    def responded(self) -> None:
+        """Take note that a connection which was asked for has a response."""
+        delay = self._clock() - self._changed
+        self._delay = min(self._delay, delay, _LONGEST_DELAY)
+        self._trial = max(_TRIAL, _DELAYS * self._delay)
+
+    def lead(self, most: int) -> int:
+        """Return how far ahead of the first connection a second one begins.
+
+        :param most: Bytes that it may be at the most.
+        :returns: The bytes.
+        """
+        rate = 0.0 if self._former is None else self._former[1]
+        return min(most, max(_SHORTEST_LEAD, int(rate * _RESPONDING)))
 
     def received(
         self, amount: int, waited: float, *, full: bool = False
@@ -154,7 +191,10 @@ class ConcurrencyController:
             self._full += full
         self._chunks += 1
         elapsed = now - self._counting_from
-        if elapsed >= _TRIAL and self._chunks > _CHUNKS * self.connections:
+        if (
+            elapsed >= self._trial
+            and self._chunks > _CHUNKS * self.connections
+        ):
             self._decide(self._received / elapsed, self._waited / elapsed)
 
     def refuse(self) -> None:
@@ -176,7 +216,8 @@ class ConcurrencyController:
         self._chunk_size = min(_LARGEST, max(_SMALLEST, size))
         if self._limited():
             self._more_from = self._fewer_from = self._clock() + _HOLD
-            self._settle()
+            if not self._halve():
+                self._settle()
         elif self._former is None:
             self._try(rate, waiting)
         elif self._former[0] > self.connections:
@@ -184,13 +225,17 @@ class ConcurrencyController:
         else:
             self._judge_more(rate, waiting, *self._former)
 
-    def _try(self, rate: float, waiting: float) -> None:
-        """Try more connections, or fewer, where that may be of use."""
+    def _try(self, rate: float, waiting: float, *, most: bool = False) -> None:
+        """Try more connections, or fewer, where that may be of use.
+
+        :param most: Whether to try all that are allowed, not twice as many.
+        """
         now = self._clock()
         count = self.connections
         if waiting >= _WAITING and count < self._most:
             if now >= self._more_from:
-                self._change(rate, min(self._most, 2 * count))
+                more = self._most if most else min(self._most, 2 * count)
+                self._change(rate, more)
                 return
         elif now >= self._more_from:
             self._more_from = now + _HOLD
@@ -204,27 +249,45 @@ class ConcurrencyController:
 
     def _change(self, rate: float, connections: int) -> None:
         self._former = (self.connections, rate)
+        self._have(connections)
+
+    def _have(self, connections: int) -> None:
         self._looked = None
         self.connections = connections
         self._begin_to_measure()
         # They have to be made, or to end, first.
         self._counting_from = math.inf
+        self._changed = self._clock()
 
     def _judge_more(
         self, rate: float, waiting: float, count: int, before: float
     ) -> None:
-        if rate >= before * (1 + _WORTH / count):
+        # Half of them would bring no more than what they are more, at best.
+        half = max(count, self.connections // 2)
+        best = before * self.connections / count
+        if rate >= before * half / count * (1 + _WORTH / half):
             self._settle()
-            self._try(rate, waiting)
-        elif waiting >= _READY and (
-            self._looked is None or rate > self._looked * _GROWING
+            self._try(rate, waiting, most=rate >= best * _PROPORTIONAL)
+        elif waiting >= _READY and rate > _GROWING * (
+            self._looked or (before if half > count else 0.0)
         ):
             # A moment in which all is slow shall not cost them.
             self._looked = rate
             self._begin_to_measure()
-        else:
+        elif not self._halve():
             self.connections = count
             self._not_more()
+
+    def _halve(self) -> bool:
+        """Try half of them, if more than twice as many are tried.
+
+        :returns: Whether that is so. Half of them may bring as much.
+        """
+        if self._former is None or self.connections <= 2 * self._former[0]:
+            return False
+        self._more_from = self._clock() + self._hold_more
+        self._have(self.connections // 2)
+        return True
 
     def _judge_fewer(
         self, rate: float, waiting: float, count: int, before: float

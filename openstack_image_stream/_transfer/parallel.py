@@ -102,6 +102,8 @@ class ParallelReader:
         self._own = coordinator.child()
         self._controller = controller
         self._shared = workers.Shared(more, self._own)
+        if controller is not None:
+            self._shared.chunk_size = controller.chunk_size(workers.CHUNK)
         self._own.on_end(self._shared.wake)
         self._parts: collections.deque[workers.Part] = collections.deque()
         self._workers = 0

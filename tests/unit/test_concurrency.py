@@ -261,6 +261,78 @@ class TestPace(base.TestCase):
         network.run(10)
         self.assertEqual(4, network.controller.connections)
 
+    def numbers(self, network: Network, seconds: float) -> list[int]:
+        """Return the numbers of connections, in order."""
+        numbers = [network.controller.connections]
+        end = network.now + seconds
+        while network.now < end:
+            network.run(0.001)
+            if network.controller.connections != numbers[-1]:
+                numbers.append(network.controller.connections)
+        return numbers
+
+    def test_all_at_once(self) -> None:
+        """Where a second one brings as much, all are tried."""
+        network = Network(lambda count: count * 20 * MIB)
+        self.assertEqual([1, 2, 8], self.numbers(network, 10))
+
+    def test_one_after_the_other(self) -> None:
+        """Where it brings less, twice as many are."""
+        network = Network(lambda count: count**0.63 * 100 * MIB)
+        self.assertEqual([1, 2, 4, 8], self.numbers(network, 1.5)[:4])
+
+    def test_half_of_all(self) -> None:
+        """Half of them stay where all bring no more."""
+        network = Network(lambda count: min(count, 3) * 20 * MIB)
+        self.assertEqual([1, 2, 8, 4], self.numbers(network, 2.5))
+
+    def test_neither(self) -> None:
+        """Two stay where half of them bring no more, either."""
+        network = Network(lambda count: min(count, 2) * 20 * MIB)
+        self.assertEqual([1, 2, 8, 4, 2], self.numbers(network, 3))
+
+    def test_long_distance(self) -> None:
+        """What comes once per round trip is counted over some of them."""
+        network = Network(lambda count: count * 20 * MIB)
+        while network.controller.connections == 1:
+            network.run(0.01)
+        network.now += 0.1
+        network.controller.responded()
+        began = network.now
+        while network.controller.connections == 2:
+            network.run(0.01)
+        self.assertGreater(network.now - began, 0.2)
+        self.assertLess(network.now - began, 0.4)
+
+    def test_slow_server(self) -> None:
+        """One that takes long to respond is not waited for that long."""
+        network = Network(lambda count: count * 20 * MIB)
+        while network.controller.connections == 1:
+            network.run(0.01)
+        network.now += 30
+        network.controller.responded()
+        began = network.now
+        while network.controller.connections == 2:
+            network.run(0.01)
+        self.assertLess(network.now - began, 1)
+
+    def test_lead(self) -> None:
+        """A second one begins where the first one is some time later."""
+        network = Network(lambda count: count * 20 * MIB)
+        while network.controller.connections == 1:
+            network.run(0.01)
+        lead = network.controller.lead(16 * MIB)
+        self.assertGreater(lead, 7 * MIB)
+        self.assertLess(lead, 9 * MIB)
+        self.assertEqual(3 * MIB, network.controller.lead(3 * MIB))
+
+    def test_lead_of_a_slow_one(self) -> None:
+        """That is not too near, however slow the first one is."""
+        network = Network(lambda count: count * MIB)
+        while network.controller.connections == 1:
+            network.run(0.01)
+        self.assertEqual(2 * MIB, network.controller.lead(16 * MIB))
+
     def test_refused(self) -> None:
         """A connection that cannot be had is not asked for at once again."""
         network = Network(lambda count: count * 20 * MIB)
@@ -290,7 +362,7 @@ class TestChunks(base.TestCase):
             concurrency._SMALLEST, network.controller.chunk_size(MIB)
         )
         self.assertEqual(1_000, network.controller.chunk_size(1_000))
-        network.run(1.5)
+        network.run(2.5)
         self.assertEqual(2, network.controller.connections)
         self.assertEqual(4 * MIB, network.controller.chunk_size(4 * MIB))
 
