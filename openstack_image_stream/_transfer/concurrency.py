@@ -29,13 +29,14 @@ _SETTLING = 0.02
 _TRIAL = 0.06
 
 #: The latter in times of what it takes to connect and to request something,
-#: which is two round trips: over a long distance what fills its window comes
+#: which is some round trips: over a long distance what fills its window comes
 #: once per round trip. What takes longer than that many seconds is the server.
 _DELAYS = 2
 _LONGEST_DELAY = 0.25
 
-#: Seconds in which a connection must have responded that is tried while
-#: another one is read, and bytes that this one receives meanwhile.
+#: Seconds in which a second connection should have responded that is tried
+#: while the first one is read, and bytes that this one receives meanwhile, at
+#: the least. After each that did not, twice as many.
 _RESPONDING = 0.4
 _SHORTEST_LEAD = 2 * _config.MIB
 
@@ -54,8 +55,8 @@ _CHUNKS = 2
 #: were the limit, that those which are tried must bring to stay.
 _WORTH = 0.5
 
-#: Part of what they would bring at best from which on all that are allowed are
-#: tried at once.
+#: Part of what they would bring at best from which on as many as ``'auto'``
+#: has are tried at once.
 _PROPORTIONAL = 0.8
 
 #: By how much the rate has to grow from one look to the next for another look
@@ -87,9 +88,9 @@ class ConcurrencyController:
     Where the reader waits for the network it doubles them, looks whether the
     whole is noticeably faster, and takes them away again where it is not: the
     wire, the disk, the hash or the reader is the limit then. Where it is
-    nearly twice as fast it tries all that are allowed. Where the reader finds
-    everything ready it tries one. Some time later it tries again what failed,
-    since that may change.
+    nearly twice as fast it tries eight, and half of them if all bring too
+    little more. Where the reader finds everything ready it tries one. Some
+    time later it tries again what failed, since that may change.
 
     Not to be used by several threads at a time.
 
@@ -123,9 +124,10 @@ class ConcurrencyController:
         self._more_from = self._fewer_from = clock()
         self._hold_more = self._hold_fewer = _HOLD
         self._chunk_size = _SMALLEST
-        # When the number was changed last, and the least time that it took to
-        # connect and to request something.
-        self._changed = 0.0
+        # When others were asked for, if that was the last change, and the
+        # least time that it took to connect and to request something.
+        self._asked: float | None = None
+        self._refused = 0
         self._delay = math.inf
         self._trial = _TRIAL
         self._counting_from = 0.0
@@ -154,7 +156,9 @@ class ConcurrencyController:
 
     def responded(self) -> None:
         """Take note that a connection which was asked for has a response."""
-        delay = self._clock() - self._changed
+        if self._asked is None:
+            return
+        delay = self._clock() - self._asked
         self._delay = min(self._delay, delay, _LONGEST_DELAY)
         self._trial = max(_TRIAL, _DELAYS * self._delay)
 
@@ -165,7 +169,8 @@ class ConcurrencyController:
         :returns: The bytes.
         """
         rate = 0.0 if self._former is None else self._former[1]
-        return min(most, max(_SHORTEST_LEAD, int(rate * _RESPONDING)))
+        lead = max(_SHORTEST_LEAD, int(rate * _RESPONDING))
+        return min(most, lead << self._refused)
 
     def received(
         self, amount: int, waited: float, *, full: bool = False
@@ -200,6 +205,7 @@ class ConcurrencyController:
     def refuse(self) -> None:
         """Take note that there cannot be another connection at present."""
         former = self._former
+        self._refused += 1
         if former is not None and former[0] < self.connections:
             self.connections = former[0]
         else:
@@ -228,14 +234,14 @@ class ConcurrencyController:
     def _try(self, rate: float, waiting: float, *, most: bool = False) -> None:
         """Try more connections, or fewer, where that may be of use.
 
-        :param most: Whether to try all that are allowed, not twice as many.
+        :param most: Whether to try as many as ``'auto'`` has.
         """
         now = self._clock()
         count = self.connections
         if waiting >= _WAITING and count < self._most:
             if now >= self._more_from:
-                more = self._most if most else min(self._most, 2 * count)
-                self._change(rate, more)
+                more = max(2 * count, MAX_CONNECTIONS if most else 0)
+                self._change(rate, min(self._most, more))
                 return
         elif now >= self._more_from:
             self._more_from = now + _HOLD
@@ -253,16 +259,18 @@ class ConcurrencyController:
 
     def _have(self, connections: int) -> None:
         self._looked = None
+        more = connections > self.connections
+        self._asked = self._clock() if more else None
         self.connections = connections
         self._begin_to_measure()
         # They have to be made, or to end, first.
         self._counting_from = math.inf
-        self._changed = self._clock()
 
     def _judge_more(
         self, rate: float, waiting: float, count: int, before: float
     ) -> None:
-        # Half of them would bring no more than what they are more, at best.
+        # Half of them would bring, at best, as many times the former rate as
+        # they are times the former number.
         half = max(count, self.connections // 2)
         best = before * self.connections / count
         if rate >= before * half / count * (1 + _WORTH / half):
@@ -271,7 +279,8 @@ class ConcurrencyController:
         elif waiting >= _READY and rate > _GROWING * (
             self._looked or (before if half > count else 0.0)
         ):
-            # A moment in which all is slow shall not cost them.
+            # A moment in which all is slow shall not cost them, unless half of
+            # them are tried next.
             self._looked = rate
             self._begin_to_measure()
         elif not self._halve():
@@ -283,10 +292,11 @@ class ConcurrencyController:
 
         :returns: Whether that is so. Half of them may bring as much.
         """
-        if self._former is None or self.connections <= 2 * self._former[0]:
+        half = self.connections // 2
+        if self._former is None or half <= self._former[0]:
             return False
         self._more_from = self._clock() + self._hold_more
-        self._have(self.connections // 2)
+        self._have(half)
         return True
 
     def _judge_fewer(

@@ -12,7 +12,7 @@
 
 """The threads in which observers judge the bytes of a download.
 
-There is one for all of them, and another one for each digest after the first.
+They share one, but each digest after the first has its own.
 A small image has none: to start a thread takes as long as what could be done
 meanwhile.
 """
@@ -22,6 +22,7 @@ import dataclasses
 import os
 import queue
 import threading
+import time
 
 from openstack_image_stream._common import threads
 from openstack_image_stream._transfer import coordination
@@ -37,7 +38,7 @@ _WAITING_CHUNKS = 2
 #: stream are of this size, those of an output are larger.
 _ALONE = 1024 * 1024
 
-#: Seconds for the thread to end. It is told to, and looks at it after every
+#: Seconds for the threads to end. They are told to, and look at it after every
 #: megabyte; a signal handler that closes must not wait for what it interrupts.
 _JOINING = 5.0
 
@@ -70,7 +71,7 @@ class ObserverThreads:
     The caller calls :meth:`close`. The threads hold no reference to this
     object and end also when the download is simply forgotten.
 
-    :param observers: What judges the bytes. The first one that raises decides.
+    :param observers: What judges the bytes. Any that raises decides.
     :param coordinator: Owns the download.
     """
 
@@ -151,8 +152,9 @@ class ObserverThreads:
         for worker in self._workers:
             self._coordinator.off_end(worker.work.abandon)
             worker.work.abandon()
+        until = time.monotonic() + _JOINING
         for worker in self._workers:
-            worker.join(_JOINING)
+            worker.join(max(0.0, until - time.monotonic()))
 
     def __del__(self) -> None:
         for worker in self.__dict__.get('_workers', ()):
@@ -161,9 +163,10 @@ class ObserverThreads:
     def _start(self) -> None:
         if self._started:
             return
+        # Before, as what a signal handler raises must not start one twice.
+        self._started = True
         for worker in self._workers:
             worker.start()
-        self._started = True
 
     def _check(self) -> None:
         self._coordinator.check()

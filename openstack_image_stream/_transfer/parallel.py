@@ -98,6 +98,8 @@ class ParallelReader:
         self._size = size
         self._part_size = part_size
         self._connections = connections
+        # As many as there were, until those that are to end have ended.
+        self._leaving = 0
         self._coordinator = coordinator
         self._own = coordinator.child()
         self._controller = controller
@@ -109,8 +111,9 @@ class ParallelReader:
         self._workers = 0
         self._threads: list[threading.Thread] = []
         self._failure: BaseException | None = None
-        # Where a part begins that is received only once all connections are,
-        # and the time that the reader waited since the last chunk.
+        # Where a part begins that is received only once all connections are in
+        # use, and no other ones, and the time that the reader waited since the
+        # last chunk.
         self._mark: int | None = None
         self._waited = 0.0
         self._limit()
@@ -320,13 +323,20 @@ class ParallelReader:
             self._adjust(self._controller.connections)
 
     def _adjust(self, connections: int) -> None:
+        planned = self._planned
+        if self._workers > connections:
+            self._leaving = max(self._leaving, self._connections)
         self._connections = connections
         self._limit()
         while self._workers > connections:
             self._shared.work.put(workers.RETIRE)
             self._workers -= 1
         self._plan()
-        self._mark_last()
+        if self._leaving and connections > 1:
+            # What is planned from now on is taken only after those have gone.
+            self._mark = planned
+        else:
+            self._mark_last()
 
     def _mark_last(self) -> None:
         """Find the part that is received once all connections are in use."""
@@ -339,8 +349,11 @@ class ParallelReader:
 
     def _join_in(self) -> None:
         self._mark = None
+        self._leaving = 0
+        self._limit()
         if self._controller is not None:
             self._controller.joined()
 
     def _limit(self) -> None:
-        self._shared.allow(int(self._connections * self._part_size * _KEPT))
+        connections = max(self._connections, self._leaving)
+        self._shared.allow(int(connections * self._part_size * _KEPT))

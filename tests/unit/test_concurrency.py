@@ -51,6 +51,9 @@ class Network:
         self._rate = rate
         #: Bytes per second that the caller allows.
         self.limit = limit
+        #: Seconds until another connection brings something.
+        self.distance = 0.0
+        self._count = 1
         self.waiting = waiting
         #: Whether the reader takes less than comes.
         self.full = waiting < 0.1
@@ -73,6 +76,9 @@ class Network:
             # No network is even.
             jitter = self._random.uniform(0.9, 1.1)
             count = self.controller.connections
+            if count > self._count:
+                self.now += self.distance
+            self._count = count
             rate = self._rate(count)
             if self.limit is not None:
                 rate = min(rate, self.limit)
@@ -294,27 +300,65 @@ class TestPace(base.TestCase):
     def test_long_distance(self) -> None:
         """What comes once per round trip is counted over some of them."""
         network = Network(lambda count: count * 20 * MIB)
+        network.distance = 0.1
         while network.controller.connections == 1:
             network.run(0.01)
-        network.now += 0.1
-        network.controller.responded()
         began = network.now
         while network.controller.connections == 2:
             network.run(0.01)
-        self.assertGreater(network.now - began, 0.2)
-        self.assertLess(network.now - began, 0.4)
+        self.assertGreater(network.now - began, 0.3)
+        self.assertLess(network.now - began, 0.5)
 
     def test_slow_server(self) -> None:
         """One that takes long to respond is not waited for that long."""
         network = Network(lambda count: count * 20 * MIB)
+        network.distance = 30.0
         while network.controller.connections == 1:
             network.run(0.01)
-        network.now += 30
-        network.controller.responded()
         began = network.now
         while network.controller.connections == 2:
             network.run(0.01)
-        self.assertLess(network.now - began, 1)
+        self.assertLess(network.now - began, 31)
+
+    def test_fewer_say_nothing_of_the_distance(self) -> None:
+        """That others have ended says nothing of how long a request takes."""
+        network = Network(lambda count: min(count, 3) * 20 * MIB)
+        network.distance = 0.1
+        while network.controller.connections < 8:
+            network.run(0.01)
+        network.run(0.2)
+        self.assertEqual(8, network.controller.connections)
+        trial = network.controller._trial
+        self.assertGreater(trial, 0.2)
+        while network.controller.connections > 4:
+            network.run(0.01)
+        network.run(0.5)
+        self.assertEqual(4, network.controller.connections)
+        self.assertEqual(trial, network.controller._trial)
+
+    def test_half_of_an_odd_number(self) -> None:
+        """The number that there was before is not tried."""
+        network = Network(lambda count: min(count, 2) * 20 * MIB, most=5)
+        self.assertEqual([1, 2, 5, 2], self.numbers(network, 1.5))
+
+    def test_all_of_very_many(self) -> None:
+        """No more than a few are tried at once, however many are allowed."""
+        network = Network(
+            lambda count: min(count, 20) * 2 * MIB, most=64, start=1
+        )
+        network.spent = [0.0] * 65
+        self.assertEqual([1, 2, 8, 16], self.numbers(network, 6)[:4])
+
+    def test_lead_after_refusals(self) -> None:
+        """A server that was too late is given twice the time."""
+        network = Network(lambda count: count * 20 * MIB)
+        for lead in (8, 16, 32):
+            while network.controller.connections == 1:
+                network.run(0.01)
+            self.assertEqual(
+                lead, round(network.controller.lead(64 * MIB) / MIB / 8) * 8
+            )
+            network.controller.refuse()
 
     def test_lead(self) -> None:
         """A second one begins where the first one is some time later."""
@@ -403,6 +447,7 @@ class TestAuto(base.GlanceTestCase):
             # Every few chunks there is something to decide.
             (concurrency, '_SETTLING', 0.0),
             (concurrency, '_TRIAL', 0.0),
+            (concurrency, '_LONGEST_DELAY', 0.0),
             (concurrency, '_HOLD', 0.0),
             # These sockets deliver at once.
             (concurrency, '_WAITING', 0.0),

@@ -502,6 +502,46 @@ class TestReader(base.TestCase):
             ready += chunk
         self.assert_same(DATA[:200], ready)
 
+    def test_fewer(self) -> None:
+        """Fewer count once the others have ended, and keep less then."""
+        controller = mock.Mock(connections=8)
+        controller.chunk_size.side_effect = lambda size: size
+        alive: list[int] = []
+        # What may be kept, before and after.
+        limits: tuple[list[float], list[float]] = ([], [])
+
+        def received(*args: object, **kwargs: object) -> None:
+            controller.connections = 4
+
+        def joined() -> None:
+            alive.append(sum(t.is_alive() for t in reader._threads))
+
+        def allow(shared: workers.Shared, limit: int) -> None:
+            limits[bool(alive)].append(limit)
+            real(shared, limit)
+
+        controller.received.side_effect = received
+        controller.joined.side_effect = joined
+        real = workers.Shared.allow
+        self.patch(workers.Shared, 'allow', allow)
+        self.patch(workers, 'CHUNK', 10)
+        reader = self.reader(
+            0,
+            4_000,
+            lambda span, coordinator: _Stream(span),
+            connections=8,
+            part_size=100,
+            controller=controller,
+        )
+        self.assert_same(DATA[:4_000], self.read_all(reader))
+        # One may be about to end.
+        self.assertLessEqual(alive[0], 5)
+        kept = parallel._KEPT * 100
+        # The last of these is when the others have ended.
+        self.assertEqual(4 * kept, limits[0].pop())
+        self.assertEqual({8 * kept}, set(limits[0]))
+        self.assertEqual({4 * kept}, set(limits[1]))
+
     def test_room(self) -> None:
         """No more is received than may be kept, until some is taken."""
         streams: list[_Stream] = []
