@@ -174,7 +174,7 @@ def _read(
         was changed meanwhile.
     """
     meter = progress.Meter(reporter)
-    thread = observing.ObserverThreads(
+    threads = observing.ObserverThreads(
         observers, coordination.Coordinator(context.image_id)
     )
     try:
@@ -183,15 +183,15 @@ def _read(
             chunk = file.read(done, verified_stream.SINK_CHUNK)
             if not chunk:
                 break
-            thread.update(chunk)
+            threads.update(chunk)
             done += len(chunk)
             meter.update(done, file.size, end=False)
         file.check_unchanged()
-        thread.finish()
+        threads.finish()
         meter.update(done, file.size, end=True)
     finally:
         try:
-            thread.close()
+            threads.close()
         finally:
             meter.close()
 

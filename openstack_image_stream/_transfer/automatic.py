@@ -123,7 +123,6 @@ class AutomaticStream:
         self._second = None
         try:
             stream = pending.task.result()
-            self.controller.responded()
         except retry.RetriableError as exc:
             retry.drop_frames(exc)
             pending.stream.close()
@@ -141,6 +140,7 @@ class AutomaticStream:
             retry.drop_frames(exc)
             self.settled = True
         else:
+            self.controller.responded()
             self._single.end_at(pending.start)
             self.second = stream
 

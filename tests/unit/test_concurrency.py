@@ -15,11 +15,14 @@
 from collections.abc import Callable
 import random
 from typing import Any
+from unittest import mock
 
 import fixtures
 
+from openstack_image_stream._common import byte_ranges
 from openstack_image_stream import _config
 from openstack_image_stream import _settings
+from openstack_image_stream._transfer import automatic
 from openstack_image_stream._transfer import concurrency
 from openstack_image_stream._transfer import coordination
 from openstack_image_stream._transfer import parallel
@@ -87,6 +90,11 @@ class Network:
             self.spent[count] += took
             self.controller.joined()
             self.controller.received(MIB, took * self.waiting, full=self.full)
+
+    def run_while(self, count: int) -> None:
+        """Let time pass until there is another number of connections."""
+        while self.controller.connections == count:
+            self.run(0.01)
 
 
 class TestPace(base.TestCase):
@@ -229,8 +237,7 @@ class TestPace(base.TestCase):
     def test_not_before_they_are_there(self) -> None:
         """What is received until then says nothing about them."""
         network = Network(lambda count: count * 20 * MIB)
-        while network.controller.connections == 1:
-            network.run(0.01)
+        network.run_while(1)
         for _ in range(1000):
             network.now += 0.01
             network.controller.received(MIB, 0.01)
@@ -267,6 +274,18 @@ class TestPace(base.TestCase):
         network.run(10)
         self.assertEqual(4, network.controller.connections)
 
+    def seconds_of_two(self, distance: float) -> float:
+        """Return how long a second connection is tried.
+
+        :param distance: Seconds until it brings something.
+        """
+        network = Network(lambda count: count * 20 * MIB)
+        network.distance = distance
+        network.run_while(1)
+        began = network.now
+        network.run_while(2)
+        return network.now - began
+
     def numbers(self, network: Network, seconds: float) -> list[int]:
         """Return the numbers of connections, in order."""
         numbers = [network.controller.connections]
@@ -299,26 +318,13 @@ class TestPace(base.TestCase):
 
     def test_long_distance(self) -> None:
         """What comes once per round trip is counted over some of them."""
-        network = Network(lambda count: count * 20 * MIB)
-        network.distance = 0.1
-        while network.controller.connections == 1:
-            network.run(0.01)
-        began = network.now
-        while network.controller.connections == 2:
-            network.run(0.01)
-        self.assertGreater(network.now - began, 0.3)
-        self.assertLess(network.now - began, 0.5)
+        seconds = self.seconds_of_two(0.1)
+        self.assertGreater(seconds, 0.3)
+        self.assertLess(seconds, 0.5)
 
     def test_slow_server(self) -> None:
         """One that takes long to respond is not waited for that long."""
-        network = Network(lambda count: count * 20 * MIB)
-        network.distance = 30.0
-        while network.controller.connections == 1:
-            network.run(0.01)
-        began = network.now
-        while network.controller.connections == 2:
-            network.run(0.01)
-        self.assertLess(network.now - began, 31)
+        self.assertLess(self.seconds_of_two(30.0), 31)
 
     def test_fewer_say_nothing_of_the_distance(self) -> None:
         """That others have ended says nothing of how long a request takes."""
@@ -353,8 +359,7 @@ class TestPace(base.TestCase):
         """A server that was too late is given twice the time."""
         network = Network(lambda count: count * 20 * MIB)
         for lead in (8, 16, 32):
-            while network.controller.connections == 1:
-                network.run(0.01)
+            network.run_while(1)
             self.assertEqual(
                 lead, round(network.controller.lead(64 * MIB) / MIB / 8) * 8
             )
@@ -363,8 +368,7 @@ class TestPace(base.TestCase):
     def test_lead(self) -> None:
         """A second one begins where the first one is some time later."""
         network = Network(lambda count: count * 20 * MIB)
-        while network.controller.connections == 1:
-            network.run(0.01)
+        network.run_while(1)
         lead = network.controller.lead(16 * MIB)
         self.assertGreater(lead, 7 * MIB)
         self.assertLess(lead, 9 * MIB)
@@ -373,15 +377,13 @@ class TestPace(base.TestCase):
     def test_lead_of_a_slow_one(self) -> None:
         """That is not too near, however slow the first one is."""
         network = Network(lambda count: count * MIB)
-        while network.controller.connections == 1:
-            network.run(0.01)
+        network.run_while(1)
         self.assertEqual(2 * MIB, network.controller.lead(16 * MIB))
 
     def test_refused(self) -> None:
         """A connection that cannot be had is not asked for at once again."""
         network = Network(lambda count: count * 20 * MIB)
-        while network.controller.connections == 1:
-            network.run(0.01)
+        network.run_while(1)
         network.controller.refuse()
         self.assertEqual(1, network.controller.connections)
         network.run(0.01)
@@ -400,8 +402,7 @@ class TestChunks(base.TestCase):
         self.assertEqual(
             concurrency._SMALLEST, network.controller.chunk_size(4 * MIB)
         )
-        while network.controller.connections == 1:
-            network.run(0.01)
+        network.run_while(1)
         self.assertEqual(
             concurrency._SMALLEST, network.controller.chunk_size(MIB)
         )
@@ -430,6 +431,49 @@ def _done_at_last(task: 'coordination.Task[Any]') -> bool:
     while not task._outcome.there:
         task._outcome.woken.get(timeout=10)
     return True
+
+
+class TestSecond(base.TestCase):
+    """The second connection, and what the controller is told of it."""
+
+    def test_begins_ahead(self) -> None:
+        """It begins where the controller says, which learns of it at last."""
+        self.useFixture(
+            fixtures.MockPatchObject(
+                coordination.Task, 'done', property(_done_at_last)
+            )
+        )
+        controller = mock.Mock(connections=2)
+        controller.chunk_size.side_effect = lambda size: size
+        controller.lead.return_value = 300
+        first = mock.Mock(position=100)
+        first.read.return_value = DATA[:10]
+        second = mock.Mock()
+
+        def make_part(
+            byte_range: byte_ranges.ByteRange, coordinator: Any
+        ) -> Any:
+            second.byte_range = byte_range
+            return second
+
+        coordinator = coordination.Coordinator('id')
+        self.addCleanup(coordinator.close)
+        stream = automatic.AutomaticStream(
+            controller,
+            first,
+            make_part,
+            coordinator,
+            part_size=200,
+            image_id='id',
+        )
+        stream.read(10, 10_000)
+        self.assertEqual(byte_ranges.ByteRange(400, 600), second.byte_range)
+        controller.lead.assert_called_once_with(2 * 200)
+        controller.responded.assert_not_called()
+        stream.read(10, 10_000)
+        controller.responded.assert_called_once_with()
+        first.end_at.assert_called_once_with(400)
+        self.assertIs(second.open_once.return_value, stream.second)
 
 
 class TestAuto(base.GlanceTestCase):

@@ -105,6 +105,25 @@ class TestCase(base.TestCase):
             observers, coordination.Coordinator('id')
         )
 
+    def produce(
+        self, observed: observing.ObserverThreads
+    ) -> tuple[threading.Thread, list[int]]:
+        """Show five chunks, in another thread.
+
+        :returns: The thread, and the numbers of the chunks that were taken.
+        """
+        taken: list[int] = []
+
+        def take() -> None:
+            for number in range(5):
+                observed.update(DATA)
+                taken.append(number)
+
+        producer = threading.Thread(target=take)
+        producer.start()
+        self.addCleanup(producer.join)
+        return producer, taken
+
 
 class TestInterruptedStart(TestCase):
     """A signal handler may raise where the thread is started."""
@@ -322,16 +341,7 @@ class TestSeveralHashes(TestCase):
         slow.update.side_effect = lambda chunk: may_return.wait(10)
         observed = self.observe(Observer(hashing=True), slow)
         self.addCleanup(observed.close)
-        taken = []
-
-        def take() -> None:
-            for number in range(5):
-                observed.update(DATA)
-                taken.append(number)
-
-        producer = threading.Thread(target=take)
-        producer.start()
-        self.addCleanup(producer.join)
+        producer, taken = self.produce(observed)
         # Enough for a producer that does not wait.
         producer.join(0.2)
         self.assertEqual([0, 1], taken)
@@ -541,16 +551,7 @@ class TestWaiting(TestCase):
 
         watched = mock.Mock(get=get, put=room.put)
         self.patch(work, 'room', watched)
-        taken = []
-
-        def take() -> None:
-            for number in range(5):
-                observed.update(DATA)
-                taken.append(number)
-
-        producer = threading.Thread(target=take)
-        producer.start()
-        self.addCleanup(producer.join)
+        producer, taken = self.produce(observed)
         self.addCleanup(may_return.set)
         self.assertTrue(full.wait(10))
         self.assertEqual([0, 1], taken)

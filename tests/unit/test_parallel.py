@@ -502,6 +502,20 @@ class TestReader(base.TestCase):
             ready += chunk
         self.assert_same(DATA[:200], ready)
 
+    def test_small_chunks_from_the_start(self) -> None:
+        """The first chunks are as small as the controller wants them."""
+        controller = mock.Mock(connections=2)
+        controller.chunk_size.return_value = 7
+        reader = self.reader(
+            0,
+            400,
+            lambda span, coordinator: _Stream(span),
+            connections=2,
+            part_size=100,
+            controller=controller,
+        )
+        self.assertEqual(7, len(reader.read()))
+
     def test_fewer(self) -> None:
         """Fewer count once the others have ended, and keep less then."""
         controller = mock.Mock(connections=8)
