@@ -98,6 +98,7 @@ class ParallelReader:
         self._size = size
         self._part_size = part_size
         self._connections = connections
+        self._most = connections
         # As many as there were, until those that are to end have ended.
         self._leaving = 0
         self._coordinator = coordinator
@@ -294,16 +295,19 @@ class ParallelReader:
             return
         if not self._shared.idle:
             # The others wait for room, which only this part will make.
-            self._shared.allow((self._connections + _SPARE) * self._part_size)
-        else:
-            _LOG.debug(
-                'no response to the request for bytes %s to %s, sending '
-                'another one',
-                front.byte_range.start,
-                front.byte_range.stop,
-            )
-            front.attempts += 1
-            self._shared.work.put(front)
+            self._shared.allow(len(self._parts) * self._part_size)
+            busy = any(part.receiving for part in self._parts)
+            # Those that could fetch it may have ended, as fewer are needed.
+            if busy or self._workers >= self._most or not self._start(None):
+                return
+        _LOG.debug(
+            'no response to the request for bytes %s to %s, sending '
+            'another one',
+            front.byte_range.start,
+            front.byte_range.stop,
+        )
+        front.attempts += 1
+        self._shared.work.put(front)
 
     def _refuse(self) -> None:
         """Use a connection less, as the server left one unanswered."""
@@ -327,6 +331,7 @@ class ParallelReader:
         if self._workers > connections:
             self._leaving = max(self._leaving, self._connections)
         self._connections = connections
+        self._most = max(self._most, connections)
         self._limit()
         while self._workers > connections:
             self._shared.work.put(workers.RETIRE)

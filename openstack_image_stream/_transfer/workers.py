@@ -72,6 +72,11 @@ class Part:
             stream.connected for stream in self.streams
         )
 
+    @property
+    def receiving(self) -> bool:
+        """Whether it has a response, and is not whole."""
+        return not self.complete and any(s.connected for s in self.streams)
+
     def choose(self, stream: resumable.ResumableStream) -> bool:
         """Take a stream if it is the first that has something.
 

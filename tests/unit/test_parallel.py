@@ -613,6 +613,47 @@ class TestReader(base.TestCase):
         self.assertEqual([0, 0, 100, 200, 300], sorted(requested))
         self.assertEqual(1, reader._connections)
 
+    @base.for_each({'room': (3, 1), 'no_room': (8, 2)})
+    def test_unanswered_with_fewer(self, numbers: tuple[int, int]) -> None:
+        """It is, too, where those have ended that could request it."""
+        self.useFixture(
+            fixtures.MockPatchObject(parallel, '_UNANSWERED', 0.01)
+        )
+        self.patch(workers, 'CHUNK', 10)
+        requested: list[int] = []
+
+        def more(span: byte_ranges.ByteRange, coordinator: Any) -> Any:
+            requested.append(span.start)
+            return _Stream(span, silent=requested.count(0) == 1 > span.start)
+
+        connections, fewer = numbers
+        reader = self.reader(
+            0, 2_000, more, connections=connections, part_size=100
+        )
+        full = int(connections * 100 * parallel._KEPT)
+        while sum(c[0] for c in reader._shared._received) < min(full, 400):
+            threading.Event().wait(0.01)
+        reader._adjust(fewer)
+        self.assert_same(DATA[:2_000], self.read_all(reader))
+        self.assertEqual([0, *range(0, 2_000, 100)], sorted(requested))
+        self.assertLessEqual(reader._workers, connections)
+
+    def test_no_more_than_there_were(self) -> None:
+        """All of them wait for responses, so no other is requested."""
+        self.useFixture(
+            fixtures.MockPatchObject(parallel, '_UNANSWERED', 0.01)
+        )
+        requested: list[int] = []
+
+        def more(span: byte_ranges.ByteRange, coordinator: Any) -> Any:
+            requested.append(span.start)
+            return _Stream(span, silent=True)
+
+        reader = self.reader(0, 400, more, connections=2, part_size=100)
+        for _ in range(5):
+            reader._wait()
+        self.assertEqual([0, 100], sorted(requested))
+
     def test_too_few_threads(self) -> None:
         """Those that could be started do all of it."""
         start = threading.Thread.start
