@@ -61,6 +61,8 @@ class AutomaticStream:
         self._second: _Second | None = None
         #: Whether no further connection is going to be tried.
         self.settled = False
+        #: Whether that is since the server refuses byte ranges.
+        self.ranges_refused = False
         #: A second connection to continue with, that follows the first one,
         #: which ends where it begins.
         self.second: resumable.ResumableStream | None = None
@@ -139,6 +141,7 @@ class AutomaticStream:
             )
             retry.drop_frames(exc)
             self.settled = True
+            self.ranges_refused = isinstance(exc, byte_ranges.RangesRefused)
         else:
             self.controller.responded()
             self._single.end_at(pending.start)

@@ -45,7 +45,7 @@ _SHORTEST_LEAD = 2 * _config.MIB
 #: held up. The limits are also what costs little; the lower one is begun with.
 _STEP = 0.01
 _LARGEST = _config.MIB
-_SMALLEST = 256 * 1024
+_SMALLEST = 64 * 1024
 
 #: Chunks of each connection that a trial takes at least, as one or two say
 #: little about its speed.
@@ -96,6 +96,8 @@ class ConcurrencyController:
 
     :param most: How many there may be.
     :param start: How many to begin with.
+    :param at_once: Whether to have all of them once the reader waits, as
+        who gave their number knows that they are of use.
     :param clock: Seconds, from any moment on.
     :param limited: Whether the download is as fast as its caller allows. That
         says nothing about the network, so nothing is tried, and nothing that
@@ -107,10 +109,12 @@ class ConcurrencyController:
         most: int = MAX_CONNECTIONS,
         *,
         start: int = 1,
+        at_once: bool = False,
         clock: Callable[[], float] = time.monotonic,
         limited: Callable[[], bool] = lambda: False,
     ) -> None:
         self._most = most
+        self._at_once = at_once
         self._clock = clock
         self._limited = limited
         #: How many connections there should be now.
@@ -118,6 +122,8 @@ class ConcurrencyController:
         # How many there were before the present number, and their bytes per
         # second, while that is tried.
         self._former: tuple[int, float] | None = None
+        # Whether nothing was decided yet.
+        self._first = start == 1
         # Bytes per second at the last look at it, if there was one.
         self._looked: float | None = None
         # When more are tried, and when fewer; how long after a failure.
@@ -136,6 +142,8 @@ class ConcurrencyController:
         self._chunks = 0
         self._full = 0
         self._begin_to_measure()
+        if self._first:
+            self._counting_from = -math.inf
 
     def chunk_size(self, size: int) -> int:
         """Return how many bytes to read at a time now.
@@ -187,7 +195,9 @@ class ConcurrencyController:
         now = self._clock()
         if now < self._counting_from:
             return
-        if self._chunks == 0:
+        if self._chunks == 0 and self._first:
+            self._counting_from = now - waited
+        if self._chunks == 0 and not self._first:
             # The chunk itself came in the time before.
             self._counting_from = now
         else:
@@ -195,6 +205,8 @@ class ConcurrencyController:
             self._waited += waited
             self._full += full
         self._chunks += 1
+        if self._first and waited:
+            self._resize(amount / waited)
         elapsed = now - self._counting_from
         if (
             elapsed >= self._trial
@@ -218,8 +230,8 @@ class ConcurrencyController:
         :param rate: Bytes per second.
         :param waiting: Part of the time that was spent with receiving.
         """
-        size = int(rate / self.connections * _STEP)
-        self._chunk_size = min(_LARGEST, max(_SMALLEST, size))
+        self._resize(rate / self.connections)
+        self._first = False
         if self._limited():
             self._more_from = self._fewer_from = self._clock() + _HOLD
             if not self._halve():
@@ -231,6 +243,10 @@ class ConcurrencyController:
         else:
             self._judge_more(rate, waiting, *self._former)
 
+    def _resize(self, rate: float) -> None:
+        """Have chunks that suit the bytes per second of a connection."""
+        self._chunk_size = min(_LARGEST, max(_SMALLEST, int(rate * _STEP)))
+
     def _try(self, rate: float, waiting: float, *, most: bool = False) -> None:
         """Try more connections, or fewer, where that may be of use.
 
@@ -241,6 +257,8 @@ class ConcurrencyController:
         if waiting >= _WAITING and count < self._most:
             if now >= self._more_from:
                 more = max(2 * count, MAX_CONNECTIONS if most else 0)
+                if self._at_once:
+                    more = self._most
                 self._change(rate, min(self._most, more))
                 return
         elif now >= self._more_from:
@@ -273,7 +291,8 @@ class ConcurrencyController:
         # they are times the former number.
         half = max(count, self.connections // 2)
         best = before * self.connections / count
-        if rate >= before * half / count * (1 + _WORTH / half):
+        enough = before * half / count * (1 + _WORTH / half)
+        if self._at_once or rate >= enough:
             self._settle()
             self._try(rate, waiting, most=rate >= best * _PROPORTIONAL)
         elif waiting >= _READY and rate > _GROWING * (
@@ -293,7 +312,7 @@ class ConcurrencyController:
         :returns: Whether that is so. Half of them may bring as much.
         """
         half = self.connections // 2
-        if self._former is None or half <= self._former[0]:
+        if self._at_once or self._former is None or half <= self._former[0]:
             return False
         self._more_from = self._clock() + self._hold_more
         self._have(half)

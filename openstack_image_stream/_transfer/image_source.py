@@ -30,6 +30,10 @@ from openstack_image_stream._transfer import interfaces
 from openstack_image_stream._transfer import parallel
 from openstack_image_stream._transfer import resumable
 
+#: Parts for each connection up to which a download begins with all of them: it
+#: would be over before one connection has shown whether others are of use.
+_BRIEF = 8
+
 _LOG = logging.getLogger('openstack.image_stream')
 
 
@@ -44,7 +48,9 @@ class ImageSource:
     :param start: Position in the image to begin at.
     :param connections: How many byte ranges to request at a time, at the most.
         As many are used as make the download faster.
-    :param from_one: Whether to begin with one, not with all of them.
+    :param from_one: Whether to begin with one in any case, and to try others
+        one after the other. Else a download of few parts begins with all of
+        them, and another one tries all at once.
     :param part_size: Bytes of such a range.
     :param bucket: Limits the rate of all connections together, if it is
         given.
@@ -66,11 +72,16 @@ class ImageSource:
         self._policy = policy
         self._coordinator = coordinator
         self._connections = connections
+        self._from_one = from_one
         self._controller: concurrency.ConcurrencyController | None = None
         if connections > 1:
+            most = _BRIEF * connections * part_size
+            size = fetcher.size
+            brief = size is None or size - start <= most
             self._controller = concurrency.ConcurrencyController(
                 connections,
-                start=1 if from_one else connections,
+                start=connections if brief and not from_one else 1,
+                at_once=not from_one,
                 # Not to refer to this object.
                 limited=lambda: bucket is not None and bucket.empty,
             )
@@ -194,6 +205,8 @@ IncompleteDownloadError` when the connection fails once too often, what ended
         second = self._automatic.second
         if self._automatic.settled:
             self._controller = None
+            if self._automatic.ranges_refused and not self._from_one:
+                self._log_fallback()
         elif second is not None:
             self._automatic = None
             self._start_parallel(

@@ -25,6 +25,7 @@ import openstack
 from openstack_image_stream._common import retry
 from openstack_image_stream._output import partial_files
 from openstack_image_stream._transfer import coordination
+from openstack_image_stream._transfer import image_source
 from openstack_image_stream._transfer import parallel
 from openstack_image_stream import service
 from tests.fuzz import raw_responses
@@ -60,6 +61,7 @@ class Cloud:
             )
         )
         enter(mock.patch.object(parallel, 'PART', _PART))
+        enter(mock.patch.object(image_source, '_BRIEF', 1_000_000))
         enter(mock.patch.object(socket, 'getaddrinfo', _resolve))
         # To find the entry point takes longer than to download.
         enter(

@@ -16,6 +16,7 @@ import time
 from typing import Any
 
 from openstack_image_stream._common import token_bucket
+from openstack_image_stream._transfer import image_source
 from openstack_image_stream._transfer import parallel
 from tests.unit import base
 from tests.unit import modes
@@ -136,6 +137,7 @@ class TestDownload(base.GlanceTestCase):
         self.patch(token_bucket, 'TokenBucket', Bucket)
         # The image has several.
         self.patch(parallel, 'PART', 50_000)
+        self.patch(image_source, '_BRIEF', 1_000_000)
 
     @base.for_each(
         modes.times({'one': 1, 'four': 4, 'auto': 'auto'}),

@@ -25,6 +25,7 @@ from openstack_image_stream import _settings
 from openstack_image_stream._transfer import automatic
 from openstack_image_stream._transfer import concurrency
 from openstack_image_stream._transfer import coordination
+from openstack_image_stream._transfer import image_source
 from openstack_image_stream._transfer import parallel
 from openstack_image_stream._transfer import workers
 from openstack_image_stream import exceptions
@@ -349,11 +350,46 @@ class TestPace(base.TestCase):
 
     def test_all_of_very_many(self) -> None:
         """No more than a few are tried at once, however many are allowed."""
-        network = Network(
-            lambda count: min(count, 20) * 2 * MIB, most=64, start=1
-        )
+        network = Network(lambda count: min(count, 20) * 20 * MIB, most=64)
         network.spent = [0.0] * 65
         self.assertEqual([1, 2, 8, 16], self.numbers(network, 6)[:4])
+
+    def test_all_of_a_number(self) -> None:
+        """They are used at once, and stay, though that is no faster."""
+        network = Network(lambda count: 30 * MIB, most=6, at_once=True)
+        self.assertEqual([1, 6], self.numbers(network, 20))
+
+    def test_number_is_not_of_use(self) -> None:
+        """One is enough where nothing waits."""
+        network = Network(
+            lambda count: 500 * MIB, waiting=0.05, most=6, at_once=True
+        )
+        self.assertEqual([1], self.numbers(network, 20))
+
+    def test_number_and_limited(self) -> None:
+        """What the caller allows does not tell how many are of use."""
+        network = Network(lambda count: count * 20 * MIB, most=6, at_once=True)
+        network.run_while(1)
+        network.limit = 100 * MIB
+        self.assertEqual([6], self.numbers(network, 20))
+
+    def test_number_and_refused(self) -> None:
+        """One at a time is given up once all were there."""
+        network = Network(lambda count: count * 20 * MIB, most=6, at_once=True)
+        network.run_while(1)
+        network.controller.refuse()
+        self.assertEqual([1, 6], self.numbers(network, 3))
+        network.controller.refuse()
+        self.assertEqual(5, network.controller.connections)
+
+    def test_first_look(self) -> None:
+        """What the first chunk is waited for counts, for a decision soon."""
+        network = Network(lambda count: count * 10 * MIB)
+        network.run_while(1)
+        self.assertLess(network.now, 4 / 10)
+        fast = Network(lambda count: count * 500 * MIB)
+        fast.run_while(1)
+        self.assertLess(fast.now, concurrency._TRIAL + 0.015)
 
     def test_lead_after_refusals(self) -> None:
         """A server that was too late is given twice the time."""
@@ -396,6 +432,15 @@ class TestPace(base.TestCase):
 class TestChunks(base.TestCase):
     """How much is read at a time."""
 
+    def test_after_the_first_one(self) -> None:
+        """Its rate is enough to know how much is received in a moment."""
+        controller = concurrency.ConcurrencyController()
+        first = controller.chunk_size(MIB)
+        controller.received(first, 0.05)
+        self.assertEqual(first, controller.chunk_size(MIB))
+        controller.received(first, 0.000_01)
+        self.assertEqual(MIB, controller.chunk_size(4 * MIB))
+
     def test_of_a_slow_connection(self) -> None:
         """They become small, and large again when nothing is tried."""
         network = Network(lambda count: min(count, 2) * 10 * MIB)
@@ -403,8 +448,10 @@ class TestChunks(base.TestCase):
             concurrency._SMALLEST, network.controller.chunk_size(4 * MIB)
         )
         network.run_while(1)
-        self.assertEqual(
-            concurrency._SMALLEST, network.controller.chunk_size(MIB)
+        self.assertAlmostEqual(
+            10 * MIB // 100,
+            network.controller.chunk_size(MIB),
+            delta=10 * 1024,
         )
         self.assertEqual(1_000, network.controller.chunk_size(1_000))
         network.run(2.5)
@@ -484,6 +531,8 @@ class TestAuto(base.GlanceTestCase):
         for module, name, value in (
             (parallel, 'PART', PART),
             (workers, 'CHUNK', CHUNK),
+            # A number begins with one, too.
+            (image_source, '_BRIEF', 1),
             # The second connection is there in time.
             (coordination.Task, 'done', property(_done_at_last)),
             (concurrency, '_SMALLEST', CHUNK),
@@ -514,9 +563,13 @@ class TestAuto(base.GlanceTestCase):
         """Say what another connection must bring."""
         self.useFixture(fixtures.MockPatchObject(concurrency, '_WORTH', worth))
 
-    def download(self, kind: type[modes.Mode]) -> bytes:
+    def download(
+        self, kind: type[modes.Mode], connections: Any = 'auto'
+    ) -> bytes:
         """Download so, and see that nothing is left."""
-        data = kind(self.directory).download(self.conn, connections='auto')
+        data = kind(self.directory).download(
+            self.conn, connections=connections
+        )
         self.assert_nothing_open(self.glance, self.conn)
         return data
 
@@ -530,9 +583,38 @@ class TestAuto(base.GlanceTestCase):
         self.assertGreater(len(others), 3)
 
     @base.for_each(modes.ALL)
+    def test_number(self, kind: type[modes.Mode]) -> None:
+        """That many are tried at once, after a first look at one."""
+        self.worth(-100.0)
+        self.assert_same(DATA, self.download(kind, 3))
+        first, *others = self.ranges()
+        self.assertEqual('all', first)
+        self.assertGreater(len(others), 3)
+
+    def test_number_is_not_of_use(self) -> None:
+        """One is enough where the reader does not wait for it."""
+        self.useFixture(fixtures.MockPatchObject(concurrency, '_WAITING', 2.0))
+        self.assert_same(DATA, self.download(modes.InMemory, 3))
+        self.assertEqual(['all'], self.ranges())
+
+    def test_number_of_a_short_image(self) -> None:
+        """Few parts are received at the same time from the start."""
+        self.useFixture(fixtures.MockPatchObject(image_source, '_BRIEF', 8))
+        self.assert_same(DATA, self.download(modes.InMemory, 3))
+        self.assertEqual(f'bytes=0-{PART - 1}', self.ranges()[0])
+
+    def test_number_without_ranges(self) -> None:
+        """The log says once that there is one only, where it was a number."""
+        self.glance.ranged = False
+        message = 'falling back to one connection instead of 3'
+        self.assert_same(DATA, self.download(modes.InMemory, 3))
+        self.assertEqual(1, self.log.output.count(message))
+        self.assertEqual(len(DATA), self.glance.sent)
+
+    @base.for_each(modes.ALL)
     def test_others_are_not(self, kind: type[modes.Mode]) -> None:
         """What was planned is received, and then the rest over one."""
-        self.worth(100.0)
+        self.worth(1e6)
         # It is not tried again.
         self.useFixture(fixtures.MockPatchObject(concurrency, '_HOLD', 60.0))
         self.assert_same(DATA, self.download(kind))
@@ -546,6 +628,7 @@ class TestAuto(base.GlanceTestCase):
         self.assert_same(DATA, self.download(kind))
         self.assertEqual(2, len(self.ranges()))
         self.assertEqual(len(DATA), self.glance.sent)
+        self.assertNotIn('falling back', self.log.output)
 
     def test_no_second_connection(self) -> None:
         """One that fails does not end the download."""

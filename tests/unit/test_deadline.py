@@ -29,6 +29,7 @@ from openstack_image_stream._http import fetching
 from openstack_image_stream._sdk import key_manager
 from openstack_image_stream._transfer import coordination
 from openstack_image_stream._transfer import deadlines
+from openstack_image_stream._transfer import image_source
 from openstack_image_stream._transfer import parallel
 from openstack_image_stream import exceptions
 from tests.servers import responses
@@ -145,6 +146,9 @@ class DeadlineTestCase(base.GlanceTestCase):
         policy: Any = retry.RetryPolicy
         self.patch(retry, 'RetryPolicy', policy.func)
         self.useFixture(fixtures.MockPatchObject(parallel, 'PART', PART))
+        self.useFixture(
+            fixtures.MockPatchObject(image_source, '_BRIEF', 1_000_000)
+        )
         self.glance = self.serve(DATA)
         self.conn = self.connect(self.glance)
         self.assertIsNotNone(self.conn.image)

@@ -13,7 +13,10 @@
 """Tests of the order of bytes, whatever a fetcher does."""
 
 import threading
+from typing import Any
+from unittest import mock
 
+import fixtures
 import hypothesis
 from hypothesis import strategies
 
@@ -208,3 +211,40 @@ class TestClosed(TestCase):
     def _read_on(self, source: image_source.ImageSource) -> None:
         while source.read(10):
             pass
+
+
+class TestConnections(TestCase):
+    """How many connections a source begins with."""
+
+    @base.for_each(
+        {
+            'auto': (8 * 8 * PART, {'automatic': True}, (1, False)),
+            'brief': (4 * 8 * PART, {'connections': 4}, (4, True)),
+            'long': (4 * 8 * PART + 1, {'connections': 4}, (1, True)),
+            'rest': (
+                4 * 8 * PART + 1,
+                {'connections': 4, 'start': 1},
+                (4, True),
+            ),
+            'unknown': (None, {'connections': 4}, (4, True)),
+        }
+    )
+    def test_start(
+        self, case: tuple[int | None, dict[str, Any], tuple[int, bool]]
+    ) -> None:
+        """A number is that of a short image, and what others try at once."""
+        size, options, (start, at_once) = case
+        made = self.useFixture(
+            fixtures.MockPatchObject(
+                concurrency,
+                'ConcurrencyController',
+                wraps=concurrency.ConcurrencyController,
+            )
+        ).mock
+        self.source(memory_fetcher.MemoryFetcher(b'', size=size), **options)
+        made.assert_called_once_with(
+            options.get('connections', concurrency.MAX_CONNECTIONS),
+            start=start,
+            at_once=at_once,
+            limited=mock.ANY,
+        )

@@ -21,6 +21,7 @@ from typing import Any
 import fixtures
 
 from openstack_image_stream._http import low_speed
+from openstack_image_stream._transfer import image_source
 from openstack_image_stream._transfer import parallel
 from openstack_image_stream import exceptions
 from tests.servers import responses
@@ -105,6 +106,9 @@ class TestDownload(base.GlanceTestCase):
         self.glance = self.serve(DATA)
         self.conn = self.connect(self.glance)
         self.useFixture(fixtures.MockPatchObject(parallel, 'PART', 8_000))
+        self.useFixture(
+            fixtures.MockPatchObject(image_source, '_BRIEF', 1_000_000)
+        )
 
     def test_is_ended(self) -> None:
         """A trickle counts as a lost connection, and its bytes are kept."""
