@@ -42,9 +42,11 @@ _SHORTEST_LEAD = 2 * _config.MIB
 
 #: Bytes of the chunks that are read meanwhile: those of so many seconds, so
 #: that a slow connection shows soon what it is worth, and a fast one is not
-#: held up. The limits are also what costs little; the lower one is begun with.
+#: held up. The limits are also what costs little; the lower one is begun with,
+#: and the usual one follows if that came fast.
 _STEP = 0.01
 _LARGEST = _config.MIB
+_USUAL = 256 * 1024
 _SMALLEST = 64 * 1024
 
 #: Chunks of each connection that a trial takes at least, as one or two say
@@ -195,8 +197,12 @@ class ConcurrencyController:
         now = self._clock()
         if now < self._counting_from:
             return
-        if self._chunks == 0 and self._first:
-            self._counting_from = now - waited
+        if (
+            self._first
+            and self._chunks == 0
+            and not self._counts_first(waited)
+        ):
+            return
         if self._chunks == 0 and not self._first:
             # The chunk itself came in the time before.
             self._counting_from = now
@@ -205,8 +211,6 @@ class ConcurrencyController:
             self._waited += waited
             self._full += full
         self._chunks += 1
-        if self._first and waited:
-            self._resize(amount / waited)
         elapsed = now - self._counting_from
         if (
             elapsed >= self._trial
@@ -230,7 +234,8 @@ class ConcurrencyController:
         :param rate: Bytes per second.
         :param waiting: Part of the time that was spent with receiving.
         """
-        self._resize(rate / self.connections)
+        size = int(rate / self.connections * _STEP)
+        self._chunk_size = min(_LARGEST, max(_SMALLEST, size))
         self._first = False
         if self._limited():
             self._more_from = self._fewer_from = self._clock() + _HOLD
@@ -243,9 +248,22 @@ class ConcurrencyController:
         else:
             self._judge_more(rate, waiting, *self._former)
 
-    def _resize(self, rate: float) -> None:
-        """Have chunks that suit the bytes per second of a connection."""
-        self._chunk_size = min(_LARGEST, max(_SMALLEST, int(rate * _STEP)))
+    def _counts_first(self, waited: float) -> bool:
+        """Begin to measure with the first chunk if it is slow, else later.
+
+        Where it is fast the first moments say little: nothing is full yet that
+        the reader fills.
+
+        :param waited: Seconds that the reader waited for it.
+        :returns: Whether it counts.
+        """
+        self._first = waited >= _SETTLING
+        if self._first:
+            self._counting_from = self._clock() - waited
+        else:
+            self._chunk_size = _USUAL
+            self._begin_to_measure()
+        return self._first
 
     def _try(self, rate: float, waiting: float, *, most: bool = False) -> None:
         """Try more connections, or fewer, where that may be of use.
