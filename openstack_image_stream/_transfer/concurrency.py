@@ -68,7 +68,7 @@ _GROWING = 1.1
 
 #: Part of the time that must go into receiving before others are tried. Where
 #: the hash is the limit it is a third, to copy what has come already.
-_WAITING = 0.5
+_WAITING = 0.6
 
 #: Part of the time below which there are more connections than are of use, and
 #: part of the chunks that came while connections paused as nothing was taken.

@@ -143,7 +143,7 @@ class TestPace(base.TestCase):
         """That is looked at again."""
         network = Network(lambda count: count * 20 * MIB, waiting=0.4)
         network.run(20)
-        network.waiting = 0.6
+        network.waiting = 0.7
         network.run(4)
         self.assertEqual(
             concurrency.MAX_CONNECTIONS, network.controller.connections
