@@ -124,7 +124,7 @@ class ConcurrencyController:
         # How many there were before the present number, and their bytes per
         # second, while that is tried.
         self._former: tuple[int, float] | None = None
-        # Whether nothing was decided yet.
+        # Whether nothing was received yet, over one connection.
         self._first = start == 1
         # Bytes per second at the last look at it, if there was one.
         self._looked: float | None = None
@@ -144,8 +144,6 @@ class ConcurrencyController:
         self._chunks = 0
         self._full = 0
         self._begin_to_measure()
-        if self._first:
-            self._counting_from = -math.inf
 
     def chunk_size(self, size: int) -> int:
         """Return how many bytes to read at a time now.
@@ -195,21 +193,24 @@ class ConcurrencyController:
             reader has not taken.
         """
         now = self._clock()
-        if now < self._counting_from:
+        if self._first:
+            self._first = False
+            if waited < _SETTLING:
+                # Where it is fast the first moments say little: nothing is
+                # full yet that the reader fills.
+                self._chunk_size = _USUAL
+                self._begin_to_measure()
+                return
+            self._counting_from = now - waited
+        elif now < self._counting_from:
             return
-        if (
-            self._first
-            and self._chunks == 0
-            and not self._counts_first(waited)
-        ):
-            return
-        if self._chunks == 0 and not self._first:
+        elif self._chunks == 0:
             # The chunk itself came in the time before.
             self._counting_from = now
-        else:
-            self._received += amount
-            self._waited += waited
-            self._full += full
+            amount, waited, full = 0, 0.0, False
+        self._received += amount
+        self._waited += waited
+        self._full += full
         self._chunks += 1
         elapsed = now - self._counting_from
         if (
@@ -236,7 +237,6 @@ class ConcurrencyController:
         """
         size = int(rate / self.connections * _STEP)
         self._chunk_size = min(_LARGEST, max(_SMALLEST, size))
-        self._first = False
         if self._limited():
             self._more_from = self._fewer_from = self._clock() + _HOLD
             if not self._halve():
@@ -247,23 +247,6 @@ class ConcurrencyController:
             self._judge_fewer(rate, waiting, *self._former)
         else:
             self._judge_more(rate, waiting, *self._former)
-
-    def _counts_first(self, waited: float) -> bool:
-        """Begin to measure with the first chunk if it is slow, else later.
-
-        Where it is fast the first moments say little: nothing is full yet that
-        the reader fills.
-
-        :param waited: Seconds that the reader waited for it.
-        :returns: Whether it counts.
-        """
-        self._first = waited >= _SETTLING
-        if self._first:
-            self._counting_from = self._clock() - waited
-        else:
-            self._chunk_size = _USUAL
-            self._begin_to_measure()
-        return self._first
 
     def _try(self, rate: float, waiting: float, *, most: bool = False) -> None:
         """Try more connections, or fewer, where that may be of use.

@@ -188,9 +188,8 @@ def _use_in_child(
     amount: int,
 ) -> None:
     image_id = images.new_id()
-    # The last chunk, of up to 1 MiB, is handed on once there is another.
     remote.show(
-        image_id, seed=1, size=images.LARGE, always={'hold_after': 4 * MIB}
+        image_id, seed=1, size=images.LARGE, always={'hold_after': 3 * MIB}
     )
     before = resources.now()
     with actions.connected(remote) as conn:

@@ -597,59 +597,82 @@ class TestReader(base.TestCase):
         late.set()
         self.assert_same(DATA[:4_000], self.read_all(reader))
 
-    def test_unanswered(self) -> None:
-        """What a server leaves unanswered is requested once more."""
+    def unanswered(
+        self, size: int, connections: int, *, always: bool = False
+    ) -> tuple[parallel.ParallelReader, list[int]]:
+        """Make a reader whose first request gets no response.
+
+        :param always: Whether no request gets one.
+        :returns: The reader, and where the requested parts begin.
+        """
         self.useFixture(
             fixtures.MockPatchObject(parallel, '_UNANSWERED', 0.01)
         )
         requested: list[int] = []
 
         def more(span: byte_ranges.ByteRange, coordinator: Any) -> Any:
+            again = span.start in requested
             requested.append(span.start)
-            return _Stream(span, silent=requested == [0])
+            silent = always or (span.start == 0 and not again)
+            return _Stream(span, silent=silent)
 
-        reader = self.reader(0, 400, more, connections=2, part_size=100)
+        reader = self.reader(
+            0, size, more, connections=connections, part_size=100
+        )
+        return reader, requested
+
+    def test_unanswered(self) -> None:
+        """What a server leaves unanswered is requested once more."""
+        reader, requested = self.unanswered(400, connections=2)
         self.assert_same(DATA[:400], self.read_all(reader))
         self.assertEqual([0, 0, 100, 200, 300], sorted(requested))
         self.assertEqual(1, reader._connections)
 
-    @base.for_each({'room': (3, 1), 'no_room': (8, 2)})
-    def test_unanswered_with_fewer(self, numbers: tuple[int, int]) -> None:
+    @base.for_each(
+        {'room': (3, 3, 1), 'no_room': (8, 8, 2), 'grown': (1, 3, 1)}
+    )
+    def test_unanswered_with_fewer(
+        self, numbers: tuple[int, int, int]
+    ) -> None:
         """It is, too, where those have ended that could request it."""
-        self.useFixture(
-            fixtures.MockPatchObject(parallel, '_UNANSWERED', 0.01)
-        )
         self.patch(workers, 'CHUNK', 10)
-        requested: list[int] = []
-
-        def more(span: byte_ranges.ByteRange, coordinator: Any) -> Any:
-            requested.append(span.start)
-            return _Stream(span, silent=requested.count(0) == 1 > span.start)
-
-        connections, fewer = numbers
-        reader = self.reader(
-            0, 2_000, more, connections=connections, part_size=100
-        )
-        full = int(connections * 100 * parallel._KEPT)
+        first, most, fewer = numbers
+        reader, requested = self.unanswered(2_000, connections=first)
+        reader._adjust(most)
+        full = int(most * 100 * parallel._KEPT)
         while sum(c[0] for c in reader._shared._received) < min(full, 400):
             threading.Event().wait(0.01)
         reader._adjust(fewer)
         self.assert_same(DATA[:2_000], self.read_all(reader))
         self.assertEqual([0, *range(0, 2_000, 100)], sorted(requested))
-        self.assertLessEqual(reader._workers, connections)
+        self.assertLessEqual(reader._workers, most)
+
+    def test_unanswered_while_another_comes(self) -> None:
+        """It is not while one receives a part, that can take it next."""
+        late = threading.Event()
+        self.addCleanup(late.set)
+        real = _Stream.read
+
+        def read(stream: _Stream, size: int) -> bytes:
+            if stream.span.start == 100:
+                late.wait(10)
+            return real(stream, size)
+
+        self.patch(_Stream, 'read', read)
+        reader, requested = self.unanswered(500, connections=3)
+        reader._adjust(2)
+        reader._shared.allow(500)
+        while sum(thread.is_alive() for thread in reader._threads) > 2:
+            threading.Event().wait(0.01)
+        for _ in range(20):
+            reader._wait()
+        self.assertEqual([0, 100, 200, 300, 400], sorted(requested))
+        late.set()
+        self.assert_same(DATA[:500], self.read_all(reader))
 
     def test_no_more_than_there_were(self) -> None:
         """All of them wait for responses, so no other is requested."""
-        self.useFixture(
-            fixtures.MockPatchObject(parallel, '_UNANSWERED', 0.01)
-        )
-        requested: list[int] = []
-
-        def more(span: byte_ranges.ByteRange, coordinator: Any) -> Any:
-            requested.append(span.start)
-            return _Stream(span, silent=True)
-
-        reader = self.reader(0, 400, more, connections=2, part_size=100)
+        reader, requested = self.unanswered(400, connections=2, always=True)
         for _ in range(5):
             reader._wait()
         self.assertEqual([0, 100], sorted(requested))
