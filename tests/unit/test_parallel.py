@@ -359,22 +359,27 @@ class _Stream:
     """Stands for a resumable stream of bytes that are in memory.
 
     :param span: Which of them.
-    :param silent: Whether the server leaves the request unanswered.
+    :param silent: Owns the download, where the server leaves the request
+        unanswered. The stream ends with it, however late it is made.
     """
 
     def __init__(
-        self, span: byte_ranges.ByteRange, *, silent: bool = False
+        self,
+        span: byte_ranges.ByteRange,
+        *,
+        silent: coordination.Coordinator | None = None,
     ) -> None:
         self.span = span
-        self.connected = not silent
+        self.connected = silent is None
         self.connecting = False
         self.position = span.start
         self._aborted = threading.Event()
-        self._silent = silent
+        if silent is not None:
+            silent.on_end(self.abort)
 
     def read(self, size: int) -> bytes:
         """Return the next bytes; wait until it is aborted where silent."""
-        if self._silent:
+        if not self.connected:
             self._aborted.wait(30)
             raise coordination.Ended
         stop = min(self.position + size, self.span.stop or len(DATA))
@@ -446,8 +451,13 @@ class TestReader(base.TestCase):
         reader = parallel.ParallelReader(
             start, size, [], more, coordinator=coordinator, **options
         )
+        self.addCleanup(self.assert_no_threads)
         self.addCleanup(reader.close)
         return reader
+
+    def assert_no_threads(self) -> None:
+        """Check that no thread is left, to be found by another test."""
+        self.assertEqual([], worker_threads())
 
     def read_all(self, reader: parallel.ParallelReader) -> bytes:
         """Read to the end."""
@@ -489,9 +499,10 @@ class TestReader(base.TestCase):
         came = threading.Event()
 
         def more(span: byte_ranges.ByteRange, coordinator: Any) -> Any:
-            if span.start == 200:
-                came.set()
-            return _Stream(span, silent=span.start == 200)
+            if span.start != 200:
+                return _Stream(span)
+            came.set()
+            return _Stream(span, silent=coordinator)
 
         # Half of the parts that are being received may be kept.
         reader = self.reader(0, 600, more, connections=5, part_size=100)
@@ -614,7 +625,7 @@ class TestReader(base.TestCase):
             again = span.start in requested
             requested.append(span.start)
             silent = always or (span.start == 0 and not again)
-            return _Stream(span, silent=silent)
+            return _Stream(span, silent=coordinator if silent else None)
 
         reader = self.reader(
             0, size, more, connections=connections, part_size=100
