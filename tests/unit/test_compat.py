@@ -220,6 +220,8 @@ class TestHTTP(base.GlanceTestCase):
             b'-1\r\nmore than was asked for'
         )
         received = http.client.HTTPResponse(sock)
+        # Together with the mock it would be collected in no certain order.
+        self.addCleanup(received.close)
         received.begin()
         response = requests.Response()
         response.raw = urllib3.HTTPResponse(
